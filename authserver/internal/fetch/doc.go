@@ -1,0 +1,3 @@
+// Package fetch makes every outbound request of the module: address rules,
+// size and time caps, no redirects, and cached JWK Sets over it.
+package fetch

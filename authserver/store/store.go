@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Sentinel errors. Callers act on each of them; anything else is a fault of the
+// backend.
+var (
+	// ErrNotFound: there is no such record, or it has expired at now.
+	ErrNotFound = errors.New("store: not found")
+	// ErrExists: a record with this identity is already there.
+	ErrExists = errors.New("store: already exists")
+	// ErrSpent: what may be used once has been used.
+	ErrSpent = errors.New("store: already spent")
+	// ErrConflict: the record changed since it was read.
+	ErrConflict = errors.New("store: changed meanwhile")
+	// ErrUnavailable: the backend cannot be reached now; nothing is known about
+	// the record, and a write may or may not have happened.
+	ErrUnavailable = errors.New("store: unavailable")
+)
+
+// Store is all that a backend offers. Implementations are safe for concurrent
+// use. A write that returned nil is durable: it survives a crash of the process
+// and of the machine. Every method honours its context.
+type Store interface {
+	AccessTokens
+	Revocations
+	Keys
+	Spent
+	Janitor
+
+	// Ping reports whether the backend answers: nil, or ErrUnavailable.
+	Ping(ctx context.Context) error
+}
+
+// AccessToken is the record of one access token. Environment and ID together
+// identify it. Empty strings mean "none".
+type AccessToken struct {
+	Environment string
+	ID          string // jti
+	Client      string // client_id
+	Subject     string // sub; empty for client credentials
+	Session     string // sid; empty for client credentials
+	Scope       string // granted scopes, space separated
+	Audience    []string
+	IssuedAt    time.Time // whole seconds, UTC
+	ExpiresAt   time.Time // whole seconds, UTC
+}
+
+// AccessTokens remembers every access token that was issued, for revocation and
+// for listing by user and client.
+type AccessTokens interface {
+	// PutAccessToken stores t before it is handed out. Concurrent calls share one
+	// commit and one disk sync. An ID already present is ErrExists.
+	PutAccessToken(ctx context.Context, t AccessToken) error
+
+	// AccessTokenByID finds one token that has not expired at now. expires is the
+	// token's own exp; a backend that keeps tokens by expiry needs it.
+	AccessTokenByID(ctx context.Context, environment, id string, expires, now time.Time) (AccessToken, error)
+
+	// ListAccessTokens lists tokens that have not expired at now and match f, newest ID last, at
+	// most limit of them, starting behind the ID after ("" starts at the first).
+	// Revoked tokens are listed too: revocations say which.
+	ListAccessTokens(ctx context.Context, f AccessTokenFilter, after string, limit int, now time.Time) ([]AccessToken, error)
+}
+
+// AccessTokenFilter selects tokens of one environment by client, by subject, or
+// by both. At least one of the two must be set.
+type AccessTokenFilter struct {
+	Environment, Client, Subject string
+}
+
+// RevocationKind says what a Revocation ends.
+type RevocationKind string
+
+const (
+	RevokedToken   RevocationKind = "token"   // Value is a jti
+	RevokedSession RevocationKind = "session" // Value is a sid
+	RevokedClient  RevocationKind = "client"  // Value is a client_id
+	RevokedSubject RevocationKind = "subject" // Value is a sub
+)
+
+// Revocation ends every access token of Environment that Kind and Value select
+// and that was issued at or before At. It is needed until ExpiresAt, when the last such token
+// has expired by itself.
+type Revocation struct {
+	Environment string
+	Kind        RevocationKind
+	Value       string
+	At          time.Time // whole seconds, UTC
+	ExpiresAt   time.Time // whole seconds, UTC
+}
+
+// Revocations remembers what was revoked and tells every node.
+type Revocations interface {
+	// PutRevocation stores r durably. One for the same environment, kind and value is
+	// replaced by the later At and the later ExpiresAt. Concurrent calls share one commit.
+	PutRevocation(ctx context.Context, r Revocation) error
+
+	// WatchRevocations first delivers every revocation that is needed at now, then calls
+	// ready once, then delivers each new one, made by this or any other node, until ctx ends.
+	// A revocation may be delivered more than once, never not at all: while the
+	// feed is interrupted, alive(false, …) is called, and after it has caught up
+	// alive(true). deliver must not block for long. It returns ctx's error.
+	WatchRevocations(ctx context.Context, now time.Time, w RevocationWatcher) error
+}
+
+// RevocationWatcher receives a revocation feed. Its functions are called from
+// one goroutine, in order.
+type RevocationWatcher struct {
+	Deliver func(Revocation)
+	Alive   func(ok bool) // true once caught up; false while revocations of other nodes may be missed
+}
+
+// KeySlot is the place of a signing key in its rotation.
+type KeySlot string
+
+const (
+	SlotNext     KeySlot = "NEXT"     // published, not signing yet
+	SlotCurrent  KeySlot = "CURRENT"  // signing
+	SlotPrevious KeySlot = "PREVIOUS" // published until the last token it signed has expired
+)
+
+// Key is a signing key of an environment. Sealed is its private half, encrypted
+// by package keys; the store cannot read it.
+type Key struct {
+	Environment string
+	ID          string // kid
+	Algorithm   string // the alg it signs with
+	Slot        KeySlot
+	Sealed      []byte
+	CreatedAt   time.Time // whole seconds, UTC
+	SignsFrom   time.Time // when it became, or is to become, CURRENT; zero for none planned
+	ExpiresAt   time.Time // when a PREVIOUS key may go; zero otherwise
+}
+
+// Keys keeps the signing keys of each environment as one versioned ring, so that
+// two nodes cannot rotate it apart.
+type Keys interface {
+	// KeyRing reads the keys of an environment and the ring's version; an
+	// environment without keys has version 0 and no keys.
+	KeyRing(ctx context.Context, environment string) (keys []Key, version int64, err error)
+
+	// ReplaceKeyRing stores keys as the whole ring if its version is still the one
+	// given, which becomes version+1; otherwise ErrConflict and nothing changes. Of any number of
+	// concurrent calls with one version exactly one succeeds.
+	ReplaceKeyRing(ctx context.Context, environment string, version int64, keys []Key) error
+}
+
+// Hash is SHA-256 of something that must be recognised but not kept.
+type Hash [32]byte
+
+// Spent remembers what may be presented once: assertion ids now, more later.
+type Spent interface {
+	// Spend marks hash as used until expires. Of any number of concurrent calls
+	// with one hash exactly one gets nil, the others ErrSpent.
+	Spend(ctx context.Context, environment string, hash Hash, expires, now time.Time) error
+}
+
+// Janitor deletes what has expired.
+type Janitor interface {
+	// Sweep deletes at most about limit records that expired before now, in short
+	// transactions that never hold up writers for long, and says how many went.
+	// Call again while it returns limit or more. A backend that keeps tokens in
+	// partitions drops whole ones and prepares those to come.
+	Sweep(ctx context.Context, now time.Time, limit int) (deleted int, err error)
+}
