@@ -1,0 +1,78 @@
+# Everything a developer does here. `make help` lists the targets.
+
+SHELL      := /bin/bash
+GO         ?= go
+FUZZTIME   ?= 20s
+TESTFLAGS  ?=
+DEMO_CADDY := bin/demo/caddy
+DEMO_TOKEN := http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/token
+# A checkout without version control (a tarball, a CI copy) builds too.
+export GOFLAGS ?= -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help run test vet lint prepare bench caddy fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## serve Caddyfile.example: authorization server, gate and a demo API on localhost (Ctrl-C ends it)
+	@echo "Building the custom Caddy (the first time takes a few minutes) ..."
+	@$(GO) build -o $(DEMO_CADDY) ./cmd/caddy
+	@mkdir -p data && $(DEMO_CADDY) run --config Caddyfile.example --adapter caddyfile >data/caddy.log 2>&1 & pid=$$!; \
+	trap 'kill $$pid 2>/dev/null; wait $$pid 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
+	for i in $$(seq 150); do \
+		kill -0 $$pid 2>/dev/null || { echo "Caddy ended at once; the last lines of data/caddy.log:"; tail -n 5 data/caddy.log; exit 1; }; \
+		curl -fso /dev/null http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/jwks && break; sleep 0.2; \
+	done; \
+	echo; \
+	echo "Gatehouse is up (log: data/caddy.log)."; \
+	echo "  authorization server   http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/.well-known/openid-configuration"; \
+	echo "  API, verified locally  http://localhost:8081/         needs orders:read; /admin needs orders:write"; \
+	echo "  API, introspected      http://localhost:8082/"; \
+	echo "  metrics                http://localhost:2019/metrics"; \
+	echo; \
+	echo "Paste these: the first gets a token, the second calls the API with it."; \
+	echo; \
+	echo "  TOKEN=\$$(curl -s -u demo-worker:demo-worker-secret -d grant_type=client_credentials $(DEMO_TOKEN) | sed 's/.*\"access_token\":\"\([^\"]*\).*/\1/')"; \
+	echo "  curl -i -H \"Authorization: Bearer \$$TOKEN\" http://localhost:8081/"; \
+	echo; \
+	wait $$pid
+
+test: prepare vet ## run every test: unit, SQLite and PostgreSQL, the real binary from outside; race detector on
+	$(GO) test -race -timeout 30m $(TESTFLAGS) ./...
+
+vet: ## check formatting and run go vet
+	@unformatted=$$(gofmt -l authserver caddymodule cmd integration); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+lint: ## run golangci-lint, where it is installed
+	golangci-lint run
+
+# What the tests need beside Go. Without root it only says what is missing:
+# tests that need it are skipped on a laptop and fail where CI is set.
+prepare:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing PostgreSQL for the storage tests ..."; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
+		else \
+			echo "PostgreSQL is not installed: its tests will be skipped. On Debian: apt-get install postgresql"; \
+		fi; }
+
+bench: ## measure against bare Caddy, caddy-jwt and raw signing (about 5 minutes); writes bin/bench.json
+	$(GO) run ./integration/bench
+
+caddy: ## build bin/caddy with xcaddy from xcaddy.json
+	$(GO) run ./cmd/build
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@set -e; for pkg in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -d' ' -f2); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+clean: ## remove what was built and the demo's data
+	rm -rf bin data

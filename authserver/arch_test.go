@@ -1,0 +1,132 @@
+package authserver_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/caddy-gatehouse/gatehouse/"
+
+var (
+	basics = []string{"oauth", "jose", "internal/secret", "internal/web", "internal/fetch", "internal/cache"}
+	rules  = []string{"keys", "clientauth", "token", "grant"}
+)
+
+func join(lists ...[]string) []string { return slices.Concat(lists...) }
+
+// layers is the table of the architecture: what each package below authserver
+// may import of this module. Data flows one way, so a new package or a new
+// import changes this table, with its reason in the commit.
+var layers = map[string][]string{
+	"oauth":           {},
+	"jose":            {},
+	"internal/secret": {},
+	"internal/cache":  {}, // shared by the gate and the token rules; ristretto's one importer
+	"internal/web":    {"oauth"},
+	"internal/fetch":  {"jose"},
+
+	"resourceserver": {"oauth", "jose", "internal/fetch", "internal/cache"},
+
+	"store":           {"oauth", "internal/secret"},
+	"store/declared":  {"oauth", "store", "internal/secret"},
+	"store/storetest": {"store"},
+	"store/sqlstore":  {"store"},
+	"store/sqlite":    {"store", "store/sqlstore"},
+	"store/postgres":  {"store", "store/sqlstore"},
+
+	"keys":       join(basics, []string{"store"}),
+	"clientauth": join(basics, []string{"store"}),
+	"token":      join(basics, []string{"store", "keys"}),
+	"grant":      join(basics, []string{"store", "token"}),
+	"endpoint":   join(basics, rules, []string{"store"}),
+
+	"internal/testkit": nil, // tests only: anything
+}
+
+// owners names the packages that alone may import a dependency.
+var owners = map[string][]string{
+	"github.com/lestrrat-go/jwx/":         {"authserver/jose"},
+	"github.com/dgraph-io/ristretto/":     {"authserver/internal/cache"},
+	"github.com/jackc/pgx/":               {"authserver/store/postgres"},
+	"modernc.org/sqlite":                  {"authserver/store/sqlite"},
+	"github.com/pressly/goose/":           {"authserver/store/sqlstore", "authserver/store/sqlite", "authserver/store/postgres"},
+	"github.com/prometheus/client_golang": {"caddymodule"},
+	"github.com/caddyserver/caddy/":       {"caddymodule", "cmd/caddy"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestArchitecture(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	seen := map[string]bool{}
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		path := strings.TrimPrefix(p.ImportPath, module)
+		checkOwners(t, path, p.Imports)
+		if name, ok := strings.CutPrefix(path, "authserver/"); ok {
+			seen[name] = true
+			checkLayer(t, name, p.Imports)
+		}
+		if strings.HasPrefix(path, "integration") && !strings.HasPrefix(path, "integration/bench") {
+			for _, imp := range p.Imports {
+				if own, ok := strings.CutPrefix(imp, module); ok && !strings.HasPrefix(own, "integration") {
+					t.Errorf("%s imports %s: the tests from outside know only the binary", path, own)
+				}
+			}
+		}
+	}
+	for name := range layers {
+		if !seen[name] {
+			t.Errorf("the table has %s, which does not exist", name)
+		}
+	}
+}
+
+func checkLayer(t *testing.T, name string, imports []string) {
+	t.Helper()
+	allowed, ok := layers[name]
+	if !ok {
+		t.Errorf("authserver/%s is not in the table", name)
+		return
+	}
+	if allowed == nil {
+		return
+	}
+	for _, imp := range imports {
+		own, ok := strings.CutPrefix(imp, module)
+		if !ok {
+			continue
+		}
+		if below, ok := strings.CutPrefix(own, "authserver/"); !ok || !slices.Contains(allowed, below) {
+			t.Errorf("authserver/%s imports %s, which the table does not allow", name, own)
+		}
+	}
+}
+
+func checkOwners(t *testing.T, path string, imports []string) {
+	t.Helper()
+	for _, imp := range imports {
+		for dep, who := range owners {
+			if strings.HasPrefix(imp, dep) && !slices.Contains(who, path) && !strings.HasPrefix(path, "integration/") {
+				t.Errorf("%s imports %s, which belongs to %v alone", path, imp, who)
+			}
+		}
+	}
+}
