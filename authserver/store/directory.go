@@ -91,7 +91,8 @@ type ClientSecret struct {
 	Expires time.Time
 }
 
-// User is a person of an environment. Password is the argon2id PHC string.
+// User is a person of an environment. Password is the argon2id PHC string
+// ("$argon2id$…"), or, for a user declared in configuration, possibly the password itself.
 type User struct {
 	Environment string
 	ID          string

@@ -1,0 +1,199 @@
+package declared
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Config declares environments and what is in them.
+type Config struct {
+	Environments []Environment `json:"environments,omitempty"`
+}
+
+// Environment declares one tenant.
+type Environment struct {
+	// Name is for people and error messages: unique, not empty.
+	Name string `json:"name"`
+	// ID is a lower-case UUID, unique. It is the first segment of every path.
+	ID string `json:"id"`
+	// Issuer is the iss of every token: https (http on a loopback host), without
+	// query, fragment or trailing slash, ending in "/<id>/as".
+	Issuer string `json:"issuer"`
+	// Organization is the org claim of PingOne API tokens, a UUID. Default: ID.
+	Organization string `json:"organization,omitempty"`
+	// APIAudience is the audience of the PingOne-shaped management API. Default
+	// https://api.pingone.com.
+	APIAudience string `json:"api_audience,omitempty"`
+	// SigningAlgorithm signs access tokens: RS256 (default), PS256, ES256, EdDSA.
+	SigningAlgorithm string `json:"signing_algorithm,omitempty"`
+	// KeyRotation is how long a key signs: default 90 days, at least 24 hours.
+	KeyRotation Duration `json:"key_rotation,omitempty"`
+	// KeyOverlap is how long a key is published before it signs: default 24 hours
+	// or half of KeyRotation if that is less, at least 10 minutes, at most half of
+	// KeyRotation.
+	KeyOverlap Duration `json:"key_overlap,omitempty"`
+	// AccessTokenType is the typ header of access tokens: "at+jwt" (default,
+	// RFC 9068 §2.1), "JWT", or "none" for no typ at all.
+	AccessTokenType string `json:"access_token_type,omitempty"`
+	// Compat names PingOne behaviours that are weaker than Gatehouse's own:
+	// unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay.
+	Compat []string `json:"compat,omitempty"`
+
+	Users        []User        `json:"users,omitempty"`
+	Resources    []Resource    `json:"resources,omitempty"`
+	Applications []Application `json:"applications,omitempty"`
+}
+
+// User declares a person.
+type User struct {
+	// Username is unique in the environment and compared byte for byte.
+	Username string `json:"username"`
+	// Password is the password itself or its argon2id PHC string. Empty: the user
+	// cannot sign in with a password.
+	Password string `json:"password,omitempty"`
+	// ID is the sub of the user's tokens, a lower-case UUID. Default: derived from
+	// the environment's ID and Username, so that it survives reloads.
+	ID string `json:"id,omitempty"`
+	// Claims are the user's standard claims (OIDC Core §5.1) and others.
+	Claims map[string]any `json:"claims,omitempty"`
+}
+
+// Resource declares a protected API.
+type Resource struct {
+	// Name is unique in the environment.
+	Name string `json:"name"`
+	// ID is its client_id at the introspection endpoint. Default: Name.
+	ID string `json:"id,omitempty"`
+	// Audience is the aud of its tokens, unique in the environment. Default: Name.
+	Audience string `json:"audience,omitempty"`
+	// Scopes are what can be granted (RFC 6749 §3.3).
+	Scopes []string `json:"scopes,omitempty"`
+	// AccessTokenTTL is 5 minutes to 30 days, in whole seconds; default 1 hour.
+	AccessTokenTTL Duration `json:"access_token_ttl,omitempty"`
+	// Secret authenticates the resource at the introspection endpoint: 8 bytes or
+	// more. Empty: it cannot introspect, unless IntrospectionAuth is none.
+	Secret string `json:"secret,omitempty"`
+	// IntrospectionAuth is client_secret_basic (default), client_secret_post or none.
+	IntrospectionAuth string `json:"introspection_auth,omitempty"`
+}
+
+// Application declares an OAuth client.
+type Application struct {
+	// ClientID is unique in the environment, among applications and resources.
+	ClientID string `json:"client_id"`
+	// Name is for people. Default: ClientID.
+	Name string `json:"name,omitempty"`
+	// Type is web_app, native_app, single_page_app, worker, service or custom_app.
+	Type string `json:"type"`
+	// Secret is 8 bytes or more; 32 or more for client_secret_jwt (RFC 7518 §3.2).
+	Secret string `json:"secret,omitempty"`
+	// PreviousSecrets authenticate beside Secret until they end.
+	PreviousSecrets []PreviousSecret `json:"previous_secrets,omitempty"`
+	// AuthMethod is client_secret_basic, client_secret_post, client_secret_jwt,
+	// private_key_jwt or none, and excludes the others. Default:
+	// client_secret_basic, or none for native and single-page applications.
+	AuthMethod string `json:"auth_method,omitempty"`
+	// JWKS (a JWK Set), JWKSFile (a file holding one, read by New) or JWKSURI (an
+	// https URL) is where private_key_jwt finds the public keys. At most one.
+	JWKS     json.RawMessage `json:"jwks,omitempty"`
+	JWKSFile string          `json:"jwks_file,omitempty"`
+	JWKSURI  string          `json:"jwks_uri,omitempty"`
+	// Grants are grant types, by their OAuth names or their last word
+	// (device_code, token_exchange, ciba). Default: client_credentials for workers
+	// and services, authorization_code for the others.
+	Grants []string `json:"grants,omitempty"`
+	// RedirectURIs are compared byte for byte, except for a loopback's port.
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	// Allow lists the scopes that the application may ask for: those of the
+	// environment's resources, written resource/scope where several resources
+	// have one of that name, and those of OpenID Connect and the PingOne API.
+	Allow []string `json:"allow,omitempty"`
+	// Roles are role names. Workers only.
+	Roles []string `json:"roles,omitempty"`
+	// MultipleResources allows one token for several custom resources.
+	MultipleResources bool `json:"multiple_resources,omitempty"`
+	// Disabled keeps the application declared but refuses it everywhere.
+	Disabled bool `json:"disabled,omitempty"`
+}
+
+// PreviousSecret is a secret that has been replaced.
+type PreviousSecret struct {
+	Secret string    `json:"secret"`
+	Until  time.Time `json:"until"`
+}
+
+// Expand returns a copy of c in which replace was applied to every secret and
+// password, so that a host can keep them out of its configuration file. An error
+// of replace is returned with the object and option in front. The copy shares
+// what was not replaced with c.
+func (c Config) Expand(replace func(string) (string, error)) (Config, error) {
+	var failed error
+	expand := func(value *string, format string, args ...any) {
+		if *value == "" || failed != nil {
+			return
+		}
+		out, err := replace(*value)
+		if err != nil {
+			failed = fmt.Errorf(format+": %w", append(args, err)...)
+			return
+		}
+		*value = out
+	}
+	c.Environments = append([]Environment(nil), c.Environments...)
+	for i := range c.Environments {
+		e := &c.Environments[i]
+		e.Users = append([]User(nil), e.Users...)
+		for j := range e.Users {
+			expand(&e.Users[j].Password, "environment %s: user %s: password", e.Name, e.Users[j].Username)
+		}
+		e.Resources = append([]Resource(nil), e.Resources...)
+		for j := range e.Resources {
+			expand(&e.Resources[j].Secret, "environment %s: resource %s: secret", e.Name, e.Resources[j].Name)
+		}
+		e.Applications = append([]Application(nil), e.Applications...)
+		for j := range e.Applications {
+			a := &e.Applications[j]
+			expand(&a.Secret, "environment %s: application %s: secret", e.Name, a.ClientID)
+			a.PreviousSecrets = append([]PreviousSecret(nil), a.PreviousSecrets...)
+			for k := range a.PreviousSecrets {
+				expand(&a.PreviousSecrets[k].Secret, "environment %s: application %s: previous_secret", e.Name, a.ClientID)
+			}
+		}
+	}
+	return c, failed
+}
+
+// Duration is a time.Duration that JSON writes as "1h30m" and reads from that,
+// from whole days ("90d") or from a number of nanoseconds.
+type Duration time.Duration
+
+// MarshalJSON writes d as time.Duration prints it.
+func (d Duration) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Duration(d).String())
+}
+
+// UnmarshalJSON reads a duration.
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		return json.Unmarshal(b, (*int64)(d))
+	}
+	v, err := ParseDuration(text)
+	*d = v
+	return err
+}
+
+// ParseDuration reads "1h30m" as time.ParseDuration does, and "90d" as days.
+func ParseDuration(text string) (Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		v, err := time.ParseDuration(days + "h")
+		if err == nil && v > time.Duration(1<<63-1)/24 {
+			err = fmt.Errorf("duration %q is too long", text)
+		}
+		return Duration(v * 24), err
+	}
+	v, err := time.ParseDuration(text)
+	return Duration(v), err
+}

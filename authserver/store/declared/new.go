@@ -1,0 +1,177 @@
+package declared
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+const (
+	defaultAPIAudience = "https://api.pingone.com"
+	defaultRotation    = 90 * 24 * time.Hour
+	defaultOverlap     = 24 * time.Hour
+	// A key that was replaced stays published for as long as the longest token, 30
+	// days: quicker rotation would publish more keys than verifiers care to read.
+	minRotation = 24 * time.Hour
+	// Verifiers read the key set anew within minutes (its max-age is less).
+	minOverlap = 10 * time.Minute
+)
+
+// New checks c, fills in defaults and builds the directory. It reads the files
+// that JWKSFile names and nothing else. An error names the object and the option.
+func New(c Config) (*Directory, error) {
+	d := &Directory{byID: make(map[string]*environment, len(c.Environments))}
+	names := map[string]bool{}
+	for i := range c.Environments {
+		e := &c.Environments[i]
+		label := e.Name
+		if label == "" {
+			label = fmt.Sprintf("#%d", i+1)
+		}
+		built, err := newEnvironment(e)
+		switch {
+		case err != nil:
+		case e.Name == "":
+			err = fmt.Errorf("name is missing")
+		case names[e.Name]:
+			err = fmt.Errorf("name is declared twice")
+		case d.byID[e.ID] != nil:
+			err = fmt.Errorf("id %s is declared twice", e.ID)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("environment %s: %w", label, err)
+		}
+		names[e.Name] = true
+		d.byID[e.ID] = built
+		d.list = append(d.list, built.record)
+	}
+	return d, nil
+}
+
+func newEnvironment(c *Environment) (*environment, error) {
+	record, err := environmentRecord(c)
+	if err != nil {
+		return nil, err
+	}
+	e := &environment{
+		record:    record,
+		clients:   make(map[string]*store.Client, len(c.Applications)),
+		resources: make(map[string]*store.Resource, len(c.Resources)),
+		users:     make(map[string]*store.User, len(c.Users)),
+	}
+	if err := e.addResources(c.Resources); err != nil {
+		return nil, err
+	}
+	if err := e.addApplications(c.Applications); err != nil {
+		return nil, err
+	}
+	return e, e.addUsers(c.Users)
+}
+
+func environmentRecord(c *Environment) (*store.Environment, error) {
+	record := &store.Environment{
+		ID: c.ID, Name: c.Name, Issuer: c.Issuer,
+		Organization:     or(c.Organization, c.ID),
+		APIAudience:      or(c.APIAudience, defaultAPIAudience),
+		SigningAlgorithm: or(c.SigningAlgorithm, "RS256"),
+		KeyRotation:      time.Duration(c.KeyRotation),
+		KeyOverlap:       time.Duration(c.KeyOverlap),
+	}
+	if !isUUID(c.ID) {
+		return nil, fmt.Errorf("id %q is not a lower-case UUID", c.ID)
+	}
+	if err := checkIssuer(c.Issuer, c.ID); err != nil {
+		return nil, fmt.Errorf("issuer %w", err)
+	}
+	if !isUUID(record.Organization) {
+		return nil, fmt.Errorf("organization %q is not a lower-case UUID", c.Organization)
+	}
+	switch record.SigningAlgorithm {
+	case "RS256", "PS256", "ES256", "EdDSA":
+	default:
+		return nil, fmt.Errorf("signing_algorithm %q is none of RS256, PS256, ES256, EdDSA", c.SigningAlgorithm)
+	}
+	switch c.AccessTokenType {
+	case "", oauth.TypeAccessToken:
+		record.AccessTokenType = oauth.TypeAccessToken
+	case "JWT":
+		record.AccessTokenType = "JWT"
+	case "none":
+	default:
+		return nil, fmt.Errorf("access_token_type %q is none of at+jwt, JWT, none", c.AccessTokenType)
+	}
+	if err := setRotation(record); err != nil {
+		return nil, err
+	}
+	return record, setCompat(record, c.Compat)
+}
+
+func setRotation(e *store.Environment) error {
+	if e.KeyRotation == 0 {
+		e.KeyRotation = defaultRotation
+	}
+	if e.KeyRotation < minRotation {
+		return fmt.Errorf("key_rotation %v is less than %v", e.KeyRotation, minRotation)
+	}
+	if e.KeyOverlap == 0 {
+		e.KeyOverlap = min(defaultOverlap, e.KeyRotation/2)
+	}
+	if e.KeyOverlap < minOverlap || e.KeyOverlap > e.KeyRotation/2 {
+		return fmt.Errorf("key_overlap %v is outside %v to %v, half of key_rotation", e.KeyOverlap, minOverlap, e.KeyRotation/2)
+	}
+	return nil
+}
+
+func setCompat(e *store.Environment, names []string) error {
+	for _, name := range names {
+		switch name {
+		case "unrevocable_client_credentials":
+			e.Compat.UnrevocableClientCredentials = true
+		case "assertion_audience_endpoint":
+			e.Compat.AssertionAudienceEndpoint = true
+		case "assertion_replay":
+			e.Compat.AssertionReplay = true
+		default:
+			return fmt.Errorf("compat %q is none of unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay", name)
+		}
+	}
+	return nil
+}
+
+func (e *environment) addUsers(users []User) error {
+	ids := map[string]bool{}
+	for _, u := range users {
+		id := u.ID
+		if id == "" {
+			id = derivedID(e.record.ID, u.Username)
+		}
+		var err error
+		switch {
+		case u.Username == "":
+			err = fmt.Errorf("username is missing")
+		case e.users[u.Username] != nil:
+			err = fmt.Errorf("username is declared twice")
+		case !isUUID(id):
+			err = fmt.Errorf("id %q is not a lower-case UUID", id)
+		case ids[id]:
+			err = fmt.Errorf("id %s is declared twice", id)
+		}
+		if err != nil {
+			return fmt.Errorf("user %q: %w", u.Username, err)
+		}
+		ids[id] = true
+		e.users[u.Username] = &store.User{
+			Environment: e.record.ID, ID: id, Username: u.Username, Password: u.Password, Claims: u.Claims,
+		}
+	}
+	return nil
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

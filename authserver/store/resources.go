@@ -1,0 +1,18 @@
+package store
+
+import "time"
+
+// IDs of the two resources that every environment has. They are reserved: a
+// custom resource cannot have them. Client.Grants uses them like any other ID.
+const (
+	ResourceOpenID  = "openid"  // the scopes of OpenID Connect
+	ResourcePingOne = "pingone" // the PingOne API's self-service scopes
+)
+
+// Bounds of Resource.AccessTokenTTL, and the lifetime of every access token that
+// is not for a custom resource.
+const (
+	MinAccessTokenTTL     = 5 * time.Minute
+	MaxAccessTokenTTL     = 30 * 24 * time.Hour
+	DefaultAccessTokenTTL = time.Hour
+)
