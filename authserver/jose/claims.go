@@ -1,0 +1,219 @@
+package jose
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Claims is a JWT claims set (RFC 7519 §4), read once. It is immutable and safe
+// for concurrent use.
+type Claims struct {
+	Issuer    string    // "" when absent
+	Subject   string    // "" when absent
+	Audience  []string  // nil when absent or empty; a single string becomes one element
+	ID        string    // jti
+	ClientID  string    // client_id (RFC 8693 §4.3)
+	Scope     []string  // members of the scope string (RFC 6749 §3.3); nil when absent or not a string
+	Expiry    time.Time // zero when absent
+	NotBefore time.Time // zero when absent
+	IssuedAt  time.Time // zero when absent
+
+	members []member       // in the order sent
+	index   map[string]int // by name; nil while members are few
+	size    int            // of the JSON text
+}
+
+// Claims parses the payload as a JWT claims set, strictly: one JSON object,
+// no repeated member at any level, bounded depth, registered claims of the
+// registered types. Until Verify succeeded they are only a claim: use them to
+// select the issuer, nothing else.
+func (j *JWS) Claims() (*Claims, error) { return parseClaims(string(j.payload), j.lim) }
+
+// ParseClaims reads a claims set from JSON under the same rules as JWS.Claims;
+// introspection answers are read with it too. Errors are *Error.
+func ParseClaims(b []byte, lim Limits) (*Claims, error) {
+	lim = lim.withDefaults()
+	if len(b) > lim.Size {
+		return nil, refuse(ProblemOversized, "the claims are too long")
+	}
+	return parseClaims(string(b), lim)
+}
+
+// fewMembers is up to where looking at each name is quicker than a map.
+const fewMembers = 32
+
+func parseClaims(s string, lim Limits) (*Claims, error) {
+	c := &Claims{size: len(s), members: make([]member, 0, 16)}
+	err := scanObject(s, lim, func(name, text string) error {
+		c.members = append(c.members, member{name: name, text: text})
+		return c.registered(name, text)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(c.members) > fewMembers {
+		c.index = make(map[string]int, len(c.members))
+		for i := range c.members {
+			c.index[c.members[i].name] = i
+		}
+	}
+	return c, nil
+}
+
+// registered reads one member if it is one of the claims with a field.
+func (c *Claims) registered(name, text string) error {
+	ok := true
+	switch name {
+	case "iss":
+		c.Issuer, ok = textString(text)
+	case "sub":
+		c.Subject, ok = textString(text)
+	case "jti":
+		c.ID, ok = textString(text)
+	case "client_id":
+		c.ClientID, ok = textString(text)
+	case "aud":
+		c.Audience, ok = audience(text)
+	case "exp":
+		c.Expiry, ok = numericDate(text)
+	case "nbf":
+		c.NotBefore, ok = numericDate(text)
+	case "iat":
+		c.IssuedAt, ok = numericDate(text)
+	case "scope":
+		// A scope that is not a string grants nothing. The token is not refused
+		// for it: whether any scope is needed is the policy's question.
+		if scope, ok := textString(text); ok {
+			c.Scope = scopeMembers(scope)
+		}
+	}
+	if !ok {
+		return malformed(name + " is not of its registered type")
+	}
+	return nil
+}
+
+// audience reads aud: a string or an array of them (RFC 7519 §4.1.3). An empty
+// string names nobody and is refused.
+func audience(text string) ([]string, bool) {
+	if s, ok := textString(text); ok {
+		return []string{s}, s != ""
+	}
+	if text[0] != '[' {
+		return nil, false
+	}
+	var list []string
+	good := true
+	_ = rescan(text).elements(func(text string) error { // cannot fail: it was scanned before
+		s, ok := textString(text)
+		good = good && ok && s != ""
+		list = append(list, s)
+		return nil
+	})
+	return list, good
+}
+
+// maxTime is where four-digit years end: 10000-01-01T00:00:00Z.
+const maxTime = 253402300800
+
+// numericDate reads a NumericDate (RFC 7519 §2): a JSON number of seconds, a
+// fraction allowed, after the epoch and before the year 10000. Anything else
+// is refused rather than clipped, so that no sum of it can overflow.
+func numericDate(text string) (time.Time, bool) {
+	if c := text[0]; c != '-' && (c < '0' || c > '9') {
+		return time.Time{}, false
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Unix(n, 0).UTC(), 0 < n && n < maxTime
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(0 < f && f < maxTime) {
+		return time.Time{}, false
+	}
+	sec, frac := math.Modf(f)
+	return time.Unix(int64(sec), int64(frac*1e9)).UTC(), true
+}
+
+// scopeMembers splits at single spaces and nothing else (RFC 6749 §3.3): a tab
+// or a comma is part of a member, which then equals no scope.
+func scopeMembers(s string) []string {
+	if s == "" {
+		return nil
+	}
+	list := make([]string, 0, 1+strings.Count(s, " "))
+	for m := range strings.SplitSeq(s, " ") {
+		if m != "" {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// find gives the member of exactly this name, or nil.
+func (c *Claims) find(name string) *member {
+	if c.index != nil {
+		if i, ok := c.index[name]; ok {
+			return &c.members[i]
+		}
+		return nil
+	}
+	for i := range c.members {
+		if c.members[i].name == name {
+			return &c.members[i]
+		}
+	}
+	return nil
+}
+
+// Has reports whether the member is present, null included.
+func (c *Claims) Has(name string) bool { return c.find(name) != nil }
+
+// Raw gives the JSON text of one member, by its exact name, as sent. The slice
+// is the caller's.
+func (c *Claims) Raw(name string) (json.RawMessage, bool) {
+	m := c.find(name)
+	if m == nil {
+		return nil, false
+	}
+	return json.RawMessage(m.text), true
+}
+
+// Value gives one member decoded (string, json.Number, bool, []any, map[string]any, nil).
+// The result is shared: callers must not change it. It is decoded on first use.
+func (c *Claims) Value(name string) (any, bool) {
+	m := c.find(name)
+	if m == nil {
+		return nil, false
+	}
+	v := m.value.Load()
+	if v == nil {
+		// Two that come first both decode; one result is kept.
+		decoded := decodeValue(m.text)
+		m.value.CompareAndSwap(nil, &decoded)
+		v = m.value.Load()
+	}
+	return *v, true
+}
+
+// Names lists the members in the order sent.
+func (c *Claims) Names() []string {
+	names := make([]string, len(c.members))
+	for i := range c.members {
+		names[i] = c.members[i].name
+	}
+	return names
+}
+
+// Size estimates the memory that c keeps alive, in bytes, for the cost bound
+// of a cache. Values decoded later are counted in advance.
+func (c *Claims) Size() int {
+	const perClaims, perMember, perString = 320, 64, 16
+	n := perClaims + 2*c.size + perMember*cap(c.members) + perString*(cap(c.Audience)+cap(c.Scope))
+	if c.index != nil {
+		n += 48 * len(c.members)
+	}
+	return n
+}
