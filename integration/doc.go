@@ -1,0 +1,14 @@
+// Package integration starts the real Caddy binary and looks at it from outside,
+// over HTTP and raw sockets. It imports nothing of this module but pgtest: what
+// it knows of the product is what a user knows, the Caddyfile and the wire.
+//
+// One file is one journey. The harness (main_test.go, node_test.go) builds the
+// binary once, runs it with a generated Caddyfile on free ports, restarts or
+// kills it, and at the end of every test searches logs, metrics and the data
+// directory for the secrets and tokens that the test used.
+//
+//	GATEHOUSE_RACE=1       build the binary with the race detector
+//	GATEHOUSE_CADDY=path   use this binary instead of building one
+//
+// Start reading at journey_test.go.
+package integration

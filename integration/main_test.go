@@ -1,0 +1,52 @@
+package integration_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// scratch holds the built binary for as long as the test process lives.
+var scratch string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "gatehouse-integration-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	scratch = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// binary builds ./cmd/caddy on first use and gives its path.
+var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("GATEHOUSE_CADDY"); path != "" {
+		return path, nil
+	}
+	out := filepath.Join(scratch, "caddy")
+	args := []string{"build", "-o", out}
+	if os.Getenv("GATEHOUSE_RACE") == "1" {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "./cmd/caddy")...)
+	cmd.Dir = ".." // the module's root
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/caddy: %w\n%s", err, text)
+	}
+	return out, nil
+})
+
+func caddy(t testing.TB) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
