@@ -1,0 +1,80 @@
+package secret
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// Sealer encrypts at rest with AES-256-GCM under a key derived from a master
+// key. It is safe for concurrent use. Nonces are random, so one master key
+// should seal no more than 2^32 texts (NIST SP 800-38D §8.3).
+type Sealer struct {
+	aead cipher.AEAD
+}
+
+// KeySize is the length of a master key in bytes.
+const KeySize = 32
+
+// sealVersion is the first byte of everything sealed; another one would mean
+// another derivation or cipher.
+const sealVersion = 1
+
+// ErrUnsealed is any failure of Open: another key, other associated data, or a
+// damaged text. Which it was cannot be told.
+var ErrUnsealed = errors.New("the sealed text cannot be opened with this key")
+
+// NewSealer derives the encryption key from a master key of KeySize random
+// bytes. The master key may have other uses beside this one: HKDF keeps them
+// apart (RFC 5869 §3.2).
+func NewSealer(key []byte) (*Sealer, error) {
+	if len(key) != KeySize {
+		return nil, fmt.Errorf("the key has %d bytes, %d are required", len(key), KeySize)
+	}
+	derived, err := hkdf.Key(sha256.New, key, nil, "gatehouse seal v1 AES-256-GCM", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the sealing key: %w", err)
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, fmt.Errorf("sealing cipher: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("sealing cipher: %w", err)
+	}
+	return &Sealer{aead: aead}, nil
+}
+
+// Seal encrypts plain and binds it to aad, which is not stored: give the record's
+// identity, so that a sealed text moved to another record does not open.
+func (s *Sealer) Seal(plain, aad []byte) []byte {
+	out := make([]byte, 1, 1+len(plain)+s.aead.Overhead())
+	out[0] = sealVersion
+	return s.aead.Seal(out, nil, plain, aad)
+}
+
+// Open gives back what Seal was given with the same aad, or ErrUnsealed.
+func (s *Sealer) Open(sealed, aad []byte) ([]byte, error) {
+	if len(sealed) < 1+s.aead.Overhead() || sealed[0] != sealVersion {
+		return nil, ErrUnsealed
+	}
+	plain, err := s.aead.Open(nil, nil, sealed[1:], aad)
+	if err != nil {
+		return nil, ErrUnsealed
+	}
+	return plain, nil
+}
+
+// String hides the key schedule from %v and its kin.
+func (*Sealer) String() string { return redacted }
+
+// GoString is String.
+func (*Sealer) GoString() string { return redacted }
+
+// LogValue is "[redacted]".
+func (*Sealer) LogValue() slog.Value { return slog.StringValue(redacted) }
