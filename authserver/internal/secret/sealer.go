@@ -20,6 +20,10 @@ type Sealer struct {
 // KeySize is the length of a master key in bytes.
 const KeySize = 32
 
+// MaxSealed is the longest text that is sealed, in bytes: what is kept at rest
+// here is keys and secrets, not files.
+const MaxSealed = 16 << 20
+
 // sealVersion is the first byte of everything sealed; another one would mean
 // another derivation or cipher.
 const sealVersion = 1
@@ -51,11 +55,15 @@ func NewSealer(key []byte) (*Sealer, error) {
 }
 
 // Seal encrypts plain and binds it to aad, which is not stored: give the record's
-// identity, so that a sealed text moved to another record does not open.
-func (s *Sealer) Seal(plain, aad []byte) []byte {
+// identity, so that a sealed text moved to another record does not open. The
+// only error is a text longer than MaxSealed.
+func (s *Sealer) Seal(plain, aad []byte) ([]byte, error) {
+	if len(plain) > MaxSealed {
+		return nil, fmt.Errorf("%d bytes are too many to seal, at most %d", len(plain), MaxSealed)
+	}
 	out := make([]byte, 1, 1+len(plain)+s.aead.Overhead())
 	out[0] = sealVersion
-	return s.aead.Seal(out, nil, plain, aad)
+	return s.aead.Seal(out, nil, plain, aad), nil
 }
 
 // Open gives back what Seal was given with the same aad, or ErrUnsealed.
