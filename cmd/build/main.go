@@ -50,6 +50,13 @@ func build(ctx context.Context, config, output string, published bool) error {
 			return err
 		}
 		builder.Replacements = append(builder.Replacements, xcaddy.NewReplace(path, dir))
+		for i, p := range builder.Plugins {
+			if p.PackagePath == path {
+				// A version keeps the go command from asking the proxy which is the latest;
+				// the replacement stands for every one of them.
+				builder.Plugins[i].Version = "v0.0.0"
+			}
+		}
 	}
 	if builder.OS == "" || builder.OS == runtime.GOOS {
 		if runtime.GOOS == "windows" && filepath.Ext(output) == "" {
