@@ -1,0 +1,86 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// Backend is an open and migrated database. Its methods are safe for concurrent
+// use. They answer store.ErrUnavailable (wrapped) when the database cannot be
+// reached, and the context's error when that has ended.
+type Backend interface {
+	// Commit runs the statements in order, in one transaction, and returns nil
+	// when that is durable. After an error other than store.ErrUnavailable nothing of the
+	// batch was kept; after that one, nobody knows.
+	Commit(ctx context.Context, batch []*Statement) error
+
+	// Query runs a reading statement and calls row for each of its rows.
+	Query(ctx context.Context, text string, args []any, row func(Row) error) error
+
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+
+	// Close ends every connection.
+	Close() error
+}
+
+// Row is one row of a result.
+type Row interface {
+	Scan(dest ...any) error
+}
+
+// Statement is one change within a batch.
+type Statement struct {
+	Text string // static: backends prepare each text once
+	Args []any
+	// Row reads the row that a RETURNING clause gives. Statements that have one
+	// return at most one row. It may be called again when a batch is repeated.
+	Row func(Row) error
+	// Affected is the number of rows changed, set by Commit where Row is nil.
+	Affected int64
+}
+
+// Dialect is what differs between the databases. It is constant.
+type Dialect struct {
+	// Writers is how many transactions may commit side by side; at least 1.
+	Writers int
+
+	// SkipLocked ends a subquery that picks rows to delete, so that two sweepers
+	// do not wait for each other; empty where there is one writer.
+	SkipLocked string
+
+	// ExpiringTokens is the table from which expired access tokens are deleted
+	// row by row.
+	ExpiringTokens string
+
+	// NotifyRevocation tells the other nodes of the revocation that was just
+	// written in the same transaction, $1 environment, $2 kind, $3 value; empty
+	// where there are no other nodes.
+	NotifyRevocation string
+}
+
+// Feed is implemented by a Backend that several nodes share.
+type Feed interface {
+	// Listen subscribes to the revocations of all nodes. Once every later commit is
+	// sure to be noticed it calls subscribed, then received for each; it returns when that
+	// certainty is lost, when a function returns an error, or when ctx ends.
+	Listen(ctx context.Context, subscribed func() error, received func(Notice) error) error
+}
+
+// Notice is one message of a Feed: a revocation, or, if Reload is set, that some
+// were made that did not fit.
+type Notice struct {
+	Revocation store.Revocation
+	Reload     bool
+}
+
+// Partitioned is implemented by a Backend that keeps access tokens in
+// partitions by expiry.
+type Partitioned interface {
+	// SweepPartitions drops partitions whose every token expired before now, makes
+	// those needed next, and says about how many tokens went. It gives way to writers: what
+	// it cannot lock at once is left for the next call.
+	SweepPartitions(ctx context.Context, now time.Time) (deleted int, err error)
+}

@@ -1,0 +1,134 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// maxBatch bounds how many writes share a transaction, and so how long the
+// first of them waits for the last.
+const maxBatch = 256
+
+// write is one caller's change on its way through the queue.
+type write struct {
+	ctx        context.Context
+	statements []*Statement
+	// committed runs after the commit and before the caller hears of it, in the
+	// writer's goroutine and even if the caller has gone. It must not block.
+	committed func()
+	done      chan error // holds one
+}
+
+// commit queues the statements and waits until they are durable. Nobody waits
+// for company: a writer that is idle commits a lone write at once, and whatever
+// arrives while it does shares the next transaction.
+//
+// If ctx ends first its error is returned, and the write may still happen.
+func (db *DB) commit(ctx context.Context, committed func(), statements ...*Statement) error {
+	if _, err := db.ready(ctx); err != nil {
+		return err
+	}
+	w := &write{ctx: ctx, statements: statements, committed: committed, done: make(chan error, 1)}
+	select {
+	case db.queue <- w:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.ctx.Done():
+		return unavailable(errClosed)
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.stopped:
+	}
+	// The last writer may have answered while it ended, or never have seen w.
+	select {
+	case err := <-w.done:
+		return err
+	default:
+		return unavailable(errClosed)
+	}
+}
+
+// writer commits what is queued until Close, and then what is still there.
+func (db *DB) writer(backend Backend) {
+	defer db.writers.Done()
+	batch := make([]*write, 0, maxBatch)
+	for {
+		var first *write
+		select {
+		case first = <-db.queue:
+		case <-db.ctx.Done():
+			select {
+			case first = <-db.queue:
+			default:
+				return
+			}
+		}
+		// A commit wakes all its callers at once, and the scheduler would run this
+		// goroutine as soon as the first of them is back: let the others queue up
+		// behind it. Where nothing else is runnable this costs nothing.
+		runtime.Gosched()
+		batch = db.collect(append(batch[:0], first))
+		db.commitBatch(backend, batch)
+		clear(batch)
+	}
+}
+
+// collect adds to batch what is queued, without waiting. What nobody waits for any more is left out.
+func (db *DB) collect(batch []*write) []*write {
+	if abandoned(batch[0]) {
+		batch = batch[:0]
+	}
+	for len(batch) < maxBatch {
+		select {
+		case w := <-db.queue:
+			if !abandoned(w) {
+				batch = append(batch, w)
+			}
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func abandoned(w *write) bool {
+	err := w.ctx.Err()
+	if err != nil {
+		w.done <- err
+	}
+	return err != nil
+}
+
+// commitBatch commits the batch and answers its callers. If the database refuses
+// the batch, each write is tried by itself, so that a bad one fails alone.
+func (db *DB) commitBatch(backend Backend, batch []*write) {
+	if len(batch) == 0 {
+		return
+	}
+	statements := make([]*Statement, 0, 2*len(batch))
+	for _, w := range batch {
+		statements = append(statements, w.statements...)
+	}
+	// The callers' contexts do not reach here: one that ends must not take the
+	// others' transaction with it. Backends bound how long a commit may take.
+	err := backend.Commit(context.Background(), statements)
+	if err != nil && len(batch) > 1 && !errors.Is(err, store.ErrUnavailable) {
+		for i := range batch {
+			db.commitBatch(backend, batch[i:i+1])
+		}
+		return
+	}
+	for _, w := range batch {
+		if err == nil && w.committed != nil {
+			w.committed()
+		}
+		w.done <- err
+	}
+}

@@ -1,0 +1,20 @@
+// Package sqlstore keeps the promises of package store in SQL. It holds one file
+// per record, and one text of each statement for every database: what differs is
+// a field of Dialect, or a method of Backend, which the packages sqlite and postgres
+// supply.
+//
+// It owns three things that no backend should write twice:
+//
+//   - opening in the background (db.go): a database that is down at start does
+//     not keep the server from starting, and calls wait for it, bounded;
+//   - group commit (commit.go): everything waiting is committed in one
+//     transaction, so that one disk sync serves many callers;
+//   - the revocation feed (watch.go): a revocation reaches the watchers of its
+//     own process before PutRevocation returns.
+//
+// Times are columns of whole seconds since 1970. Strings that identify records
+// are limited to 512 bytes of UTF-8 without NUL (text.go), what every index and
+// notification can hold; looking for anything else finds nothing.
+//
+// Start reading at DB.
+package sqlstore
