@@ -108,19 +108,27 @@ func NewKeySource(c KeySourceConfig) (*KeySource, error) {
 // The first call waits for the keys, bounded by ctx and the client's timeout. A key id that is unknown
 // causes at most one refetch in each MinInterval; between them the answer comes at once.
 func (s *KeySource) Find(ctx context.Context, h *jose.Header) (key *jose.Key, err error) {
+	key, _, err = s.Lookup(ctx, h)
+	return key, err
+}
+
+// Lookup is Find together with the number of the key set (see Current) that
+// the answer comes from.
+func (s *KeySource) Lookup(ctx context.Context, h *jose.Header) (key *jose.Key, generation uint64, err error) {
 	now := s.config.Now()
 	snap, err := s.keys.get(ctx, now)
 	if err != nil {
-		return nil, fmt.Errorf("keys of the issuer: %w", err)
+		return nil, 0, fmt.Errorf("keys of the issuer: %w", err)
 	}
-	if key := snap.value.set.Find(h); key != nil {
-		return key, nil
+	k := snap.value
+	if key := k.set.Find(h); key != nil {
+		return key, k.generation, nil
 	}
-	if h.HasKeyID && snap.value.set.HasID(h.KeyID) {
-		return nil, nil // the key is known and does not fit: no news to expect
+	if h.HasKeyID && k.set.HasID(h.KeyID) {
+		return nil, k.generation, nil // the key is known and does not fit: no news to expect
 	}
 	if s.keys.throttled(now.UnixNano()) && !s.keys.loading() {
-		return nil, nil
+		return nil, k.generation, nil
 	}
 	if s.waiters.Add(1) <= maxWaiters {
 		// Whether it failed does not matter: the keys that are known are good, and this
@@ -128,7 +136,8 @@ func (s *KeySource) Find(ctx context.Context, h *jose.Header) (key *jose.Key, er
 		_ = s.keys.wait(ctx, now.UnixNano())
 	}
 	s.waiters.Add(-1)
-	return s.keys.good.Load().value.set.Find(h), nil
+	k = s.keys.good.Load().value
+	return k.set.Find(h), k.generation, nil
 }
 
 // Current numbers the key set that Find would use now without waiting: a

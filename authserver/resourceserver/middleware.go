@@ -1,0 +1,29 @@
+package resourceserver
+
+import (
+	"context"
+	"net/http"
+)
+
+type tokenKey struct{}
+
+// Middleware protects a plain net/http handler; the token is in the request's context (FromContext).
+// What does not pass is answered by WriteRefusal.
+func (v *Verifier) Middleware(p *Policy) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			t, err := v.Authorize(r, p)
+			if err != nil {
+				WriteRefusal(w, err)
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, t)))
+		})
+	}
+}
+
+// FromContext gives the token that Middleware verified.
+func FromContext(ctx context.Context) (*Token, bool) {
+	t, ok := ctx.Value(tokenKey{}).(*Token)
+	return t, ok
+}

@@ -1,0 +1,107 @@
+package resourceserver
+
+import (
+	"net/http"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+)
+
+// Reason is the outcome of one decision: a closed set, for metrics and logs.
+type Reason uint8
+
+// The reasons. String gives the label.
+const (
+	Allowed Reason = iota
+	NoToken
+	InvalidRequest // two tokens, malformed header
+	Oversized
+	Malformed
+	UnknownIssuer
+	BadAlgorithm
+	BadType
+	UnknownKey
+	BadSignature
+	Expired
+	NotYetValid
+	WrongAudience
+	BadClaims
+	Inactive
+	Revoked
+	InsufficientScope
+	ClaimMismatch
+	KeysUnavailable
+	IntrospectionUnavailable
+	LocalUnavailable
+	ReasonCount // number of reasons
+)
+
+// reasons says for each Reason what the client is told. A credential that is
+// wrong, foreign or revoked gets one description; the label has the rest. Only an
+// expired token is named, after its signature was verified: the client can act on it.
+var reasons = [ReasonCount]struct {
+	label       string
+	status      int
+	code        string
+	description string
+}{
+	Allowed:                  {"allowed", http.StatusOK, "", ""},
+	NoToken:                  {"no_token", http.StatusUnauthorized, "", "An access token is required."},
+	InvalidRequest:           {"invalid_request", http.StatusBadRequest, oauth.CodeInvalidRequest, "The request must carry exactly one well-formed access token."},
+	Oversized:                {"oversized", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	Malformed:                {"malformed", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	UnknownIssuer:            {"unknown_issuer", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	BadAlgorithm:             {"bad_algorithm", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	BadType:                  {"bad_type", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	UnknownKey:               {"unknown_key", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	BadSignature:             {"bad_signature", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	Expired:                  {"expired", http.StatusUnauthorized, oauth.CodeInvalidToken, "The access token expired."},
+	NotYetValid:              {"not_yet_valid", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	WrongAudience:            {"wrong_audience", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	BadClaims:                {"bad_claims", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	Inactive:                 {"inactive", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	Revoked:                  {"revoked", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	InsufficientScope:        {"insufficient_scope", http.StatusForbidden, oauth.CodeInsufficientScope, "The access token lacks a required scope."},
+	ClaimMismatch:            {"claim_mismatch", http.StatusForbidden, oauth.CodeInsufficientScope, "The access token does not permit this request."},
+	KeysUnavailable:          {"keys_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
+	IntrospectionUnavailable: {"introspection_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
+	LocalUnavailable:         {"local_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
+}
+
+const (
+	notValid = "The access token is not valid."
+	notNow   = "The access token cannot be verified now."
+)
+
+// String is the metric label, e.g. "insufficient_scope".
+func (r Reason) String() string {
+	if r >= ReasonCount {
+		return "unknown"
+	}
+	return reasons[r].label
+}
+
+// unavailable reports whether nothing was found out about the token (503).
+func (r Reason) unavailable() bool { return reasons[r].status == http.StatusServiceUnavailable }
+
+// problemReason translates why jose refused a token.
+func problemReason(err error) Reason {
+	e, ok := err.(*jose.Error) //nolint:errorlint // jose promises the bare type
+	if !ok {
+		return Malformed
+	}
+	switch e.Problem {
+	case jose.ProblemOversized:
+		return Oversized
+	case jose.ProblemAlgorithm:
+		return BadAlgorithm
+	case jose.ProblemType:
+		return BadType
+	case jose.ProblemKey:
+		return UnknownKey
+	case jose.ProblemSignature:
+		return BadSignature
+	default: // malformed, critical, encrypted
+		return Malformed
+	}
+}

@@ -1,0 +1,130 @@
+package resourceserver
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+)
+
+// Failure is what the client is told. It is oauth.Error under a name that lets
+// it be embedded in an error.
+type Failure = oauth.Error
+
+// Refusal is why a request does not pass. It is shared by many requests: read only.
+type Refusal struct {
+	Failure // Code, Description, Status, Challenges, RetryAfter, Reason; Cause is for the log
+	Why     Reason
+	Issuer  int // configured issuer, -1 when none was determined
+	// Token is the verified token where the policy refused it, else nil.
+	Token *Token
+
+	challenge string // Challenges, rendered
+	body      []byte
+}
+
+// retryAfter is what a client is told to wait when nothing better is known, in seconds.
+const retryAfter = 5
+
+// newRefusal makes a refusal. The challenge of RFC 6750 §3 goes with every status that
+// speaks about the token: with 503 there is none, the token may be good.
+func newRefusal(realm string, issuer int, why Reason, scope string) *Refusal {
+	say := &reasons[why]
+	r := &Refusal{Why: why, Issuer: issuer, Failure: Failure{
+		Code: say.code, Description: say.description, Status: say.status, Reason: say.label,
+	}}
+	if why.unavailable() {
+		r.RetryAfter = retryAfter
+	} else {
+		r.Challenges = []oauth.Challenge{challenge(realm, &r.Failure, scope)}
+	}
+	r.render()
+	return r
+}
+
+// challenge is the Bearer challenge (RFC 6750 §3). A request without a token gets no
+// error attribute (§3.1).
+func challenge(realm string, f *Failure, scope string) oauth.Challenge {
+	c := oauth.Challenge{Scheme: "Bearer"}
+	add := func(name, value string) {
+		if value != "" {
+			c.Params = append(c.Params, oauth.Param{Name: name, Value: value})
+		}
+	}
+	add("realm", realm)
+	if f.Code != "" {
+		add("error", f.Code)
+		add("error_description", f.Description)
+	}
+	add("scope", scope)
+	return c
+}
+
+// render prepares header and body, so that a flood of refusals costs little.
+func (r *Refusal) render() {
+	for i, c := range r.Challenges {
+		if i > 0 {
+			r.challenge += ", "
+		}
+		r.challenge += c.String()
+	}
+	r.body = encodeBody(&r.Failure)
+}
+
+// encodeBody is the small JSON body. A request without any credential gets the word
+// "unauthorized", which is no OAuth error code on purpose: there is no token to be invalid.
+func encodeBody(f *Failure) []byte {
+	code := f.Code
+	if code == "" {
+		code = "unauthorized"
+	}
+	b, err := json.Marshal(struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{code, f.Description})
+	if err != nil { // two strings: cannot fail
+		return []byte(`{"error":"server_error"}`)
+	}
+	return b
+}
+
+// asRefusal gives the refusal in err's chain. Any other error becomes a
+// server_error that tells the client nothing.
+func asRefusal(err error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return r
+	}
+	r := &Refusal{Failure: *oauth.From(err), Issuer: -1}
+	r.render()
+	return r
+}
+
+// WriteRefusal writes status, challenges, Retry-After, Cache-Control: no-store and the small JSON body.
+func WriteRefusal(w http.ResponseWriter, err error) {
+	status := SetRefusalHeaders(w.Header(), err)
+	body := RefusalBody(err)
+	h := w.Header()
+	h["Content-Type"] = []string{"application/json"}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client has gone away
+}
+
+// SetRefusalHeaders sets only the headers (for a host that dresses errors itself) and returns the status.
+func SetRefusalHeaders(h http.Header, err error) (status int) {
+	r := asRefusal(err)
+	h["Cache-Control"] = []string{"no-store"}
+	if r.challenge != "" {
+		// A fresh slice: hosts edit header values in place.
+		h["Www-Authenticate"] = []string{r.challenge}
+	}
+	if r.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.Itoa(r.RetryAfter)}
+	}
+	return r.Status
+}
+
+// RefusalBody is the small JSON body: {"error": …, "error_description": …}. The caller must not change it.
+func RefusalBody(err error) []byte { return asRefusal(err).body }

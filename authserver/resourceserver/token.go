@@ -1,0 +1,34 @@
+package resourceserver
+
+import (
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+)
+
+// Token is a verified access token, shared by every request that carries it:
+// read only.
+type Token struct {
+	Claims *jose.Claims // for an introspected token: the answer's members
+	issuer *issuer
+}
+
+// Issuer is the configured issuer that vouches for the token.
+func (t *Token) Issuer() string {
+	if t.issuer == nil {
+		return ""
+	}
+	return t.issuer.config.Issuer
+}
+
+// Expiry is when the token ends: its exp. It is zero for an introspected token whose answer
+// had none; such a token is asked about again after the answer's time to live.
+func (t *Token) Expiry() time.Time { return t.Claims.Expiry }
+
+// index is the issuer's number, -1 for a token that no verifier made.
+func (t *Token) index() int {
+	if t.issuer == nil {
+		return -1
+	}
+	return t.issuer.index
+}

@@ -1,0 +1,252 @@
+package resourceserver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/cache"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+)
+
+// Verifier verifies tokens and remembers the results. Safe for concurrent use.
+type Verifier struct {
+	config   Config
+	issuers  []*issuer
+	byName   map[string]*issuer
+	opaque   *issuer // asked about tokens that are not JWTs; nil: they are refused
+	good     *cache.Cache[*entry]
+	bad      *cache.Cache[refused]
+	refusals refusals
+}
+
+// New checks the configuration; it touches no network. Errors name the option.
+func New(c Config) (*Verifier, error) {
+	c = c.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	v := &Verifier{config: c, byName: make(map[string]*issuer), refusals: refusals{issuers: len(c.Issuers)}}
+	if err := v.build(); err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *Verifier) build() (err error) {
+	for i, config := range v.config.Issuers {
+		is, err := newIssuer(i, config, &v.config)
+		if err != nil {
+			return fmt.Errorf("issuer %q: %w", config.Issuer, err)
+		}
+		v.issuers = append(v.issuers, is)
+		v.byName[config.Issuer] = is
+		if config.Introspection.OpaqueTokens {
+			v.opaque = is
+		}
+	}
+	if v.good, err = cache.New[*entry](cache.Config{MaxBytes: v.config.GoodCacheBytes}); err != nil {
+		return fmt.Errorf("cache_size: %w", err)
+	}
+	if v.bad, err = cache.New[refused](cache.Config{MaxBytes: v.config.BadCacheBytes}); err != nil {
+		return fmt.Errorf("cache_size: %w", err)
+	}
+	return nil
+}
+
+// Close ends background work. Calls that are still running end with 503.
+func (v *Verifier) Close() {
+	for _, is := range v.issuers {
+		is.close()
+	}
+	if v.good != nil {
+		v.good.Close()
+	}
+	if v.bad != nil {
+		v.bad.Close()
+	}
+}
+
+// Authenticate takes the token out of r and verifies it. Errors are *Refusal.
+func (v *Verifier) Authenticate(r *http.Request) (*Token, error) {
+	t, o := v.authenticate(r)
+	if o.why != Allowed {
+		return nil, v.refusals.of("", o)
+	}
+	return t, nil
+}
+
+// Verify verifies one raw token. Errors are *Refusal.
+func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
+	t, o := v.verify(ctx, raw)
+	if o.why != Allowed {
+		return nil, v.refusals.of("", o)
+	}
+	return t, nil
+}
+
+// Authorize is Authenticate followed by the policy, and tells the Observer the
+// one decision of this request. A nil policy needs nothing. Errors are *Refusal.
+func (v *Verifier) Authorize(r *http.Request, p *Policy) (*Token, error) {
+	if p == nil {
+		p = &Policy{}
+	}
+	t, o := v.authenticate(r)
+	if o.why != Allowed {
+		v.decided(o.issuer, o.why)
+		return nil, v.refusals.of(p.Realm, o)
+	}
+	if refusal := p.check(t); refusal != nil {
+		v.decided(refusal.Issuer, refusal.Why)
+		return nil, refusal
+	}
+	v.decided(t.issuer.index, Allowed)
+	return t, nil
+}
+
+func (v *Verifier) decided(issuer int, why Reason) {
+	if v.config.Observer != nil {
+		v.config.Observer.Decided(issuer, why)
+	}
+}
+
+func (v *Verifier) authenticate(r *http.Request) (*Token, outcome) {
+	raw, why := tokenFrom(r.Header)
+	if why != Allowed {
+		return nil, outcome{why: why, issuer: -1}
+	}
+	return v.verify(r.Context(), raw)
+}
+
+// verify measures, for the Observer, what look does.
+func (v *Verifier) verify(ctx context.Context, raw string) (*Token, outcome) {
+	if v.config.Observer == nil {
+		t, o, _ := v.look(ctx, raw)
+		return t, o
+	}
+	start := time.Now() //nolint:forbidigo // a duration, not a time of day
+	t, o, path := v.look(ctx, raw)
+	v.config.Observer.Verified(path, time.Since(start))
+	return t, o
+}
+
+// look finds the token among the results, or verifies it. A token that was seen
+// before is neither parsed nor hashed again here, and takes no lock that all requests share.
+func (v *Verifier) look(ctx context.Context, raw string) (*Token, outcome, Path) {
+	if len(raw) > v.config.MaxTokenSize {
+		return nil, outcome{why: Oversized, issuer: -1}, PathJWT
+	}
+	now := v.config.Now()
+	n := now.UnixNano()
+	known, ok := v.good.Get(raw, now)
+	if !ok || !known.usable(n) {
+		known = nil
+	} else if t, o, settled := v.reuse(ctx, raw, known, now); settled {
+		return t, o, PathCacheHit
+	}
+	if known == nil {
+		if bad, ok := v.bad.Get(raw, now); ok && n >= bad.at-tolerance {
+			return nil, outcome{why: bad.why, issuer: int(bad.issuer)}, PathCacheHit
+		}
+	}
+	return v.fresh(ctx, raw, known, now)
+}
+
+// reuse judges a remembered result by what may have changed. It is not settled
+// when the token must be verified again.
+func (v *Verifier) reuse(ctx context.Context, raw string, e *entry, now time.Time) (*Token, outcome, bool) {
+	is := e.token.issuer
+	if now.UnixNano() >= e.fresh {
+		return nil, outcome{}, false
+	}
+	if is.source != nil {
+		if keys, ok := is.source.Current(now); !ok || keys != e.keys {
+			return nil, outcome{}, false
+		}
+	}
+	if is.config.Local != nil {
+		epoch := is.config.Local.Epoch() // read before Revoked, see Local
+		if e.epoch.Load() != epoch {
+			return v.recheckLocal(ctx, raw, e, epoch)
+		}
+	}
+	return e.token, outcome{issuer: is.index}, true
+}
+
+// fresh verifies a token and remembers the result. known is an earlier good
+// result that needs to be confirmed, or nil.
+func (v *Verifier) fresh(ctx context.Context, raw string, known *entry, now time.Time) (*Token, outcome, Path) {
+	if !wellFormed(raw) {
+		return nil, outcome{why: malformedReason(raw), issuer: -1}, PathJWT
+	}
+	e, o, path, remembered := v.route(ctx, raw, known, now)
+	if o.why != Allowed {
+		if known != nil && !o.why.unavailable() {
+			known.dead.Store(true)
+			v.good.Drop(raw)
+		}
+		if !remembered {
+			v.rememberRefusal(raw, o, now)
+		}
+		return nil, o, path
+	}
+	if !remembered {
+		v.remember(raw, e, now)
+	}
+	return e.token, o, path
+}
+
+// route sends the token to the issuer that it names, or, when it is opaque, to the one that is
+// asked about such tokens. No key is fetched and nobody is asked before the issuer is
+// known to be one of ours.
+func (v *Verifier) route(ctx context.Context, raw string, known *entry, now time.Time) (_ *entry, _ outcome, _ Path, remembered bool) {
+	if !jose.LooksLikeJWT(raw) {
+		if v.opaque == nil {
+			return nil, outcome{why: Malformed, issuer: -1}, PathJWT, false
+		}
+		e, o := v.introspect(ctx, v.opaque, raw, nil, known, now)
+		return e, o, PathIntrospection, true
+	}
+	jws, claims, is, o := v.read(raw)
+	if o.why != Allowed {
+		return nil, o, PathJWT, false
+	}
+	switch {
+	case is.config.Local != nil:
+		e, o := is.verifyLocal(ctx, jws, claims, now)
+		return e, o, PathLocal, false
+	case is.config.Mode == ModeIntrospect:
+		e, o := v.introspect(ctx, is, raw, nil, known, now)
+		return e, o, PathIntrospection, true
+	}
+	e, o := is.verifyJWT(ctx, jws, claims, now)
+	if o.why != Allowed || is.config.Mode == ModeJWT {
+		return e, o, PathJWT, false
+	}
+	e, o = v.introspect(ctx, is, raw, e, known, now)
+	return e, o, PathIntrospection, true
+}
+
+// read parses a JWT and finds out, from claims that nobody has vouched for yet, whose it
+// claims to be and that it is an access token at all.
+func (v *Verifier) read(raw string) (*jose.JWS, *jose.Claims, *issuer, outcome) {
+	limits := jose.Limits{Size: v.config.MaxTokenSize}
+	jws, err := jose.Parse(raw, limits)
+	if err != nil {
+		return nil, nil, nil, outcome{why: problemReason(err), issuer: -1, cause: err}
+	}
+	claims, err := jws.Claims()
+	if err != nil {
+		return nil, nil, nil, outcome{why: problemReason(err), issuer: -1, cause: err}
+	}
+	is := v.byName[claims.Issuer]
+	if is == nil || !claims.Has("iss") {
+		return nil, nil, nil, outcome{why: UnknownIssuer, issuer: -1}
+	}
+	if why := checkType(&jws.Header, claims); why != Allowed {
+		return nil, nil, nil, outcome{why: why, issuer: is.index}
+	}
+	return jws, claims, is, outcome{issuer: is.index}
+}
