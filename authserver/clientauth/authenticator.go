@@ -1,0 +1,167 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// Authenticator authenticates the callers of one server. Safe for concurrent use.
+type Authenticator struct {
+	Directory store.Directory
+	Spent     store.Spent
+	Keys      *KeySources
+	Now       func() time.Time
+}
+
+// Caller is who authenticated: exactly one field is set.
+type Caller struct {
+	Client   *store.Client
+	Resource *store.Resource
+}
+
+// Client authenticates an application of env. endpoint is the last part of the
+// called endpoint's URL ("token"). Errors are invalid_request for what cannot be
+// understood (two methods at once), invalid_client for the rest, and
+// temporarily_unavailable when directory, store or the client's key set cannot
+// be had.
+func (a *Authenticator) Client(r *http.Request, form *web.Form, env *store.Environment, endpoint string) (*store.Client, error) {
+	caller, err := a.authenticate(r, form, env, endpoint, false)
+	return caller.Client, err
+}
+
+// ClientOrResource is Client for the introspection endpoint, where a resource
+// may present its own id and secret.
+func (a *Authenticator) ClientOrResource(r *http.Request, form *web.Form, env *store.Environment, endpoint string) (Caller, error) {
+	return a.authenticate(r, form, env, endpoint, true)
+}
+
+func (a *Authenticator) authenticate(r *http.Request, form *web.Form, env *store.Environment, endpoint string, resources bool) (Caller, error) {
+	p, err := read(r, form)
+	if err != nil {
+		return Caller{}, err
+	}
+	reg, err := a.lookup(r.Context(), env, p.id, resources)
+	if err != nil {
+		return Caller{}, err
+	}
+	switch p.method {
+	case oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost:
+		err = checkSecret(p, reg, a.Now())
+	case oauth.AuthNone:
+		err = checkNone(reg)
+	default:
+		err = a.checkAssertion(r.Context(), p, reg, env, endpoint)
+	}
+	if err != nil {
+		if _, ok := errors.AsType[*oauth.Error](err); ok {
+			return Caller{}, err
+		}
+		return Caller{}, p.denied(err)
+	}
+	return Caller{Client: reg.client, Resource: reg.resource}, nil
+}
+
+// registration is what is known about the caller's id. For an unknown id it is
+// stranger, with which every method fails after the same work.
+type registration struct {
+	method   string
+	secrets  []store.ClientSecret
+	client   *store.Client
+	resource *store.Resource
+	problem  string // why it cannot authenticate whatever it presents; "" if it can
+}
+
+var stranger = registration{problem: "unknown client"}
+
+func (a *Authenticator) lookup(ctx context.Context, env *store.Environment, id string, resources bool) (registration, error) {
+	c, err := a.Directory.ClientByID(ctx, env.ID, id)
+	switch {
+	case err == nil:
+		reg := registration{method: c.AuthMethod, secrets: c.Secrets, client: c}
+		if !c.Enabled {
+			reg.problem = fmt.Sprintf("client %q is disabled", c.ID)
+		}
+		return reg, nil
+	case !errors.Is(err, store.ErrNotFound):
+		return registration{}, unavailable(fmt.Errorf("find client: %w", err))
+	case !resources:
+		return stranger, nil
+	}
+	res, err := a.Directory.ResourceByID(ctx, env.ID, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return stranger, nil
+	case err != nil:
+		return registration{}, unavailable(fmt.Errorf("find resource: %w", err))
+	}
+	reg := registration{method: res.IntrospectionAuth, resource: res}
+	if len(res.Secret) > 0 {
+		reg.secrets = []store.ClientSecret{{Value: res.Secret}}
+	} else if res.IntrospectionAuth != oauth.AuthNone {
+		reg.problem = fmt.Sprintf("resource %q has no secret", res.ID)
+	}
+	return reg, nil
+}
+
+// usable reports why the registration cannot authenticate with method.
+func (reg *registration) usable(method string) error {
+	switch {
+	case reg.problem != "":
+		return errors.New(reg.problem)
+	case reg.method != method:
+		return fmt.Errorf("%s presented %s, which is not its method %s", reg, method, reg.method)
+	}
+	return nil
+}
+
+// String names a registration for the log. What an unknown caller sent as its id
+// is not repeated: it may be a misplaced secret.
+func (reg *registration) String() string {
+	switch {
+	case reg.client != nil:
+		return fmt.Sprintf("client %q", reg.client.ID)
+	case reg.resource != nil:
+		return fmt.Sprintf("resource %q", reg.resource.ID)
+	}
+	return "unknown client"
+}
+
+// decoy stands in where a registration has no secret to compare with.
+var decoy = []byte(secret.New().Reveal())
+
+// checkSecret compares a presented secret. It always makes at least two
+// comparisons, so that neither an unknown client nor one with a previous secret
+// shows in the time.
+func checkSecret(p *presented, reg registration, now time.Time) error {
+	matched := false
+	given := []byte(p.secret)
+	for i := range max(2, len(reg.secrets)) {
+		value, valid := decoy, false
+		if i < len(reg.secrets) {
+			s := reg.secrets[i]
+			value, valid = s.Value, s.Expires.IsZero() || now.Before(s.Expires)
+		}
+		if secret.Equal(value, given) && valid {
+			matched = true
+		}
+	}
+	if err := reg.usable(p.method); err != nil {
+		return err
+	}
+	if !matched {
+		return fmt.Errorf("%s presented a wrong or expired secret", &reg)
+	}
+	return nil
+}
+
+func unavailable(cause error) error {
+	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(cause)
+}

@@ -1,0 +1,86 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// StateConfig is what a State is made of. Store and SecretsKey are required.
+type StateConfig struct {
+	Store store.Store
+	// SecretsKey gives the 32 bytes that seal private keys at rest. It is asked
+	// for on first use and in the background, because a missing key may be created
+	// then; after an error it is asked again.
+	SecretsKey func() ([]byte, error)
+	// Observer is told what happens. Default: nobody.
+	Observer Observer
+	// Log. Default: nothing is logged.
+	Log *slog.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+func (c *StateConfig) setDefaults() error {
+	if c.Store == nil {
+		return errors.New("authserver: StateConfig.Store is missing")
+	}
+	if c.SecretsKey == nil {
+		return errors.New("authserver: StateConfig.SecretsKey is missing")
+	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}
+
+// The surfaces a Server can expose.
+const (
+	// SurfaceOIDC: the endpoints of OAuth 2 and OpenID Connect.
+	SurfaceOIDC = "oidc"
+)
+
+var surfaces = []string{SurfaceOIDC}
+
+// Config is one configuration of the server. State and Directory are required.
+type Config struct {
+	State     *State
+	Directory store.Directory
+	// Surfaces to expose. Default: all of them.
+	Surfaces []string
+	// Log gets one line for each refused request. Default: the State's.
+	Log *slog.Logger
+}
+
+// check validates c, fills in defaults and lists the environments.
+func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
+	if c.State == nil {
+		return nil, errors.New("authserver: Config.State is missing")
+	}
+	if c.Directory == nil {
+		return nil, errors.New("authserver: Config.Directory is missing")
+	}
+	for _, name := range c.Surfaces {
+		if !slices.Contains(surfaces, name) {
+			return nil, fmt.Errorf("authserver: there is no surface %q, only %q", name, surfaces)
+		}
+	}
+	if len(c.Surfaces) == 0 {
+		c.Surfaces = surfaces
+	}
+	if c.Log == nil {
+		c.Log = c.State.config.Log
+	}
+	return c.Directory.Environments(ctx)
+}

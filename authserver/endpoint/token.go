@@ -1,0 +1,77 @@
+package endpoint
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// Token is the token endpoint (RFC 6749 §3.2).
+type Token struct {
+	Clients *clientauth.Authenticator
+	Grants  []grant.Grant
+	Issued  func(grant string)
+}
+
+// Serve answers one token request.
+func (e *Token) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
+	// parse
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return err
+	}
+
+	// authenticate the client
+	client, err := e.Clients.Client(r, form, env, "token")
+	if err != nil {
+		return err
+	}
+
+	// validate
+	name, err := form.Require("grant_type")
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(e.Grants, func(g grant.Grant) bool { return g.Type() == name })
+	if i < 0 {
+		return oauth.UnsupportedGrantType("The grant type is not supported")
+	}
+	if !slices.Contains(client.GrantTypes, name) {
+		return oauth.UnauthorizedClient("The grant type is not enabled for this client")
+	}
+
+	// act
+	response, err := e.Grants[i].Token(r.Context(), grant.Request{Environment: env, Client: client, Form: form})
+	if err != nil {
+		return err
+	}
+	e.Issued(e.Grants[i].Name())
+
+	// respond
+	web.WriteJSON(w, http.StatusOK, tokenBody(response))
+	return nil
+}
+
+// tokenBody encodes RFC 6749 §5.1. No value in it ever needs escaping: a token is
+// base64url and dots, scopes have no quotes.
+func tokenBody(g *grant.Response) []byte {
+	b := make([]byte, 0, len(g.Access.Raw)+256)
+	b = append(b, `{"access_token":"`...)
+	b = append(b, g.Access.Raw...)
+	b = append(b, `","token_type":"Bearer","expires_in":`...)
+	b = strconv.AppendInt(b, int64(g.Access.TTL/time.Second), 10)
+	if len(g.Scope) > 0 {
+		b = append(b, `,"scope":"`...)
+		b = append(b, strings.Join(g.Scope, " ")...)
+		b = append(b, '"')
+	}
+	return append(b, '}')
+}

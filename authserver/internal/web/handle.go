@@ -1,0 +1,170 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+)
+
+// Handler answers one request, or returns why it does not; then it has written
+// nothing.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Route says what happens around a Handler. It is read only and shared.
+type Route struct {
+	// Name is a short word of a closed set, for logs and metrics.
+	Name string
+	// Methods are the allowed ones; GET brings HEAD with it, and OPTIONS is
+	// answered for them. nil leaves every method to the Handler.
+	Methods []string
+	// AnyOrigin lets scripts of every origin read the answers, always without
+	// credentials: for endpoints that trust no cookie.
+	AnyOrigin bool
+	// CacheControl is for answers without error; "" means no-store. Errors are
+	// never stored.
+	CacheControl string
+	// Render writes this route's errors. nil means OAuth.
+	Render Renderer
+}
+
+// Host is what Handle needs of the server around it. It is safe for concurrent
+// use when its fields are.
+type Host struct {
+	Log    *slog.Logger
+	NewID  func() string // correlation ids: UUIDs
+	Served func(route, outcome string, d time.Duration)
+	Now    func() time.Time
+}
+
+// The request headers that PingOne lets scripts send.
+const allowedHeaders = "Accept, Accept-Language, Authorization, Content-Language, Content-Length, Content-Type, " +
+	"Cookie, Correlation-Id, Origin, Origin-Cookies, Range, Referer, Referrer, X-Amz-Date, X-Amz-Security-Token, " +
+	"X-Api-Key, X-Client-Version, X-Content-Type-Options"
+
+// Handle runs serve with everything that surrounds it. It alone renders errors
+// and it alone logs them.
+func Handle(h *Host, rt *Route, w http.ResponseWriter, r *http.Request, serve Handler) {
+	start := h.Now()
+	id := h.NewID()
+	header := w.Header()
+	header.Set("Correlation-Id", id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	if rt.AnyOrigin {
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Access-Control-Expose-Headers", "Correlation-Id")
+	}
+
+	outcome := "ok"
+	var err error
+	switch {
+	case allows(rt.Methods, r.Method):
+		if rt.CacheControl != "" {
+			header.Set("Cache-Control", rt.CacheControl)
+		} else {
+			noStore(header)
+		}
+		err = serve(w, r)
+	case r.Method == http.MethodOptions:
+		options(header, rt, r)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		header.Set("Allow", allow(rt.Methods))
+		err = &oauth.Error{
+			Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: "method",
+			Description: "The request method is not allowed",
+		}
+	}
+	if err != nil {
+		outcome = h.fail(rt, w, r, id, err)
+	}
+	h.Served(rt.Name, outcome, h.Now().Sub(start))
+}
+
+// fail writes err and logs it. It returns the outcome for the metrics.
+func (h *Host) fail(rt *Route, w http.ResponseWriter, r *http.Request, id string, err error) string {
+	e := oauth.From(err)
+	render := rt.Render
+	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound {
+		render = PingOne // about the address, not about the protocol behind it
+	} else if render == nil {
+		render = OAuth
+	}
+	header := w.Header()
+	noStore(header)
+	for _, c := range e.Challenges {
+		header.Add("WWW-Authenticate", c.String())
+	}
+	if e.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	WriteJSON(w, e.Status, render(e, id))
+
+	level := slog.LevelInfo
+	if e.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
+		level = slog.LevelError
+	}
+	if h.Log.Enabled(r.Context(), level) {
+		attrs := []slog.Attr{
+			slog.String("endpoint", rt.Name), slog.String("error", e.Code), slog.Int("status", e.Status),
+			slog.String("description", e.Description), slog.String("correlation_id", id),
+		}
+		if e.Reason != "" {
+			attrs = append(attrs, slog.String("reason", e.Reason))
+		}
+		if e.Cause != nil {
+			attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+		}
+		h.Log.LogAttrs(r.Context(), level, "request refused", attrs...)
+	}
+	return e.Code
+}
+
+// NotFound is the answer to a path that belongs to the server and names nothing.
+func NotFound() *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeInvalidRequest, Status: http.StatusNotFound, Reason: "not_found",
+		Description: "The requested resource was not found",
+	}
+}
+
+func allows(methods []string, method string) bool {
+	return methods == nil || slices.Contains(methods, method) || method == http.MethodHead && slices.Contains(methods, http.MethodGet)
+}
+
+func allow(methods []string) string {
+	all := slices.Clone(methods)
+	if slices.Contains(all, http.MethodGet) {
+		all = append(all, http.MethodHead)
+	}
+	return strings.Join(append(all, http.MethodOptions), ", ")
+}
+
+// options answers a plain OPTIONS (RFC 9110 §9.3.7) and, where scripts may come
+// from anywhere, a preflight.
+func options(header http.Header, rt *Route, r *http.Request) {
+	header.Set("Allow", allow(rt.Methods))
+	if rt.AnyOrigin && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != "" {
+		header.Set("Access-Control-Allow-Methods", allow(rt.Methods))
+		header.Set("Access-Control-Allow-Headers", allowedHeaders)
+		header.Set("Access-Control-Max-Age", "3600")
+	}
+}
+
+func noStore(header http.Header) {
+	header.Set("Cache-Control", "no-cache, no-store")
+	header.Set("Pragma", "no-cache")
+}
+
+// WriteJSON writes a body that is already JSON.
+func WriteJSON(w http.ResponseWriter, status int, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is nobody's failure
+}

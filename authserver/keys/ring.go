@@ -1,0 +1,95 @@
+package keys
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// Ring is one state of an environment's keys. It is immutable; a rotation makes
+// a new one, so two pointers that are equal mean the same keys.
+type Ring struct {
+	// Set verifies what this environment signed.
+	Set *jose.KeySet
+	// JWKS is the published JWK Set (RFC 7517 §5): public halves only. Read only.
+	JWKS []byte
+
+	version int64
+	current *jose.SigningKey
+	keys    map[string]*jose.SigningKey // by kid
+}
+
+// newRing opens sealed keys. Those that old has open already are taken from it.
+func newRing(env string, records []store.Key, version int64, old *Ring, seal *secret.Sealer) (*Ring, error) {
+	r := &Ring{version: version, keys: make(map[string]*jose.SigningKey, len(records))}
+	var public []*jose.Key
+	var published []json.RawMessage
+	for i := range records {
+		rec := &records[i]
+		var key *jose.SigningKey
+		if old != nil {
+			key = old.keys[rec.ID]
+		}
+		if key == nil {
+			var err error
+			if key, err = open(seal, env, rec); err != nil {
+				return nil, err
+			}
+		}
+		jwk, err := key.PublicJWK()
+		if err != nil {
+			return nil, fmt.Errorf("publish key %s: %w", rec.ID, err)
+		}
+		r.keys[rec.ID] = key
+		public = append(public, key.Public())
+		published = append(published, jwk)
+		if rec.Slot == store.SlotCurrent {
+			r.current = key
+		}
+	}
+	if r.current == nil {
+		return nil, fmt.Errorf("the key ring of environment %s has no current key", env)
+	}
+	body, err := json.Marshal(map[string]any{"keys": published})
+	if err != nil {
+		return nil, fmt.Errorf("publish keys: %w", err)
+	}
+	r.Set, r.JWKS = jose.NewKeySet(public...), body
+	return r, nil
+}
+
+// seal encrypts the private half of key for env. The environment and the kid are
+// authenticated with it, so that no row can be moved to another place.
+func seal(s *secret.Sealer, env string, key *jose.SigningKey) ([]byte, error) {
+	private, err := key.MarshalPrivate()
+	if err != nil {
+		return nil, fmt.Errorf("encode key %s: %w", key.ID(), err)
+	}
+	defer clear(private)
+	sealed, err := s.Seal(private, additional(env, key.ID()))
+	if err != nil {
+		return nil, fmt.Errorf("seal key %s: %w", key.ID(), err)
+	}
+	return sealed, nil
+}
+
+func open(s *secret.Sealer, env string, rec *store.Key) (*jose.SigningKey, error) {
+	private, err := s.Open(rec.Sealed, additional(env, rec.ID))
+	if err != nil {
+		return nil, fmt.Errorf("open signing key %s of environment %s (is this the secrets_key it was sealed with?): %w", rec.ID, env, err)
+	}
+	defer clear(private)
+	key, err := jose.ParseSigningKey(private, rec.Algorithm, rec.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read signing key %s of environment %s: %w", rec.ID, env, err)
+	}
+	return key, nil
+}
+
+func additional(env, kid string) []byte {
+	return bytes.Join([][]byte{[]byte("gatehouse signing key"), []byte(env), []byte(kid)}, []byte{0})
+}

@@ -1,0 +1,117 @@
+package authserver
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/cache"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+)
+
+// State is what outlives a configuration: key rings, the revocation set, the
+// verified-token cache, background jobs. It is safe for concurrent use.
+type State struct {
+	config      StateConfig
+	rings       *keys.Rings
+	revocations *token.Revocations
+	verified    *cache.Cache[*token.Active]
+	outbound    *fetch.Client
+	clientKeys  *clientauth.KeySources
+
+	mu      sync.Mutex // guards started and closed
+	started bool
+	closed  bool
+	stop    context.CancelFunc
+	jobs    sync.WaitGroup
+	newEnvs chan struct{} // wakes the key job; holds one signal
+}
+
+// NewState makes a State. Nothing is read or written before Start or a request.
+func NewState(c StateConfig) (*State, error) {
+	if err := c.setDefaults(); err != nil {
+		return nil, err
+	}
+	s := &State{config: c, revocations: token.NewRevocations(c.Now), newEnvs: make(chan struct{}, 1)}
+	var err error
+	if s.outbound, err = fetch.NewClient(fetch.Options{}); err != nil {
+		return nil, fmt.Errorf("outbound requests: %w", err)
+	}
+	if s.verified, err = cache.New[*token.Active](cache.Config{}); err != nil {
+		return nil, fmt.Errorf("verified-token cache: %w", err)
+	}
+	s.rings = keys.New(keys.Config{
+		Store: c.Store, Sealer: s.sealer, Now: c.Now, Log: c.Log, Rotated: c.Observer.KeyRotated,
+	})
+	s.clientKeys = &clientauth.KeySources{Client: s.outbound, Now: c.Now, Log: c.Log}
+	return s, nil
+}
+
+func (s *State) sealer() (*secret.Sealer, error) {
+	key, err := s.config.SecretsKey()
+	if err != nil {
+		return nil, err
+	}
+	return secret.NewSealer(key)
+}
+
+// Start begins background work: the revocation feed, key rotation, the janitor.
+// It returns at once; requests that come before the feed has caught up wait for
+// it, at most five seconds. To call it again does nothing.
+func (s *State) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started || s.closed {
+		return
+	}
+	s.started = true
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.jobs.Go(func() { s.feed(ctx) })
+	s.jobs.Go(func() { s.rotate(ctx) })
+	s.jobs.Go(func() { s.sweep(ctx) })
+}
+
+// Close ends background work and waits for it. The store stays open: it is the
+// caller's. Requests must have ended.
+func (s *State) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	if s.stop != nil {
+		s.stop()
+	}
+	s.mu.Unlock()
+	s.jobs.Wait()
+	s.clientKeys.Close()
+	s.outbound.Close()
+	s.verified.Close()
+	return nil
+}
+
+// watch has the keys of envs, as they are configured now, made and rotated in
+// the background, so that the first request need not wait for them.
+func (s *State) watch(envs ...*store.Environment) {
+	for _, env := range envs {
+		s.rings.Watch(env)
+	}
+	select {
+	case s.newEnvs <- struct{}{}:
+	default:
+	}
+}
+
+// Local gives the gate's view of one environment: direct calls, no HTTP.
+func (s *State) Local(env *store.Environment) resourceserver.Local {
+	s.watch(env)
+	return &token.Local{Environment: env, Rings: s.rings, Set: s.revocations}
+}

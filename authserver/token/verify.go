@@ -1,0 +1,188 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/cache"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// ErrInactive: this is not a token of the environment that works now. The reason
+// is in the text, for the log; a client learns only that it is not active.
+var ErrInactive = errors.New("inactive token")
+
+// Active is an access token of ours whose signature and times were good. It is
+// shared and read only.
+type Active struct {
+	Environment string // id
+	Issuer      string
+	Client      string
+	Audience    []string
+	// Personal: a user granted it (it has a sub or a sid).
+	Personal  bool
+	ExpiresAt time.Time
+	// Introspection is the whole answer of RFC 7662 §2.2, rendered once.
+	Introspection []byte
+
+	holder Holder
+	kid    string
+	ring   atomic.Pointer[keys.Ring] // the ring that last had the key
+	epoch  atomic.Uint64             // revocations' epoch+1 when it was last found not revoked
+}
+
+// ID is the jti.
+func (a *Active) ID() string { return a.holder.ID }
+
+// Verifier reads access tokens of this server and remembers them. Safe for
+// concurrent use.
+type Verifier struct {
+	Keys        *keys.Rings
+	Revocations *Revocations
+	Cache       *cache.Cache[*Active]
+	Now         func() time.Time
+}
+
+// Verify reads raw and reports whether it works in env: ErrInactive, or
+// temporarily_unavailable when that cannot be told.
+func (v *Verifier) Verify(ctx context.Context, env *store.Environment, raw string) (*Active, error) {
+	a, err := v.Read(ctx, env, raw)
+	if err != nil {
+		return nil, err
+	}
+	epoch := v.Revocations.Epoch() // before Revoked
+	if a.epoch.Load() == epoch+1 {
+		return a, nil
+	}
+	if err := v.Revocations.Wait(ctx); err != nil {
+		return nil, unavailable(err)
+	}
+	switch revoked, err := v.Revocations.Revoked(env.ID, a.holder); {
+	case err != nil:
+		return nil, unavailable(err)
+	case revoked:
+		return nil, inactive("revoked")
+	}
+	a.epoch.Store(epoch + 1)
+	return a, nil
+}
+
+// Read is Verify without asking whether the token has been revoked.
+func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string) (*Active, error) {
+	now := v.Now()
+	ring, err := v.Keys.Ring(ctx, env)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if a, ok := v.Cache.Get(raw, now); ok {
+		if a.Environment != env.ID || a.Issuer != env.Issuer || !now.Before(a.ExpiresAt) {
+			return nil, inactive("foreign or expired")
+		}
+		if a.ring.Load() != ring {
+			if !ring.Set.HasID(a.kid) {
+				return nil, inactive("its key is withdrawn")
+			}
+			a.ring.Store(ring)
+		}
+		return a, nil
+	}
+	a, err := read(env, ring, raw, now)
+	if err != nil {
+		return nil, err
+	}
+	raw = strings.Clone(raw) // it may be part of a form that holds a secret
+	const fixed = 400        // the struct and its strings, roughly
+	v.Cache.Put(raw, a, len(a.Introspection)+fixed, now, a.ExpiresAt)
+	return a, nil
+}
+
+// read verifies one token in full.
+func read(env *store.Environment, ring *keys.Ring, raw string, now time.Time) (*Active, error) {
+	jws, err := jose.Parse(raw, jose.Limits{})
+	if err != nil {
+		return nil, inactive("%v", err)
+	}
+	key := ring.Set.Find(&jws.Header)
+	if key == nil || !jws.Header.HasKeyID {
+		return nil, inactive("no key fits")
+	}
+	if err := jws.Verify(key); err != nil {
+		return nil, inactive("%v", err)
+	}
+	c, err := jws.Claims()
+	if err != nil {
+		return nil, inactive("%v", err)
+	}
+	switch {
+	case !isAccessToken(&jws.Header, c):
+		return nil, inactive("not an access token")
+	case c.Issuer != env.Issuer:
+		return nil, inactive("of another issuer")
+	case !now.Before(c.Expiry):
+		return nil, inactive("expired")
+	}
+	a := &Active{
+		Environment: env.ID, Issuer: env.Issuer, Client: c.ClientID, Audience: c.Audience, ExpiresAt: c.Expiry,
+		holder: holder(c), kid: jws.Header.KeyID, Introspection: answer(c),
+	}
+	a.Personal = a.holder.Subject != "" || a.holder.Session != ""
+	a.ring.Store(ring)
+	return a, nil
+}
+
+// isAccessToken tells access tokens from whatever else the environment's keys
+// sign. The typ alone cannot: an environment may be configured to leave it out,
+// and tokens outlive the configuration that shaped them.
+func isAccessToken(h *jose.Header, c *jose.Claims) bool {
+	if h.Type != "" && !h.TypeIs(oauth.TypeAccessToken) && !h.TypeIs("JWT") {
+		return false
+	}
+	return c.ClientID != "" && c.ID != "" && len(c.Audience) > 0 && !c.Expiry.IsZero() && !c.IssuedAt.IsZero()
+}
+
+func holder(c *jose.Claims) Holder {
+	h := Holder{ID: c.ID, Client: c.ClientID, Subject: c.Subject, IssuedAt: c.IssuedAt}
+	if v, ok := c.Value("sid"); ok {
+		h.Session, _ = v.(string)
+	}
+	return h
+}
+
+// answer renders the introspection response.
+func answer(c *jose.Claims) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, `{"active":true`...)
+	if len(c.Scope) > 0 {
+		b = member(b, "scope", join(c.Scope))
+	}
+	b = member(b, "client_id", c.ClientID)
+	b = member(b, "token_type", "Bearer")
+	b = member(b, "iss", c.Issuer)
+	if c.Subject != "" {
+		b = member(b, "sub", c.Subject)
+	}
+	b = array(b, "aud", c.Audience)
+	b = seconds(b, "iat", c.IssuedAt)
+	b = seconds(b, "exp", c.Expiry)
+	b = member(b, "jti", c.ID)
+	for _, name := range [...]string{"sid", "env", "org"} {
+		if v, ok := c.Value(name); ok {
+			if s, ok := v.(string); ok {
+				b = member(b, name, s)
+			}
+		}
+	}
+	return append(b, '}')
+}
+
+func inactive(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, slices.Insert(args, 0, any(ErrInactive))...)
+}
