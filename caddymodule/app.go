@@ -1,0 +1,245 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
+)
+
+func init() {
+	caddy.RegisterModule(App{})
+}
+
+// App owns what the authorization server is made of: storage, keys and the
+// environments that the configuration declares. Its state outlives reloads.
+type App struct {
+	// Where tokens, revocations and keys are kept. Default: sqlite.
+	StorageRaw json.RawMessage `json:"storage,omitempty" caddy:"namespace=gatehouse.storage inline_key=backend"`
+	// The key that seals signing keys at rest: 32 bytes in base64 or hex; it may
+	// be a placeholder such as `{env.GATEHOUSE_KEY}`. Default with sqlite: a file
+	// beside the database, created when it is missing. Required with postgres.
+	SecretsKey string `json:"secrets_key,omitempty"`
+	// The environments, each an authorization server of its own. Secrets,
+	// passwords, addresses, audiences and file names may hold placeholders.
+	Environments []declared.Environment `json:"environments,omitempty"`
+
+	directory *declared.Directory
+	state     *sharedState
+	stateKey  string
+	release   func() error // gives state back; nil until it is acquired
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "gatehouse", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision checks the configuration and takes the state from the pool. It
+// touches neither disk (beyond the JWKS files that applications name) nor
+// network: Start does.
+func (a *App) Provision(ctx caddy.Context) error {
+	collect(ctx)
+
+	storage, err := a.loadStorage(ctx)
+	if err != nil {
+		return err
+	}
+	config, err := expandDeclared(declared.Config{Environments: a.Environments})
+	if err != nil {
+		return err
+	}
+	if a.directory, err = declared.New(config); err != nil {
+		return err
+	}
+	return a.acquireState(storage)
+}
+
+func (a *App) loadStorage(ctx caddy.Context) (Storage, error) {
+	if a.StorageRaw == nil {
+		s := new(SQLite)
+		return s, s.Provision(ctx)
+	}
+	module, err := ctx.LoadModule(a, "StorageRaw")
+	if err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	storage, ok := module.(Storage)
+	if !ok {
+		return nil, fmt.Errorf("storage: module %T is not a storage backend", module)
+	}
+	return storage, nil
+}
+
+// acquireState takes the state of this database and this key from the pool.
+func (a *App) acquireState(storage Storage) error {
+	log := processLog()
+	key := &secretsKey{file: storage.KeyFile(), log: log}
+	text := a.SecretsKey
+	if err := newExpander().one("secrets_key", &text); err != nil {
+		return err
+	}
+	switch {
+	case text != "":
+		var err error
+		if key.key, err = parseSecretsKey(text); err != nil {
+			return fmt.Errorf("secrets_key: %w", err)
+		}
+	case key.file == "":
+		return errors.New("secrets_key is missing: this storage is shared by nodes, so all of them need one key (openssl rand -base64 32)")
+	}
+	a.stateKey = digest(storage.Identity(), key.file, string(key.key))
+
+	var err error
+	a.state, a.release, err = acquire(states, a.stateKey, func() (*sharedState, error) {
+		return newSharedState(storage, key)
+	})
+	return err
+}
+
+// digest is a hash of parts; different lists have different digests.
+func digest(parts ...string) string {
+	b, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Start opens the database and begins background work, unless an earlier
+// configuration has done so. It returns at once; requests that come before the
+// database is open wait for it, for a bounded time.
+func (a *App) Start() error {
+	a.state.start()
+	return nil
+}
+
+// Stop does nothing: the state may live on in the next configuration. Cleanup
+// gives it back.
+func (a *App) Stop() error { return nil }
+
+// Cleanup gives back what Provision took: nothing, perhaps, if it failed.
+func (a *App) Cleanup() error {
+	if a.release == nil {
+		return nil
+	}
+	return a.release()
+}
+
+// environment finds the environment with exactly this issuer, or nil.
+func (a *App) environment(issuer string) (*store.Environment, error) {
+	all, err := a.directory.Environments(context.Background()) // from memory
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range all {
+		if e.Issuer == issuer {
+			return e, nil
+		}
+	}
+	return nil, nil
+}
+
+// configuredApp is the gatehouse app of this configuration, or nil.
+func configuredApp(ctx caddy.Context) (*App, error) {
+	app, err := ctx.AppIfConfigured("gatehouse")
+	switch {
+	case errors.Is(err, caddy.ErrNotConfigured):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return app.(*App), nil
+}
+
+// expandDeclared replaces placeholders in what differs by deployment: secrets,
+// addresses, audiences and file names. c is left alone.
+func expandDeclared(c declared.Config) (declared.Config, error) {
+	e := newExpander()
+	c, err := c.Expand(func(value string) (string, error) {
+		err := e.one("value", &value)
+		return value, err
+	})
+	if err != nil {
+		return c, err
+	}
+	for i := range c.Environments {
+		env := &c.Environments[i]
+		in := func(err error) error {
+			if err == nil {
+				return nil
+			}
+			return fmt.Errorf("environment %s: %w", env.Name, err)
+		}
+		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience))); err != nil {
+			return c, err
+		}
+		for j := range env.Resources {
+			r := &env.Resources[j]
+			if err := in(e.one("resource "+r.Name+": audience", &r.Audience)); err != nil {
+				return c, err
+			}
+		}
+		for j := range env.Applications {
+			a := &env.Applications[j]
+			where := "application " + a.ClientID + ": "
+			err := errors.Join(
+				e.one(where+"jwks_file", &a.JWKSFile), e.one(where+"jwks_uri", &a.JWKSURI), e.all(where+"redirect_uri", &a.RedirectURIs))
+			if err := in(err); err != nil {
+				return c, err
+			}
+		}
+	}
+	return c, nil
+}
+
+// sharedState is a database and the server's state on it. It belongs to the
+// pool: no configuration's context or logger is in it.
+type sharedState struct {
+	*authserver.State
+	backend Backend
+}
+
+func newSharedState(storage Storage, key *secretsKey) (*sharedState, error) {
+	backend, err := storage.Open(processLog())
+	if err != nil {
+		return nil, err
+	}
+	state, err := authserver.NewState(authserver.StateConfig{
+		Store: backend, SecretsKey: key.load, Observer: metrics.server, Log: processLog(), Now: time.Now,
+	})
+	if err != nil {
+		return nil, errors.Join(err, backend.Close())
+	}
+	return &sharedState{State: state, backend: backend}, nil
+}
+
+// start begins background work. Idempotent.
+func (s *sharedState) start() {
+	s.backend.Start()
+	s.State.Start()
+}
+
+// Destruct ends background work and closes the database.
+func (s *sharedState) Destruct() error {
+	return errors.Join(s.State.Close(), s.backend.Close())
+}
+
+var (
+	_ caddy.App             = (*App)(nil)
+	_ caddy.Provisioner     = (*App)(nil)
+	_ caddy.CleanerUpper    = (*App)(nil)
+	_ caddy.Destructor      = (*sharedState)(nil)
+	_ caddyfile.Unmarshaler = (*App)(nil)
+)

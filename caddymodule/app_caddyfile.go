@@ -1,0 +1,267 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("gatehouse", parseGlobalOption)
+}
+
+// parseGlobalOption reads the gatehouse option into the gatehouse app.
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("global option 'gatehouse' is repeated")
+	}
+	var app App
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "gatehouse", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile reads the global option. Syntax:
+//
+//	gatehouse {
+//	    storage     <backend> { … }
+//	    secrets_key <key>
+//	    environment <name> <uuid> { … }
+//	}
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the option's name
+	if d.NextArg() {
+		return d.Errf("gatehouse takes no argument, but has '%s'", d.Val())
+	}
+	return eachSubdirective(d, "gatehouse", map[string]option{
+		"storage":     once(a.parseStorage(d)),
+		"secrets_key": once(oneString(d, &a.SecretsKey)),
+		"environment": repeated(a.parseEnvironment(d)),
+	})
+}
+
+func (a *App) parseStorage(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		var backend string
+		if err := oneString(d, &backend)(); err != nil {
+			return err
+		}
+		id := storageNamespace + "." + backend
+		if _, err := caddy.GetModule(id); err != nil {
+			return d.Errf("storage: no backend '%s'; there are: %s", backend, knownBackends())
+		}
+		module, err := caddyfile.UnmarshalModule(d, id)
+		if err != nil {
+			return err
+		}
+		a.StorageRaw = caddyconfig.JSONModuleObject(module, "backend", backend, nil)
+		return nil
+	}
+}
+
+func (a *App) parseEnvironment(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		var e declared.Environment
+		if !d.Args(&e.Name, &e.ID) || e.Name == "" || e.ID == "" {
+			return d.Err("environment needs a name and a UUID")
+		}
+		for _, other := range a.Environments {
+			if other.Name == e.Name || other.ID == e.ID {
+				return d.Errf("environment '%s' (%s) has the name or the id of an earlier one", e.Name, e.ID)
+			}
+		}
+		if err := environmentBlock(d, &e); err != nil {
+			return err
+		}
+		a.Environments = append(a.Environments, e)
+		return nil
+	}
+}
+
+func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
+	if d.NextArg() {
+		return d.Errf("environment %s: unexpected '%s' behind the id", e.Name, d.Val())
+	}
+	return eachSubdirective(d, "environment "+e.Name, map[string]option{
+		"issuer":            once(oneString(d, &e.Issuer)),
+		"organization":      once(oneString(d, &e.Organization)),
+		"api_audience":      once(oneString(d, &e.APIAudience)),
+		"signing_algorithm": once(oneString(d, &e.SigningAlgorithm)),
+		"key_rotation":      once(keyRotation(d, e)),
+		"access_token_type": once(oneString(d, &e.AccessTokenType)),
+		"compat":            once(someStrings(d, &e.Compat)),
+		"user": repeated(func() error {
+			var u declared.User
+			if err := userBlock(d, &u); err != nil {
+				return err
+			}
+			e.Users = append(e.Users, u)
+			return nil
+		}),
+		"resource": repeated(func() error {
+			var r declared.Resource
+			if err := resourceBlock(d, &r); err != nil {
+				return err
+			}
+			e.Resources = append(e.Resources, r)
+			return nil
+		}),
+		"application": repeated(func() error {
+			var a declared.Application
+			if err := applicationBlock(d, &a); err != nil {
+				return err
+			}
+			e.Applications = append(e.Applications, a)
+			return nil
+		}),
+	})
+}
+
+func keyRotation(d *caddyfile.Dispenser, e *declared.Environment) func() error {
+	return func() error {
+		if err := duration(d, declaredDuration(&e.KeyRotation))(); err != nil {
+			return err
+		}
+		if d.CountRemainingArgs() == 0 {
+			return nil
+		}
+		return duration(d, declaredDuration(&e.KeyOverlap))()
+	}
+}
+
+func declaredDuration(to *declared.Duration) func(caddy.Duration) {
+	return func(v caddy.Duration) { *to = declared.Duration(v) }
+}
+
+func userBlock(d *caddyfile.Dispenser, u *declared.User) error {
+	if err := oneString(d, &u.Username)(); err != nil {
+		return err
+	}
+	if d.NextArg() {
+		return d.Errf("user %s: unexpected '%s' behind the name", u.Username, d.Val())
+	}
+	return eachSubdirective(d, "user "+u.Username, map[string]option{
+		"password": once(oneString(d, &u.Password)),
+		"id":       once(oneString(d, &u.ID)),
+		"claim": repeated(func() error {
+			var name string
+			if !d.Args(&name) || name == "" || !d.NextArg() {
+				return d.Errf("user %s: claim needs a name and a value", u.Username)
+			}
+			if _, ok := u.Claims[name]; ok {
+				return d.Errf("user %s: claim '%s' is repeated", u.Username, name)
+			}
+			if u.Claims == nil {
+				u.Claims = map[string]any{}
+			}
+			u.Claims[name] = claimValue(d)
+			return nil
+		}),
+	})
+}
+
+// claimValue is the current token as a JSON value: a JSON object or array is
+// that, quoted or not; unquoted, true, false and whole numbers are what they look
+// like; the rest is text.
+func claimValue(d *caddyfile.Dispenser) any {
+	text := d.Val()
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		if json.Valid([]byte(text)) {
+			return json.RawMessage(text)
+		}
+	}
+	if d.Token().Quoted() {
+		return text
+	}
+	switch text {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	// Round trip: 007 and +1 are text.
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(n, 10) == text {
+		return n
+	}
+	return text
+}
+
+func resourceBlock(d *caddyfile.Dispenser, r *declared.Resource) error {
+	if err := oneString(d, &r.Name)(); err != nil {
+		return err
+	}
+	if d.NextArg() {
+		return d.Errf("resource %s: unexpected '%s' behind the name", r.Name, d.Val())
+	}
+	return eachSubdirective(d, "resource "+r.Name, map[string]option{
+		"id":                 once(oneString(d, &r.ID)),
+		"audience":           once(oneString(d, &r.Audience)),
+		"scope":              repeated(someStrings(d, &r.Scopes)),
+		"access_token_ttl":   once(duration(d, declaredDuration(&r.AccessTokenTTL))),
+		"secret":             once(oneString(d, &r.Secret)),
+		"introspection_auth": once(oneString(d, &r.IntrospectionAuth)),
+	})
+}
+
+func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {
+	if err := oneString(d, &a.ClientID)(); err != nil {
+		return err
+	}
+	if d.NextArg() {
+		return d.Errf("application %s: unexpected '%s' behind the client_id", a.ClientID, d.Val())
+	}
+	return eachSubdirective(d, "application "+a.ClientID, map[string]option{
+		"name":               once(oneString(d, &a.Name)),
+		"type":               once(oneString(d, &a.Type)),
+		"secret":             once(oneString(d, &a.Secret)),
+		"previous_secret":    repeated(previousSecret(d, a)),
+		"auth_method":        once(oneString(d, &a.AuthMethod)),
+		"jwks":               once(keySet(d, a)),
+		"jwks_file":          once(oneString(d, &a.JWKSFile)),
+		"jwks_uri":           once(oneString(d, &a.JWKSURI)),
+		"grant":              repeated(someStrings(d, &a.Grants)),
+		"redirect_uri":       repeated(someStrings(d, &a.RedirectURIs)),
+		"allow":              repeated(someStrings(d, &a.Allow)),
+		"role":               repeated(someStrings(d, &a.Roles)),
+		"multiple_resources": once(flag(&a.MultipleResources)),
+		"disabled":           once(flag(&a.Disabled)),
+	})
+}
+
+func previousSecret(d *caddyfile.Dispenser, a *declared.Application) func() error {
+	return func() error {
+		var secret, until string
+		if !d.Args(&secret, &until) || secret == "" {
+			return d.Errf("application %s: previous_secret needs a secret and a time", a.ClientID)
+		}
+		at, err := time.Parse(time.RFC3339, until)
+		if err != nil {
+			return d.Errf("application %s: previous_secret: '%s' is not an RFC 3339 time such as 2027-01-31T00:00:00Z", a.ClientID, until)
+		}
+		a.PreviousSecrets = append(a.PreviousSecrets, declared.PreviousSecret{Secret: secret, Until: at})
+		return nil
+	}
+}
+
+func keySet(d *caddyfile.Dispenser, a *declared.Application) func() error {
+	return func() error {
+		var text string
+		if err := oneString(d, &text)(); err != nil {
+			return err
+		}
+		if !json.Valid([]byte(text)) {
+			return d.Errf("application %s: jwks is not JSON (quote it with backticks)", a.ClientID)
+		}
+		a.JWKS = json.RawMessage(text)
+		return nil
+	}
+}

@@ -1,0 +1,85 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver"
+)
+
+func init() {
+	caddy.RegisterModule(AuthServer{})
+	httpcaddyfile.RegisterHandlerDirective("authorization_server", parseAuthServer)
+	// A handler that answers: behind what shapes the response, before the handlers
+	// that answer everything.
+	httpcaddyfile.RegisterDirectiveOrder("authorization_server", httpcaddyfile.Before, "reverse_proxy")
+}
+
+// AuthServer answers the authorization server's paths, of every environment of
+// the gatehouse app, and passes on the others.
+type AuthServer struct {
+	// The surfaces to expose. Default: all there are ("oidc").
+	Surfaces []string `json:"surfaces,omitempty"`
+
+	server *authserver.Server
+}
+
+// CaddyModule returns the Caddy module information.
+func (AuthServer) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.authorization_server",
+		New: func() caddy.Module { return new(AuthServer) },
+	}
+}
+
+// Provision builds the server on the app's state.
+func (m *AuthServer) Provision(ctx caddy.Context) error {
+	app, err := configuredApp(ctx)
+	if err != nil {
+		return err
+	}
+	if app == nil {
+		return errors.New("authorization_server needs the gatehouse app: configure the global option 'gatehouse'")
+	}
+	m.server, err = authserver.New(ctx, authserver.Config{
+		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
+	})
+	return err
+}
+
+// ServeHTTP answers a request for the server, or passes it on.
+func (m *AuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !m.server.Handles(r) {
+		return next.ServeHTTP(w, r)
+	}
+	m.server.ServeHTTP(w, r)
+	return nil
+}
+
+func parseAuthServer(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	m := new(AuthServer)
+	if err := m.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// UnmarshalCaddyfile reads the directive. Syntax:
+//
+//	authorization_server [<matcher>] [<surface...>]
+func (m *AuthServer) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	m.Surfaces = d.RemainingArgs()
+	return eachSubdirective(d, "authorization_server", nil)
+}
+
+var (
+	_ caddy.Provisioner           = (*AuthServer)(nil)
+	_ caddyhttp.MiddlewareHandler = (*AuthServer)(nil)
+	_ caddyfile.Unmarshaler       = (*AuthServer)(nil)
+)

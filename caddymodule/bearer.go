@@ -1,0 +1,190 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
+)
+
+func init() {
+	caddy.RegisterModule(BearerAuth{})
+}
+
+// BearerAuth lets a request through only with a valid access token of a trusted
+// issuer that satisfies the policy, and answers others as RFC 6750 says.
+//
+// Requests that pass have the placeholders `{http.auth.user.id}` (the token's
+// sub) and `{http.auth.user.<claim>}`. Requests that do not are answered with a
+// small JSON body, or by the site's error routes where it has some.
+//
+// Headers that forward_claims may set are removed from every request first,
+// however the client spelt them, whether it is let through or not.
+type BearerAuth struct {
+	// The trusted issuers, at least one.
+	Issuers []Issuer `json:"issuers,omitempty"`
+	// The audience of issuers that name none themselves: a token must be meant for
+	// one of these.
+	Audience []string `json:"audience,omitempty"`
+	// Accept tokens whatever their audience, for issuers that name none
+	// themselves. Without it, an audience is required.
+	AnyAudience bool `json:"any_audience,omitempty"`
+
+	// Scopes that a token must have, all of them.
+	Scope []string `json:"scope,omitempty"`
+	// Scopes of which a token must have at least one.
+	AnyScope []string `json:"any_scope,omitempty"`
+	// Claims that a token must have, each with one of the listed values.
+	Claims []ClaimRule `json:"claims,omitempty"`
+	// Audiences of which the token must be meant for at least one, beside the
+	// issuer's own audience.
+	RequireAudience []string `json:"require_audience,omitempty"`
+
+	// Claims that the upstream receives as request headers. Strings, numbers,
+	// booleans and arrays of strings (joined by commas) are passed on verbatim; a
+	// claim that is absent, empty or cannot be written so leaves the header out.
+	ForwardClaims []ForwardClaim `json:"forward_claims,omitempty"`
+	// Remove the token from the request before it goes on. Default: it is kept.
+	StripToken bool `json:"strip_token,omitempty"`
+	// The realm of challenges (RFC 9110 §11.5). Default: none.
+	Realm string `json:"realm,omitempty"`
+
+	// Bytes of memory for the results of good tokens. Default: 64 MiB.
+	CacheSize int64 `json:"cache_size,omitempty"`
+	// Bytes of memory for the results of refused tokens. Default: 8 MiB.
+	RefusedCacheSize int64 `json:"refused_cache_size,omitempty"`
+	// How long a refusal is remembered, at most 1m. Default: 10s.
+	RefusedTTL caddy.Duration `json:"refused_ttl,omitempty"`
+	// The longest token that is looked at, in bytes. Default: 16 KiB.
+	MaxTokenSize int64 `json:"max_token_size,omitempty"`
+
+	verifier *sharedVerifier
+	release  func() error // gives the verifier back; nil until it is acquired
+	policy   resourceserver.Policy
+	strip    *resourceserver.HeaderStripper
+	forward  []ForwardClaim // with canonical header names
+	log      *zap.Logger
+}
+
+// ClaimRule is a claim and the values of which it must have one. An absent claim
+// has none of them. Dots in the name reach into objects.
+type ClaimRule struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+}
+
+// ForwardClaim is a claim and the request header that carries it to the upstream.
+type ForwardClaim struct {
+	Claim  string `json:"claim"`
+	Header string `json:"header"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (BearerAuth) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.bearer_auth",
+		New: func() caddy.Module { return new(BearerAuth) },
+	}
+}
+
+// Provision reads the files that issuers name, checks everything and takes the
+// verifier from the pool. It reaches no issuer: keys are fetched when the first
+// token comes.
+func (b *BearerAuth) Provision(ctx caddy.Context) error {
+	b.log = ctx.Logger()
+	collect(ctx)
+
+	if err := b.provisionPolicy(); err != nil {
+		return err
+	}
+	if err := b.provisionHeaders(); err != nil {
+		return err
+	}
+	app, err := configuredApp(ctx)
+	if err != nil {
+		return err
+	}
+	b.verifier, b.release, err = b.acquireVerifier(app)
+	return err
+}
+
+// provisionPolicy translates the policy. Its values are compared with claims, so
+// that only audiences, which differ by deployment, may hold placeholders.
+func (b *BearerAuth) provisionPolicy() error {
+	b.policy = resourceserver.Policy{
+		Scopes: b.Scope, AnyScope: b.AnyScope,
+		Audience: slices.Clone(b.RequireAudience), Realm: b.Realm,
+	}
+	if err := newExpander().all("require_audience", &b.policy.Audience); err != nil {
+		return err
+	}
+	for _, c := range b.Claims {
+		b.policy.Claims = append(b.policy.Claims, resourceserver.ClaimRule{Name: c.Name, Values: c.Values})
+	}
+	return b.policy.Validate()
+}
+
+// provisionHeaders checks the identity headers and prepares to strip them.
+func (b *BearerAuth) provisionHeaders() error {
+	var names []string
+	folded := map[string]string{}
+	for _, f := range b.ForwardClaims {
+		if err := f.check(); err != nil {
+			return err
+		}
+		f.Header = http.CanonicalHeaderKey(f.Header)
+		fold := strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(f.Header))
+		if other, ok := folded[fold]; ok {
+			return fmt.Errorf("forward_claim: an upstream may take header %s for %s: each may be set once", f.Header, other)
+		}
+		folded[fold] = f.Header
+		names = append(names, f.Header)
+		b.forward = append(b.forward, f)
+	}
+	b.strip = resourceserver.NewHeaderStripper(names...)
+	return nil
+}
+
+// reservedHeaders frame or route a request, or carry credentials; a claim must
+// not be able to.
+var reservedHeaders = []string{
+	"Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Host", "Http2-Settings", "Keep-Alive",
+	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+func (f ForwardClaim) check() error {
+	switch {
+	case f.Claim == "":
+		return errors.New("forward_claim: the claim's name is empty")
+	case !httpguts.ValidHeaderFieldName(f.Header):
+		return fmt.Errorf("forward_claim: '%s' is not a header name", f.Header)
+	case slices.Contains(reservedHeaders, http.CanonicalHeaderKey(f.Header)):
+		return fmt.Errorf("forward_claim: header %s is not for claims", f.Header)
+	}
+	return nil
+}
+
+// Cleanup gives back what Provision took: nothing, perhaps, if it failed.
+func (b *BearerAuth) Cleanup() error {
+	if b.release == nil {
+		return nil
+	}
+	return b.release()
+}
+
+var (
+	_ caddy.Provisioner           = (*BearerAuth)(nil)
+	_ caddy.CleanerUpper          = (*BearerAuth)(nil)
+	_ caddyhttp.MiddlewareHandler = (*BearerAuth)(nil)
+	_ caddyfile.Unmarshaler       = (*BearerAuth)(nil)
+)

@@ -1,0 +1,200 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("bearer_auth", parseBearerAuth)
+	// Where Caddy authenticates: behind everything that rewrites the path (so that
+	// matchers see what the upstream receives), before whatever uses the result.
+	httpcaddyfile.RegisterDirectiveOrder("bearer_auth", httpcaddyfile.After, "forward_auth")
+}
+
+func parseBearerAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	b := new(BearerAuth)
+	if err := b.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// UnmarshalCaddyfile reads the directive. Syntax:
+//
+//	bearer_auth [<matcher>] {
+//	    issuer <url> { … }             # one or more
+//	    audience <audience...>         # for every issuer that names none
+//	    any_audience
+//	    scope <scope...>               # all of them
+//	    any_scope <scope...>           # at least one
+//	    claim <name> <value...>        # repeatable
+//	    require_audience <audience...>
+//	    forward_claim <claim> <header> # repeatable
+//	    strip_token
+//	    realm <text>
+//	    cache_size <size> [<size for refusals>]
+//	    refused_ttl <duration>
+//	    max_token_size <size>
+//	}
+func (b *BearerAuth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	if d.NextArg() {
+		return d.Errf("bearer_auth: unexpected argument '%s'; options go into the block", d.Val())
+	}
+	err := eachSubdirective(d, "bearer_auth", map[string]option{
+		"issuer":           repeated(b.parseIssuer(d)),
+		"audience":         once(someStrings(d, &b.Audience)),
+		"any_audience":     once(flag(&b.AnyAudience)),
+		"scope":            once(someStrings(d, &b.Scope)),
+		"any_scope":        once(someStrings(d, &b.AnyScope)),
+		"claim":            repeated(b.parseClaim(d)),
+		"require_audience": once(someStrings(d, &b.RequireAudience)),
+		"forward_claim":    repeated(b.parseForwardClaim(d)),
+		"strip_token":      once(flag(&b.StripToken)),
+		"realm":            once(oneString(d, &b.Realm)),
+		"cache_size":       once(b.parseCacheSize(d)),
+		"refused_ttl":      once(duration(d, func(v caddy.Duration) { b.RefusedTTL = v })),
+		"max_token_size":   once(size(d, func(v int64) { b.MaxTokenSize = v })),
+	})
+	if err != nil {
+		return err
+	}
+	if len(b.Issuers) == 0 {
+		return d.Err("bearer_auth: option 'issuer' is missing: at least one issuer must be trusted")
+	}
+	return nil
+}
+
+func (b *BearerAuth) parseIssuer(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		var i Issuer
+		if err := oneString(d, &i.Issuer)(); err != nil {
+			return err
+		}
+		for _, other := range b.Issuers {
+			if other.Issuer == i.Issuer {
+				return d.Errf("bearer_auth: issuer '%s' is listed twice", i.Issuer)
+			}
+		}
+		if d.NextArg() {
+			return d.Errf("bearer_auth: issuer has an argument too many: '%s'", d.Val())
+		}
+		err := eachSubdirective(d, "issuer", map[string]option{
+			"audience":               once(someStrings(d, &i.Audience)),
+			"any_audience":           once(flag(&i.AnyAudience)),
+			"algorithms":             once(someStrings(d, &i.Algorithms)),
+			"clock_skew":             once(duration(d, func(v caddy.Duration) { i.ClockSkew = &v })),
+			"max_lifetime":           once(duration(d, func(v caddy.Duration) { i.MaxLifetime = v })),
+			"require_subject":        once(flag(&i.RequireSubject)),
+			"verify":                 once(i.parseVerify(d)),
+			"jwks_uri":               once(oneString(d, &i.JWKSURI)),
+			"jwks_file":              once(oneString(d, &i.JWKSFile)),
+			"secret":                 once(oneString(d, &i.Secret)),
+			"introspection":          once(i.parseIntrospection(d)),
+			"ca_file":                once(oneString(d, &i.CAFile)),
+			"timeout":                once(duration(d, func(v caddy.Duration) { i.Timeout = v })),
+			"insecure_loopback_http": once(flag(&i.InsecureLoopbackHTTP)),
+		})
+		if err != nil {
+			return err
+		}
+		b.Issuers = append(b.Issuers, i)
+		return nil
+	}
+}
+
+func (i *Issuer) parseVerify(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		if err := oneString(d, &i.Verify)(); err != nil {
+			return err
+		}
+		switch i.Verify {
+		case verifyJWT, verifyIntrospect:
+			return nil
+		case verifyBoth:
+			if d.CountRemainingArgs() == 0 {
+				return d.Errf("verify %s needs a duration: the longest time between two introspections of one token", verifyBoth)
+			}
+			return duration(d, func(v caddy.Duration) { i.RecheckEvery = v })()
+		}
+		return d.Errf("verify: no mode '%s'; there are: %s, %s, %s <every>", i.Verify, verifyJWT, verifyIntrospect, verifyBoth)
+	}
+}
+
+func (i *Issuer) parseIntrospection(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		if d.NextArg() {
+			return d.Errf("introspection takes no argument, but has '%s'", d.Val())
+		}
+		in := new(Introspection)
+		i.Introspection = in
+		return eachSubdirective(d, "introspection", map[string]option{
+			"endpoint":        once(oneString(d, &in.Endpoint)),
+			"basic":           once(in.parseCredentials(d, oauth.AuthClientSecretBasic, &in.ClientSecret)),
+			"post":            once(in.parseCredentials(d, oauth.AuthClientSecretPost, &in.ClientSecret)),
+			"private_key_jwt": once(in.parseCredentials(d, oauth.AuthPrivateKeyJWT, &in.PrivateKeyFile)),
+			"ttl":             once(duration(d, func(v caddy.Duration) { in.TTL = v })),
+			"stale_on_error":  once(duration(d, func(v caddy.Duration) { in.StaleOnError = v })),
+			"opaque_tokens":   once(flag(&in.OpaqueTokens)),
+		})
+	}
+}
+
+func (in *Introspection) parseCredentials(d *caddyfile.Dispenser, method string, proof *string) func() error {
+	return func() error {
+		name := d.Val()
+		if in.AuthMethod != "" {
+			return d.Errf("introspection: '%s' is a second way to authenticate; one is enough", name)
+		}
+		if !d.Args(&in.ClientID, proof) || in.ClientID == "" || *proof == "" {
+			return d.Errf("introspection: '%s' needs a client id and a secret or key file", name)
+		}
+		in.AuthMethod = method
+		return nil
+	}
+}
+
+func (b *BearerAuth) parseClaim(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		var c ClaimRule
+		if err := oneString(d, &c.Name)(); err != nil {
+			return err
+		}
+		if c.Values = d.RemainingArgs(); len(c.Values) == 0 {
+			return d.Errf("bearer_auth: claim '%s' needs at least one value", c.Name)
+		}
+		b.Claims = append(b.Claims, c)
+		return nil
+	}
+}
+
+func (b *BearerAuth) parseForwardClaim(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		var f ForwardClaim
+		if !d.Args(&f.Claim, &f.Header) {
+			return d.Err("bearer_auth: forward_claim needs a claim and a header")
+		}
+		if err := f.check(); err != nil {
+			return d.Errf("bearer_auth: %v", err)
+		}
+		b.ForwardClaims = append(b.ForwardClaims, f)
+		return nil
+	}
+}
+
+func (b *BearerAuth) parseCacheSize(d *caddyfile.Dispenser) func() error {
+	return func() error {
+		if err := size(d, func(v int64) { b.CacheSize = v })(); err != nil {
+			return err
+		}
+		if d.CountRemainingArgs() == 0 {
+			return nil
+		}
+		return size(d, func(v int64) { b.RefusedCacheSize = v })()
+	}
+}

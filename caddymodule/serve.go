@@ -1,0 +1,256 @@
+package caddymodule
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
+)
+
+// ServeHTTP lets r through or answers it. Identity headers are removed first,
+// from every request: a handler behind this one never sees the client's own.
+func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	b.strip.Strip(r)
+	if r.Trailer != nil {
+		b.guardTrailers(r)
+	}
+	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
+		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+		return b.refuse(w, r, errH2C)
+	}
+	if r.Method == http.MethodOptions && isPreflight(r) {
+		stripPreflight(r.Header)
+		logDecision(r, preflightLog{})
+		return next.ServeHTTP(w, r)
+	}
+	token, err := b.verifier.Authorize(r, &b.policy)
+	if err != nil {
+		return b.refuse(w, r, err)
+	}
+	b.pass(r, token)
+	return next.ServeHTTP(w, r)
+}
+
+// pass gives the handlers behind this one what the token says.
+func (b *BearerAuth) pass(r *http.Request, token *resourceserver.Token) {
+	if len(b.forward) > 0 {
+		b.setHeaders(r.Header, token)
+	}
+	if b.StripToken {
+		delete(r.Header, "Authorization")
+	}
+	remember(r, token)
+	logDecision(r, (*allowedLog)(token))
+}
+
+// setHeaders writes the identity headers; Strip has removed the client's.
+func (b *BearerAuth) setHeaders(h http.Header, token *resourceserver.Token) {
+	values := make([]string, len(b.forward)) // one allocation for all headers
+	for i, f := range b.forward {
+		if v, ok := headerText(token.Claims, f.Claim); ok {
+			values[i] = v
+			h[f.Header] = values[i : i+1 : i+1]
+		}
+	}
+}
+
+// errH2C refuses the upgrade to cleartext HTTP/2: what follows the handshake
+// would reach the upstream as a tunnel in which nothing is checked any more
+// (RFC 9113 §3.1 has withdrawn the mechanism).
+var errH2C = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "Upgrading to h2c is not possible here.",
+	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
+	Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{{Name: "error", Value: oauth.CodeInvalidRequest}}}},
+}
+
+// wantsH2C reports whether h asks for an upgrade to cleartext HTTP/2, alone or
+// among other protocols.
+func wantsH2C(h http.Header) bool {
+	return httpguts.HeaderValuesContainsToken(h["Upgrade"], "h2c")
+}
+
+// isPreflight reports whether r is what a browser asks before a cross-origin
+// request (Fetch standard, CORS-preflight fetch). It carries no credentials and
+// no body, and is answered from headers alone; anything that merely looks like
+// one is authenticated.
+func isPreflight(r *http.Request) bool {
+	method := r.Header["Access-Control-Request-Method"]
+	return len(method) == 1 && httpguts.ValidHeaderFieldName(method[0]) &&
+		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
+		r.ContentLength == 0 && len(r.TransferEncoding) == 0 && r.Header["Upgrade"] == nil
+}
+
+// stripPreflight removes what could make more of a preflight request than it is:
+// credentials, and the headers by which some frameworks take a request for one
+// with another method.
+func stripPreflight(h http.Header) {
+	delete(h, "Authorization")
+	delete(h, "X-Http-Method-Override")
+	delete(h, "X-Http-Method")
+	delete(h, "X-Method-Override")
+}
+
+// guardTrailers keeps identity headers out of r's trailers. They become known
+// when the body has been read: net/http then puts all that came into the map
+// that r had from the beginning, whether they were announced or not.
+func (b *BearerAuth) guardTrailers(r *http.Request) {
+	g := &trailerGuard{ReadCloser: r.Body, from: r.Trailer, to: http.Header{}, strip: b.strip}
+	g.copy()
+	if r.Body != nil {
+		r.Body = g
+	}
+	r.Trailer = g.to
+}
+
+type trailerGuard struct {
+	io.ReadCloser
+	from, to http.Header
+	strip    *resourceserver.HeaderStripper
+}
+
+func (g *trailerGuard) Read(p []byte) (int, error) {
+	n, err := g.ReadCloser.Read(p)
+	if err == io.EOF {
+		g.copy()
+	}
+	return n, err
+}
+
+// copy takes over the trailers that are not identity headers or credentials.
+func (g *trailerGuard) copy() {
+	clear(g.to)
+	maps.Copy(g.to, g.from)
+	delete(g.to, "Authorization")
+	g.strip.Strip(&http.Request{Header: g.to})
+}
+
+// refuse answers a request that is not let through. Where the site has error
+// routes for it, they do that: the challenge is set, and the error returned as
+// Caddy wants it. Otherwise the answer is written here, since Caddy would send
+// no body.
+func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) error {
+	refused := explain(err)
+	logDecision(r, refused)
+	if c := b.log.Check(zap.DebugLevel, "request refused"); c != nil {
+		c.Write(zap.String("reason", refused.failure.Reason), zap.Int("status", refused.failure.Status), zap.Error(err))
+	}
+	if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.Errors != nil {
+		handlerErr := caddyhttp.Error(refused.failure.Status, publicError{err, refused.failure})
+		if takesOver(srv.Errors, r, handlerErr) {
+			resourceserver.SetRefusalHeaders(w.Header(), err)
+			return handlerErr
+		}
+	}
+	resourceserver.WriteRefusal(w, err)
+	return nil
+}
+
+// explain is what a refusal says about itself.
+func explain(err error) *refusedLog {
+	if refusal, ok := err.(*resourceserver.Refusal); ok {
+		return &refusedLog{&refusal.Failure, refusal.Token}
+	}
+	return &refusedLog{failure: oauth.From(err)}
+}
+
+// publicError is a refusal whose text may be shown to the client: error routes
+// have it as a placeholder. The cause is for Unwrap alone.
+type publicError struct {
+	refusal error
+	failure *oauth.Error
+}
+
+func (e publicError) Error() string { return e.failure.WithCause(nil).Error() }
+
+func (e publicError) Unwrap() error { return e.refusal }
+
+// takesOver reports whether error routes would handle err for r. Sites that
+// share a server share its error routes too, told apart by matchers, so their
+// existence says nothing yet; and Caddy answers with an empty body when none of
+// them matches.
+func takesOver(config *caddyhttp.HTTPErrorConfig, r *http.Request, err caddyhttp.HandlerError) bool {
+	r = config.WithError(r, err) // a copy
+	// Caddy runs error routes on the original request line.
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		r.Method, r.RequestURI, r.RemoteAddr = original.Method, original.RequestURI, original.RemoteAddr
+		r.URL = original.URL
+	}
+	return reachesHandler(config.Routes, r)
+}
+
+// reachesHandler reports whether a handler other than a subroute would run.
+func reachesHandler(routes caddyhttp.RouteList, r *http.Request) bool {
+	for _, route := range routes {
+		if matches, err := route.MatcherSets.AnyMatchWithError(r); err != nil || !matches {
+			continue
+		}
+		for _, handler := range route.Handlers {
+			sub, ok := handler.(*caddyhttp.Subroute)
+			if !ok || reachesHandler(sub.Routes, r) {
+				return true
+			}
+		}
+		if route.Terminal {
+			return false
+		}
+	}
+	return false
+}
+
+// tokenVar is the request variable that holds the verified token.
+const tokenVar = "gatehouse.token"
+
+// carried is a token among the request's variables. It prints as nothing much,
+// since {http.vars.*} would print it.
+type carried struct{ *resourceserver.Token }
+
+func (carried) String() string { return "[token]" }
+
+// Token gives the verified token of a request that bearer_auth has let through,
+// for other handlers. It is shared: read only.
+func Token(r *http.Request) (*resourceserver.Token, bool) {
+	c, ok := caddyhttp.GetVar(r.Context(), tokenVar).(carried)
+	return c.Token, ok
+}
+
+// remember makes token the one of this request: for Token, and for placeholders,
+// which are computed when somebody asks for one.
+func remember(r *http.Request, token *resourceserver.Token) {
+	vars, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if !ok {
+		return
+	}
+	_, again := vars[tokenVar]
+	vars[tokenVar] = carried{token}
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	// A user whom another handler has authenticated must not be mixed with this one.
+	repl.DeleteByPrefix(userPrefix)
+	if !again {
+		repl.Map(func(key string) (any, bool) {
+			name, ok := strings.CutPrefix(key, userPrefix)
+			if !ok {
+				return nil, false
+			}
+			c, _ := vars[tokenVar].(carried)
+			if c.Token == nil {
+				return nil, false
+			}
+			return placeholderText(c.Claims, name), true
+		})
+	}
+}
+
+// userPrefix starts the placeholders of the authenticated user.
+const userPrefix = "http.auth.user."
