@@ -29,17 +29,23 @@ type Cache[V any] struct {
 	evictions atomic.Uint64
 	refused   atomic.Uint64
 
+	swept atomic.Pointer[time.Time] // when the last sweep began
+
 	closed    atomic.Bool
 	closeOnce sync.Once
 }
 
 // entry is one remembered token. It is never changed.
 type entry[V any] struct {
+	key   uint64
 	token string
 	value V
 	wall  time.Time // end by the wall clock
 	mono  time.Time // end by the monotonic clock, where the caller's now had one
 }
+
+// live reports whether the entry has not ended, by either clock.
+func (e *entry[V]) live(now time.Time) bool { return now.Before(e.wall) && now.Before(e.mono) }
 
 // stripe counts a part of the calls, so that no counter is shared by all. A call
 // is begun once and then ends as one of the others; see Close.
@@ -50,13 +56,10 @@ type stripe struct {
 
 const stripes = 16
 
-// entryOverhead estimates what one entry costs beside the token and the value's
-// own memory: the entry itself, its places in the map, the policy and the
-// expiry lists.
+// entryOverhead is what one entry costs beside the token and the value's own
+// memory, as measured: the entry itself, its places in the map and the policy,
+// and what the allocator rounds up.
 const entryOverhead = 320
-
-// maxStay bounds how long an entry is kept without being asked for, whatever its end.
-const maxStay = 31 * 24 * time.Hour
 
 // Config sizes a cache.
 type Config struct {
@@ -69,7 +72,7 @@ func (c Config) withDefaults() Config {
 		c.MaxBytes = 64 << 20
 	}
 	if c.MaxEntries <= 0 {
-		const usual = 640 // bytes of a small entry
+		const usual = 1280 // bytes of an entry with its claims
 		c.MaxEntries = min(max(c.MaxBytes/usual, 100), 100_000)
 	}
 	return c
@@ -95,9 +98,9 @@ func New[V any](config Config) (*Cache[V], error) {
 	return c, nil
 }
 
-// evicted is told what had to go for another; what has reached its end has an expiration.
-func (c *Cache[V]) evicted(item *ristretto.Item[*entry[V]]) {
-	if item.Expiration.IsZero() && !c.closed.Load() {
+// evicted is told what had to go for another, and everything at the end.
+func (c *Cache[V]) evicted(*ristretto.Item[*entry[V]]) {
+	if !c.closed.Load() {
 		c.evictions.Add(1)
 	}
 }
@@ -137,7 +140,7 @@ func (c *Cache[V]) Get(token string, now time.Time) (v V, ok bool) {
 		return v, false
 	}
 	e, ok := c.inner.Get(maphash.String(c.seed, token))
-	if !ok || e.token != token || !now.Before(e.wall) || !now.Before(e.mono) {
+	if !ok || e.token != token || !e.live(now) {
 		s.misses.Add(1)
 		return v, false
 	}
@@ -163,13 +166,19 @@ func (c *Cache[V]) Put(token string, v V, size int, now, end time.Time) {
 		return
 	}
 	e := &entry[V]{
+		key:   maphash.String(c.seed, token),
 		token: strings.Clone(token), // it may be a piece of something larger
 		value: v,
 		wall:  end.Round(0),
 		mono:  now.Add(stay),
 	}
-	if !c.inner.SetWithTTL(maphash.String(c.seed, token), e, cost, min(stay, maxStay)) {
+	if !c.inner.Set(e.key, e, cost) {
 		c.refused.Add(1)
+	}
+	if last := c.swept.Load(); last == nil || now.Sub(*last).Abs() >= sweepEvery {
+		if c.swept.CompareAndSwap(last, &now) && last != nil {
+			go c.sweep(now)
+		}
 	}
 }
 
