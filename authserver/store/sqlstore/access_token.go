@@ -44,7 +44,7 @@ func (db *DB) PutAccessToken(ctx context.Context, t store.AccessToken) error {
 	s := &Statement{Text: insertAccessToken, Args: []any{
 		t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Scope, audience, t.IssuedAt.Unix(), t.ExpiresAt.Unix(),
 	}}
-	if err := db.commit(ctx, nil, s); err != nil {
+	if err := db.commit(ctx, &write{statements: []*Statement{s}}); err != nil {
 		return fmt.Errorf("store access token: %w", err)
 	}
 	if s.Affected == 0 {

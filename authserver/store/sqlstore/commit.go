@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -20,18 +22,22 @@ type write struct {
 	// writer's goroutine and even if the caller has gone. It must not block.
 	committed func()
 	done      chan error // holds one
+	// order is not empty where the write may meet the same row as another
+	// transaction. Those of a batch are run in this order, the others before them, so
+	// that two batches side by side do not wait for each other in a circle.
+	order string
 }
 
-// commit queues the statements and waits until they are durable. Nobody waits
+// commit queues w and waits until it is durable. Nobody waits
 // for company: a writer that is idle commits a lone write at once, and whatever
 // arrives while it does shares the next transaction.
 //
 // If ctx ends first its error is returned, and the write may still happen.
-func (db *DB) commit(ctx context.Context, committed func(), statements ...*Statement) error {
+func (db *DB) commit(ctx context.Context, w *write) error {
 	if _, err := db.ready(ctx); err != nil {
 		return err
 	}
-	w := &write{ctx: ctx, statements: statements, committed: committed, done: make(chan error, 1)}
+	w.ctx, w.done = ctx, make(chan error, 1)
 	select {
 	case db.queue <- w:
 	case <-ctx.Done():
@@ -112,6 +118,7 @@ func (db *DB) commitBatch(backend Backend, batch []*write) {
 	if len(batch) == 0 {
 		return
 	}
+	slices.SortStableFunc(batch, func(a, b *write) int { return strings.Compare(a.order, b.order) })
 	statements := make([]*Statement, 0, 2*len(batch))
 	for _, w := range batch {
 		statements = append(statements, w.statements...)

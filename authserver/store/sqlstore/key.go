@@ -90,7 +90,7 @@ func (db *DB) ReplaceKeyRing(ctx context.Context, environment string, version in
 	if version != 0 {
 		s = &Statement{Text: replaceKeyRing, Args: []any{environment, string(ring), version}}
 	}
-	if err := db.commit(ctx, nil, s); err != nil {
+	if err := db.commit(ctx, &write{statements: []*Statement{s}, order: "key_rings " + environment}); err != nil {
 		return fmt.Errorf("replace key ring: %w", err)
 	}
 	if s.Affected == 0 {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -41,7 +42,8 @@ func (db *DB) PutRevocation(ctx context.Context, r store.Revocation) error {
 		merged.At, merged.ExpiresAt = seconds(at), seconds(expires)
 		db.hub.publish(merged, delivered)
 	}
-	if err := db.commit(ctx, committed, statements...); err != nil {
+	order := strings.Join([]string{"revocations", r.Environment, string(r.Kind), r.Value}, " ")
+	if err := db.commit(ctx, &write{statements: statements, committed: committed, order: order}); err != nil {
 		return fmt.Errorf("store revocation: %w", err)
 	}
 	return delivered.wait(ctx)

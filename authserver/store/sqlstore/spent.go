@@ -19,7 +19,7 @@ func (db *DB) Spend(ctx context.Context, environment string, hash store.Hash, ex
 		return errText("spent value")
 	}
 	s := &Statement{Text: spend, Args: []any{environment, hash[:], expires.Unix(), now.Unix()}}
-	if err := db.commit(ctx, nil, s); err != nil {
+	if err := db.commit(ctx, &write{statements: []*Statement{s}, order: "spent " + environment + " " + string(hash[:])}); err != nil {
 		return fmt.Errorf("spend: %w", err)
 	}
 	if s.Affected == 0 {

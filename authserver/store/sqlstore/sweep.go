@@ -43,7 +43,7 @@ func (db *DB) Sweep(ctx context.Context, now time.Time, limit int) (deleted int,
 		for deleted < limit {
 			n := min(sweepChunk, limit-deleted)
 			s := &Statement{Text: text, Args: []any{now.Unix(), int64(n)}}
-			if err := db.commit(ctx, nil, s); err != nil {
+			if err := db.commit(ctx, &write{statements: []*Statement{s}, order: "sweep"}); err != nil {
 				return deleted, fmt.Errorf("sweep: %w", err)
 			}
 			deleted += int(s.Affected)

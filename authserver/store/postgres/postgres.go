@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlstore"
+)
+
+// Config says where the database is.
+type Config struct {
+	// DSN is a connection URL or keyword string of libpq. It is never logged.
+	DSN string
+	// MaxConns bounds the connections of this node, without the one that listens
+	// for revocations. Default: 10, at least 4.
+	MaxConns int
+	Log      *slog.Logger // default: discard
+}
+
+const (
+	defaultMaxConns, minMaxConns = 10, 4
+	connectTimeout               = 5 * time.Second
+)
+
+// DB is a store.Store on one PostgreSQL database.
+type DB struct{ *sqlstore.DB }
+
+var _ store.Store = (*DB)(nil)
+
+// New makes a DB. Only the DSN is read, with the files that it names: Start begins
+// to connect, in the background, and calls wait for that for at most five seconds. A server
+// that cannot be reached is tried again.
+func New(c Config) (*DB, error) {
+	if c.DSN == "" {
+		return nil, errors.New("postgres: no dsn is configured")
+	}
+	pool, err := pgxpool.ParseConfig(c.DSN)
+	if err != nil {
+		// pgx takes the password out of what it repeats of the DSN.
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	if c.MaxConns == 0 {
+		c.MaxConns = defaultMaxConns
+	}
+	pool.MaxConns = int32(min(max(c.MaxConns, minMaxConns), 10_000))
+	pool.MaxConnIdleTime = 5 * time.Minute
+	if pool.ConnConfig.ConnectTimeout == 0 {
+		pool.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if pool.ConnConfig.RuntimeParams["application_name"] == "" {
+		pool.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
+	}
+	// Durable means on disk, whatever the server thinks is enough for others.
+	pool.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
+		return err
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	cc := pool.ConnConfig
+	return &DB{sqlstore.New(sqlstore.Config{
+		Name:    "postgres " + net.JoinHostPort(cc.Host, strconv.Itoa(int(cc.Port))) + "/" + cc.Database,
+		Open:    func(ctx context.Context) (sqlstore.Backend, error) { return open(ctx, pool, log) },
+		Dialect: dialect,
+		Log:     log,
+	})}, nil
+}
+
+var dialect = sqlstore.Dialect{
+	Writers:          2, // one fills its batch while the other's is on the way to the disk
+	SkipLocked:       " FOR UPDATE SKIP LOCKED",
+	ExpiringTokens:   defaultPartition,
+	NotifyRevocation: notifyRevocation,
+}

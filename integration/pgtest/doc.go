@@ -1,0 +1,22 @@
+// Package pgtest gives tests a real PostgreSQL.
+//
+//	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+//
+//	func TestX(t *testing.T) { dsn := pgtest.Database(t); … }
+//
+// Database makes an empty database on a server that the tests of one process
+// share: started on first use, on a free port of 127.0.0.1, in a temporary folder, and
+// stopped by Main. Start gives a test a server of its own, to stop and start
+// again. Servers run with their default settings, fsync on. They need the programs of a
+// PostgreSQL installation (in PATH or below /usr/lib/postgresql), and run as user
+// postgres when the tests run as root, which PostgreSQL does not.
+//
+// Environment:
+//
+//	GATEHOUSE_TEST_POSTGRES     DSN of a server to use instead for Database; the user
+//	                            must be allowed to create databases
+//	GATEHOUSE_REQUIRE_POSTGRES  fail where PostgreSQL is missing; so does CI.
+//	                            Otherwise such tests are skipped
+//
+// It depends on nothing but the standard library, and only tests import it.
+package pgtest
