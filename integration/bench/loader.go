@@ -1,0 +1,241 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// load is a closed-loop generator: each of its connections sends a request, waits for the
+// whole answer and sends the next. Requests are ready-made bytes, taken in turn
+// by all connections together. Connections are kept from round to round. One
+// goroutine drives them all; a load is not for concurrent use.
+type load struct {
+	addr     string
+	conns    int
+	requests [][]byte
+	want     int  // the status that every answer must have
+	once     bool // never send a request twice: a round ends with the requests
+
+	next int // in requests, counting on
+	open []*client
+	poll *poller
+}
+
+// client is one connection.
+type client struct {
+	conn    net.Conn // keeps fd open
+	fd      int
+	answers answers
+	sent    time.Time // of the request under way; zero: none
+}
+
+// tally is what one round saw.
+type tally struct {
+	answers int           // inside the window
+	window  time.Duration // that answers were counted in
+	micros  []uint32      // each counted answer's latency in microseconds, sorted
+}
+
+func (t tally) rate() float64 { return float64(t.answers) / t.window.Seconds() }
+
+// percentile gives the latency in milliseconds below which share of the answers came.
+func (t tally) percentile(share float64) float64 {
+	if len(t.micros) == 0 {
+		return 0
+	}
+	i := min(int(float64(len(t.micros))*share), len(t.micros)-1)
+	return float64(t.micros[i]) / 1000
+}
+
+// left is how many requests have not been sent yet.
+func (l *load) left() int { return max(0, len(l.requests)-l.next) }
+
+// send runs one round: warm uncounted, then window counted; counted, if it is
+// not nil, is told when the window begins and ends. An answer with another status than
+// want fails the round: a fast refusal is no fast service.
+func (l *load) send(warm, window time.Duration, counted func(begin bool)) (tally, error) {
+	begin := time.Now().Add(warm)
+	return l.run(round{begin: begin, end: begin.Add(window), counted: counted})
+}
+
+// count sends n requests, however long they take (bounded by a minute).
+func (l *load) count(n int) error {
+	_, err := l.run(round{begin: time.Now(), end: time.Now().Add(time.Minute), limit: n})
+	return err
+}
+
+// round bounds what run does: by time, and by number where limit is not 0.
+type round struct {
+	begin, end time.Time
+	limit      int
+	counted    func(begin bool)
+}
+
+func (l *load) run(r round) (tally, error) {
+	if err := l.connect(); err != nil {
+		return tally{}, err
+	}
+	t, err := l.drive(r)
+	if err != nil {
+		l.close() // answers may still be on their way to the old connections
+	}
+	slices.Sort(t.micros)
+	t.answers = len(t.micros)
+	return t, err
+}
+
+// drive sends until the round is over and then waits for the last answers, so that
+// the connections are quiet when it returns.
+func (l *load) drive(r round) (t tally, err error) {
+	t.micros = make([]uint32, 0, 1<<15)
+	sent, busy, inside := 0, 0, false
+	begun, now := r.begin, time.Now()
+	send := func(c *client) error {
+		if now.After(r.end) || r.limit > 0 && sent >= r.limit || l.once && l.left() == 0 {
+			c.sent = time.Time{}
+			busy--
+			return nil
+		}
+		sent++
+		c.sent = now
+		return l.write(c)
+	}
+	for _, c := range l.open {
+		busy++
+		if err := send(c); err != nil {
+			return t, err
+		}
+	}
+	giveUp := r.end.Add(10 * time.Second)
+	for busy > 0 {
+		if now.After(giveUp) {
+			return t, fmt.Errorf("%d requests without an answer for 10 s", busy)
+		}
+		until := r.end
+		if now.Before(r.begin) {
+			until = r.begin
+		} else if !now.Before(r.end) {
+			until = giveUp
+		}
+		ready, err := l.poll.wait(until.Sub(now))
+		if err != nil {
+			return t, err
+		}
+		now = time.Now()
+		if !inside && !now.Before(r.begin) && now.Before(r.end) {
+			inside, begun = true, now
+			if r.counted != nil {
+				r.counted(true)
+			}
+		}
+		if inside && !now.Before(r.end) {
+			inside, t.window = false, now.Sub(begun)
+			if r.counted != nil {
+				r.counted(false)
+			}
+		}
+		for _, i := range ready {
+			c := l.open[i]
+			whole, err := l.read(c)
+			if err != nil {
+				return t, err
+			}
+			if !whole {
+				continue
+			}
+			now = time.Now()
+			if inside {
+				t.micros = append(t.micros, uint32(now.Sub(c.sent).Microseconds()))
+			}
+			if err := send(c); err != nil {
+				return t, err
+			}
+		}
+	}
+	if inside { // the requests ended before the time did
+		t.window = now.Sub(begun)
+		if r.counted != nil {
+			r.counted(false)
+		}
+	}
+	return t, nil
+}
+
+// write sends the next request.
+func (l *load) write(c *client) error {
+	request := l.requests[l.next%len(l.requests)]
+	l.next++
+	n, err := writeNow(c.fd, request)
+	if err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	if n < len(request) {
+		return fmt.Errorf("send: connection took %d of %d bytes", n, len(request))
+	}
+	return nil
+}
+
+// read takes in what has arrived and reports whether it completes an answer.
+func (l *load) read(c *client) (whole bool, err error) {
+	n, err := readNow(c.fd, c.answers.room())
+	if err != nil {
+		return false, fmt.Errorf("answer: %w", err)
+	}
+	c.answers.took(n)
+	got, whole, err := c.answers.next()
+	if err != nil {
+		return false, err
+	}
+	if whole && got.status != l.want {
+		return false, fmt.Errorf("status = %d, want %d: %.200s", got.status, l.want, got.body)
+	}
+	return whole, nil
+}
+
+// connect opens the connections of the first round.
+func (l *load) connect() (err error) {
+	if l.poll == nil {
+		if l.poll, err = newPoller(); err != nil {
+			return err
+		}
+	}
+	for len(l.open) < l.conns {
+		conn, err := net.Dial("tcp", l.addr)
+		if err != nil {
+			return err
+		}
+		fd, err := descriptor(conn)
+		if err == nil {
+			err = l.poll.add(fd, len(l.open))
+		}
+		if err != nil {
+			_ = conn.Close()
+			return err
+		}
+		l.open = append(l.open, &client{conn: conn, fd: fd})
+	}
+	return nil
+}
+
+func (l *load) close() {
+	for _, c := range l.open {
+		_ = c.conn.Close() // nothing is left to lose on it
+	}
+	if l.poll != nil {
+		l.poll.close()
+	}
+	l.open, l.poll = nil, nil
+}
+
+// descriptor is a connection's file descriptor, valid until it is closed. Go
+// keeps it non-blocking.
+func descriptor(conn net.Conn) (fd int, err error) {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	return fd, raw.Control(func(d uintptr) { fd = int(d) })
+}

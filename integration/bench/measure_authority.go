@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// writerConns is how many clients ask for tokens at a time: enough for them to
+// share commits.
+const writerConns = 64
+
+// tokenEndpoint compares the durable token endpoint with nothing but signing.
+func (b *bench) tokenEndpoint() error {
+	a, err := b.startAuthority("token", staticBody("application/json", 200))
+	if err != nil {
+		return err
+	}
+	defer a.stop()
+	for _, c := range []struct{ name, algorithm, environment string }{
+		{"token.rs256", "RS256", rsaEnvironment},
+		{"token.es256", "ES256", ecEnvironment},
+	} {
+		raw, err := b.startSigner(c.algorithm)
+		if err != nil {
+			return err
+		}
+		o, err := b.duel(raw, a.driven(a.addr, writerConns, a.tokenRequest(c.environment)), 10)
+		raw.close()
+		if err != nil {
+			return err
+		}
+		against := "raw " + c.algorithm + " signing"
+		rows := []result{requestRate(c.name+".rate", o, against), cpu(c.name+".cpu", o, against)}
+		if c.algorithm == "RS256" {
+			rows[0] = rows[0].target(atLeast, 0.90)
+		} else {
+			// The target is a rate, not a share of what the curve allows.
+			_, test, _ := o.of(rate)
+			rows[0] = value(c.name+".rate", test, "requests/s").target(atLeast, 4000)
+			rows = append(rows, requestRate(c.name+".of_raw", o, against))
+		}
+		b.report.add(rows...)
+	}
+	return nil
+}
+
+// introspection compares with an answer of the same size that Caddy's respond gives to the same
+// request.
+func (b *bench) introspection() error {
+	// The size is that of a typical answer, known only once there is one.
+	const answerSize = 420
+	a, err := b.startAuthority("introspect", staticBody("application/json", answerSize))
+	if err != nil {
+		return err
+	}
+	defer a.stop()
+	tokens, err := a.issue(rsaEnvironment, 1000)
+	if err != nil {
+		return err
+	}
+	requests := introspections(a, tokens)
+	if err := mustBeActive(a, requests[0]); err != nil {
+		return err
+	}
+	test := a.driven(a.addr, gateConns, requests...)
+	if err := test.load.count(2 * len(requests)); err != nil {
+		return err
+	}
+	o, err := b.duel(a.driven(a.static, gateConns, requests...), test, 10)
+	if err != nil {
+		return err
+	}
+	b.report.add(
+		requestRate("introspect.rate", o, "static respond").target(atLeast, 0.40),
+		latency("introspect.p99", o, "static respond"),
+		cpu("introspect.cpu", o, "static respond"),
+	)
+	return nil
+}
+
+func introspections(a *authority, tokens []string) [][]byte {
+	requests := make([][]byte, len(tokens))
+	for i, t := range tokens {
+		requests[i] = a.introspectionRequest(rsaEnvironment, t)
+	}
+	return requests
+}
+
+// mustBeActive guards against measuring how fast a token is disowned.
+func mustBeActive(a *authority, request []byte) error {
+	status, body, err := ask(a.addr, request)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK || !strings.Contains(strings.ReplaceAll(string(body), " ", ""), `"active":true`) {
+		return fmt.Errorf("introspection: status %d: %.200s", status, body)
+	}
+	return nil
+}
+
+// documents compares what clients read again and again with the same bytes from respond.
+func (b *bench) documents() error {
+	for _, c := range []struct{ name, path string }{
+		{"jwks", "/as/jwks"},
+		{"discovery", "/as/.well-known/openid-configuration"},
+	} {
+		if err := b.document(c.name, "/"+rsaEnvironment+c.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) document(name, path string) error {
+	a, err := b.startAuthority(name, staticBody("application/json", 0))
+	if err != nil {
+		return err
+	}
+	defer a.stop()
+	body, err := a.answers(a.addr, get(a.addr, path, ""), http.StatusOK)
+	if err != nil {
+		return err
+	}
+	static, addr, err := b.serveSite(name+"-static", b.bin.gatehouse, staticBody("application/json", len(body)))
+	if err != nil {
+		return err
+	}
+	defer static.stop()
+	base := &served{server: static, load: &load{addr: addr, conns: gateConns, requests: [][]byte{get(addr, path, "")}, want: http.StatusOK}}
+	o, err := b.duel(base, a.driven(a.addr, gateConns, get(a.addr, path, "")), 10)
+	if err != nil {
+		return err
+	}
+	b.report.add(
+		requestRate(name+".rate", o, "static respond").target(atLeast, 0.90),
+		cpu(name+".cpu", o, "static respond"),
+	)
+	return nil
+}
+
+// staticBody is a site that answers everything with a fixed text of that size.
+// It is no JSON, in whose braces respond would look for placeholders.
+func staticBody(contentType string, size int) string {
+	return fmt.Sprintf("\theader Content-Type %s\n\trespond \"%s\" 200\n", contentType, strings.Repeat("x", size))
+}
+
+// gateLocal is the gate whose issuer lives in the same process.
+func (b *bench) gateLocal() error {
+	a, err := b.startAuthority("gate-local", staticBody("text/plain", 0))
+	if err != nil {
+		return err
+	}
+	defer a.stop()
+	bare, bareAddr, err := b.bareProxy()
+	if err != nil {
+		return err
+	}
+	tokens, err := a.issue(rsaEnvironment, 1)
+	if err != nil {
+		return err
+	}
+	if _, err := a.answers(a.gate, get(a.gate, "/", tokens[0]), http.StatusOK); err != nil {
+		return err
+	}
+	o, err := b.duel(through(bare, bareAddr, tokens, http.StatusOK), through(a.server, a.gate, tokens, http.StatusOK), 10)
+	if err != nil {
+		return err
+	}
+	b.report.add(
+		requestRate("gate.local.rate", o, bareName).target(atLeast, 0.97),
+		cpu("gate.local.cpu", o, bareName),
+	)
+	return nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// jwksCoolDown is the shortest time between two fetches of a key set that bad
+// tokens can cause (the default of the gate).
+const jwksCoolDown = 10 * time.Second
+
+// flood is 10,000 bad tokens in turn: they must cost less than serving would,
+// cause no traffic to the issuer, and leave good tokens alone.
+func (b *bench) flood() error {
+	good, err := b.mint(200)
+	if err != nil {
+		return err
+	}
+	badSignatures, err := b.issuer.forge(manyTokens, func(int) string { return issuerKeyID })
+	if err != nil {
+		return err
+	}
+	unknownKeys, err := b.issuer.forge(manyTokens, func(i int) string { return fmt.Sprintf("unknown-%d", i) })
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		name string
+		bad  []string
+	}{{"flood.signature", badSignatures}, {"flood.keyid", unknownKeys}} {
+		if err := b.floodWith(c.name, good, c.bad); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) floodWith(name string, good, bad []string) error {
+	bare, bareAddr, err := b.bareProxy()
+	if err != nil {
+		return err
+	}
+	gate, gateAddr, err := b.serveSite(name, b.bin.gatehouse, b.jwtGate())
+	if err != nil {
+		return err
+	}
+	defer gate.stop()
+	if _, err := gate.answers(gateAddr, get(gateAddr, "/", good[0]), http.StatusOK); err != nil {
+		return err
+	}
+	passing := through(gate, gateAddr, good, http.StatusOK)
+	if err := passing.load.count(2 * len(good)); err != nil {
+		return err
+	}
+	fetches, begin := b.issuer.jwksFetches.Load(), time.Now()
+
+	flooding := through(gate, gateAddr, bad, http.StatusUnauthorized)
+	o, err := b.duel(through(bare, bareAddr, good, http.StatusOK), flooding, 8)
+	if err != nil {
+		return err
+	}
+	undisturbed, disturbed, ratio, err := b.goodAmong(flooding.load, passing.load)
+	if err != nil {
+		return err
+	}
+
+	lost, err := lostEntries(gate, passing.load)
+	if err != nil {
+		return err
+	}
+	allowed := 1 + float64(time.Since(begin))/float64(jwksCoolDown)
+	b.report.add(
+		requestRate(name+".rate", o, bareName).target(atLeast, 1),
+		cpu(name+".cpu", o, bareName),
+		value(name+".jwks_fetches", float64(b.issuer.jwksFetches.Load()-fetches), "fetches").target(atMost, float64(int(allowed))),
+		value(name+".good_lost", lost, "of 200").target(atMost, 0),
+		value(name+".good_p99", disturbed, "ms").to("p99 among good tokens", undisturbed, ratio).target(atMost, 1.1),
+	)
+	return nil
+}
+
+// goodAmong compares the p99 of two connections with good tokens while all the
+// others send bad ones, and while they send good ones too.
+func (b *bench) goodAmong(bad, good *load) (undisturbed, disturbed, ratio float64, err error) {
+	probe := &load{addr: good.addr, conns: 2, requests: good.requests, want: good.want}
+	var calm, among, ratios []float64
+	for range b.pairs(8) {
+		var pair [2]float64
+		for i, others := range []*load{good, bad} {
+			var wait sync.WaitGroup
+			var othersErr error
+			wait.Go(func() { _, othersErr = others.send(0, 600*time.Millisecond, nil) })
+			t, err := probe.send(80*time.Millisecond, 420*time.Millisecond, nil)
+			wait.Wait()
+			if err != nil {
+				return 0, 0, 0, err
+			}
+			if othersErr != nil {
+				return 0, 0, 0, othersErr
+			}
+			pair[i] = t.percentile(0.99)
+		}
+		calm, among, ratios = append(calm, pair[0]), append(among, pair[1]), append(ratios, pair[1]/pair[0])
+	}
+	return median(calm), median(among), median(ratios), nil
+}
+
+// lostEntries shows every good token once more: one whose cache entry was pushed
+// out is verified again, and the gate's own metrics tell.
+func lostEntries(gate *server, good *load) (float64, error) {
+	before, err := gate.verifications()
+	if err != nil {
+		return 0, err
+	}
+	if err := good.count(len(good.requests)); err != nil {
+		return 0, err
+	}
+	after, err := gate.verifications()
+	return after - before, err
+}

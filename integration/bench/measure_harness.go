@@ -1,0 +1,47 @@
+package main
+
+import (
+	"net/http"
+	"os"
+)
+
+// harness measures the measuring: a server against itself shows the error of
+// every other ratio, and the load's own use of its core, at the fastest answers
+// there are, shows whether it or the server is the slow part.
+func (b *bench) harness() error {
+	bare, bareAddr, err := b.bareProxy()
+	if err != nil {
+		return err
+	}
+	tokens := []string{opaquePrefix}
+	o, err := b.duel(through(bare, bareAddr, tokens, http.StatusOK), through(bare, bareAddr, tokens, http.StatusOK), 14)
+	if err != nil {
+		return err
+	}
+	static, addr, err := b.serveSite("harness-static", b.bin.gatehouse, staticBody("text/plain", 200))
+	if err != nil {
+		return err
+	}
+	defer static.stop()
+	fast := through(static, addr, tokens, http.StatusOK)
+	var busy, rates []float64
+	for range b.pairs(4) {
+		before, known := cpuTime(os.Getpid())
+		t, err := fast.load.send(0, roundWindow, nil)
+		if err != nil {
+			return err
+		}
+		if after, _ := cpuTime(os.Getpid()); known {
+			busy = append(busy, float64(after-before)/float64(t.window))
+		}
+		rates = append(rates, t.rate())
+	}
+	b.report.add(
+		requestRate("harness.self.rate", o, "itself"),
+		latency("harness.self.p99", o, "itself"),
+		cpu("harness.self.cpu", o, "itself"),
+		value("harness.static.rate", median(rates), "requests/s"),
+		value("harness.load.busy", median(busy), "of a core"),
+	)
+	return nil
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+)
+
+// get is a ready-made GET request; token may be empty.
+func get(host, path, token string) []byte {
+	authorization := ""
+	if token != "" {
+		authorization = "Authorization: Bearer " + token + "\r\n"
+	}
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n%s\r\n", path, host, authorization)
+}
+
+// post is a ready-made form POST with HTTP Basic credentials.
+func post(host, path, user, password string, form url.Values) []byte {
+	body := form.Encode()
+	credentials := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Basic %s\r\n"+
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", path, host, credentials, len(body), body)
+}
+
+// gets is one GET for each token.
+func gets(host, path string, tokens []string) [][]byte {
+	requests := make([][]byte, len(tokens))
+	for i, t := range tokens {
+		requests[i] = get(host, path, t)
+	}
+	return requests
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// signer is a child of this program that does nothing but sign, on the server's
+// core: the limit of any token endpoint. It is a target like a server.
+type signer struct {
+	cmd   *exec.Cmd
+	tell  io.WriteCloser
+	reply *bufio.Reader
+}
+
+func (b *bench) startSigner(algorithm string) (*signer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "-signer", algorithm)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Stderr = os.Stderr
+	tell, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	reply, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := startOn(cmd, b.place.server); err != nil {
+		return nil, err
+	}
+	return &signer{cmd: cmd, tell: tell, reply: bufio.NewReader(reply)}, nil
+}
+
+// close ends the child, which stops when nobody asks any more.
+func (s *signer) close() {
+	_ = s.tell.Close()
+	_ = s.cmd.Wait()
+}
+
+func (s *signer) round(_, window time.Duration) (sample, error) {
+	if _, err := fmt.Fprintln(s.tell, window.Microseconds()); err != nil {
+		return sample{}, err
+	}
+	var count, micros int64
+	if _, err := fmt.Fscanln(s.reply, &count, &micros); err != nil {
+		return sample{}, err
+	}
+	return sample{rate: float64(count) / float64(micros) * 1e6, cpuMicros: float64(micros) / float64(count)}, nil
+}
+
+// signOnDemand is the child: for each line with a number of microseconds it signs
+// for that long, and answers with how often and how long it did.
+func signOnDemand(algorithm string, in io.Reader, out io.Writer) error {
+	sign, err := newSign(algorithm)
+	if err != nil {
+		return err
+	}
+	for {
+		var micros int64
+		if _, err := fmt.Fscanln(in, &micros); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		count, begin := 0, time.Now()
+		for time.Since(begin) < time.Duration(micros)*time.Microsecond {
+			if err := sign(); err != nil {
+				return err
+			}
+			count++
+		}
+		if _, err := fmt.Fprintln(out, count, time.Since(begin).Microseconds()); err != nil {
+			return err
+		}
+	}
+}
+
+// newSign makes the function to repeat: hash and sign as much as a token has.
+func newSign(algorithm string) (func() error, error) {
+	input := make([]byte, 600)
+	switch algorithm {
+	case "RS256":
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			digest := sha256.Sum256(input)
+			_, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+			return err
+		}, nil
+	case "ES256":
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			digest := sha256.Sum256(input)
+			_, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+			return err
+		}, nil
+	default:
+		return nil, fmt.Errorf("unknown algorithm %q", algorithm)
+	}
+}
