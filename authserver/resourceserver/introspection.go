@@ -37,6 +37,8 @@ type introspector struct {
 
 	ctx    context.Context //nolint:containedctx // the lifetime of calls, ended by close
 	cancel context.CancelFunc
+	mu     sync.Mutex // orders close and calls that begin
+	closed bool
 	wg     sync.WaitGroup
 }
 
@@ -50,8 +52,21 @@ func newIntrospector(is *issuer, c *Config) *introspector {
 }
 
 func (in *introspector) close() {
+	in.mu.Lock()
+	in.closed = true
+	in.mu.Unlock()
 	in.cancel()
 	in.wg.Wait()
+}
+
+// begin counts a call in; the caller ends it with wg.Done.
+func (in *introspector) begin() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.closed {
+		in.wg.Add(1)
+	}
+	return !in.closed
 }
 
 // verdict is what one call found out.
@@ -121,14 +136,17 @@ func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Re
 }
 
 var (
-	errBusy = errors.New("too many introspection calls are waiting")
-	errDown = errors.New("the introspection endpoint failed a moment ago")
+	errBusy   = errors.New("too many introspection calls are waiting")
+	errClosed = errors.New("the verifier is closed")
+	errDown   = errors.New("the introspection endpoint failed a moment ago")
 )
 
 // call asks the endpoint, in turn. An error says nothing about the token; wait,
 // where positive, is when to come back.
 func (in *introspector) call(raw string) (a answer, wait time.Duration, err error) {
-	in.wg.Add(1)
+	if !in.begin() {
+		return answer{}, 0, errClosed
+	}
 	defer in.wg.Done()
 	ctx, cancel := context.WithTimeout(in.ctx, 2*in.issuer.config.Timeout)
 	defer cancel()
