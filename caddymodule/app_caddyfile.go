@@ -21,6 +21,7 @@ func init() {
 // parseGlobalOption reads the gatehouse option into the gatehouse app.
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
+		d.Next() // where it is
 		return nil, d.Err("global option 'gatehouse' is repeated")
 	}
 	var app App
@@ -128,13 +129,14 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 
 func keyRotation(d *caddyfile.Dispenser, e *declared.Environment) func() error {
 	return func() error {
-		if err := duration(d, declaredDuration(&e.KeyRotation))(); err != nil {
+		name := d.Val()
+		v, err := nextDuration(d, name)
+		if e.KeyRotation = declared.Duration(v); err != nil || d.CountRemainingArgs() == 0 {
 			return err
 		}
-		if d.CountRemainingArgs() == 0 {
-			return nil
-		}
-		return duration(d, declaredDuration(&e.KeyOverlap))()
+		v, err = nextDuration(d, name)
+		e.KeyOverlap = declared.Duration(v)
+		return err
 	}
 }
 

@@ -120,7 +120,9 @@ func (i *Issuer) parseVerify(d *caddyfile.Dispenser) func() error {
 			if d.CountRemainingArgs() == 0 {
 				return d.Errf("verify %s needs a duration: the longest time between two introspections of one token", verifyBoth)
 			}
-			return duration(d, func(v caddy.Duration) { i.RecheckEvery = v })()
+			var err error
+			i.RecheckEvery, err = nextDuration(d, "verify")
+			return err
 		}
 		return d.Errf("verify: no mode '%s'; there are: %s, %s, %s <every>", i.Verify, verifyJWT, verifyIntrospect, verifyBoth)
 	}
@@ -188,13 +190,12 @@ func (b *BearerAuth) parseForwardClaim(d *caddyfile.Dispenser) func() error {
 }
 
 func (b *BearerAuth) parseCacheSize(d *caddyfile.Dispenser) func() error {
-	return func() error {
-		if err := size(d, func(v int64) { b.CacheSize = v })(); err != nil {
+	return func() (err error) {
+		name := d.Val()
+		if b.CacheSize, err = nextSize(d, name); err != nil || d.CountRemainingArgs() == 0 {
 			return err
 		}
-		if d.CountRemainingArgs() == 0 {
-			return nil
-		}
-		return size(d, func(v int64) { b.RefusedCacheSize = v })()
+		b.RefusedCacheSize, err = nextSize(d, name)
+		return err
 	}
 }

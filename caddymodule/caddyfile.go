@@ -31,6 +31,9 @@ func eachSubdirective(d *caddyfile.Dispenser, where string, options map[string]o
 	seen := make(map[string]bool, len(options))
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
+		if len(options) == 0 {
+			return d.Errf("%s takes no block", where)
+		}
 		opt, ok := options[name]
 		if !ok {
 			known := slices.Sorted(maps.Keys(options))
@@ -92,21 +95,28 @@ func flag(to *bool) func() error {
 	}
 }
 
-// duration reads one duration, in Caddy's notation (1h30m, 2d). Negative ones
-// are refused: none of our options has a use for them.
+// duration reads one duration, in Caddy's notation (1h30m, 2d).
 func duration(d *caddyfile.Dispenser, to func(caddy.Duration)) func() error {
 	return func() error {
-		name := d.Val()
-		if !d.NextArg() {
-			return d.Errf("option '%s' needs a duration", name)
+		v, err := nextDuration(d, d.Val())
+		if err == nil {
+			to(v)
 		}
-		v, err := caddy.ParseDuration(d.Val())
-		if err != nil || v < 0 {
-			return d.Errf("option '%s': '%s' is not a duration such as 30s or 1h", name, d.Val())
-		}
-		to(caddy.Duration(v))
-		return nil
+		return err
 	}
+}
+
+// nextDuration reads the next argument of the named option as a duration.
+// Negative ones are refused: none of our options has a use for them.
+func nextDuration(d *caddyfile.Dispenser, name string) (caddy.Duration, error) {
+	if !d.NextArg() {
+		return 0, d.Errf("option '%s' needs a duration", name)
+	}
+	v, err := caddy.ParseDuration(d.Val())
+	if err != nil || v < 0 {
+		return 0, d.Errf("option '%s': '%s' is not a duration such as 30s or 1h", name, d.Val())
+	}
+	return caddy.Duration(v), nil
 }
 
 // maxSize is the largest size that an option may have: 1 TiB keeps sums of
@@ -116,15 +126,22 @@ const maxSize = 1 << 40
 // size reads one size, such as 64MiB or 16KiB, in bytes.
 func size(d *caddyfile.Dispenser, to func(int64)) func() error {
 	return func() error {
-		name := d.Val()
-		if !d.NextArg() {
-			return d.Errf("option '%s' needs a size", name)
+		v, err := nextSize(d, d.Val())
+		if err == nil {
+			to(v)
 		}
-		v, err := humanize.ParseBytes(d.Val())
-		if err != nil || v == 0 || v > maxSize {
-			return d.Errf("option '%s': '%s' is not a size such as 64MiB", name, d.Val())
-		}
-		to(int64(v))
-		return nil
+		return err
 	}
+}
+
+// nextSize reads the next argument of the named option as a size.
+func nextSize(d *caddyfile.Dispenser, name string) (int64, error) {
+	if !d.NextArg() {
+		return 0, d.Errf("option '%s' needs a size", name)
+	}
+	v, err := humanize.ParseBytes(d.Val())
+	if err != nil || v == 0 || v > maxSize {
+		return 0, d.Errf("option '%s': '%s' is not a size such as 64MiB", name, d.Val())
+	}
+	return int64(v), nil
 }

@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"io"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -20,9 +18,6 @@ import (
 // from every request: a handler behind this one never sees the client's own.
 func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	b.strip.Strip(r)
-	if r.Trailer != nil {
-		b.guardTrailers(r)
-	}
 	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 		return b.refuse(w, r, errH2C)
@@ -99,40 +94,6 @@ func stripPreflight(h http.Header) {
 	delete(h, "X-Method-Override")
 }
 
-// guardTrailers keeps identity headers out of r's trailers. They become known
-// when the body has been read: net/http then puts all that came into the map
-// that r had from the beginning, whether they were announced or not.
-func (b *BearerAuth) guardTrailers(r *http.Request) {
-	g := &trailerGuard{ReadCloser: r.Body, from: r.Trailer, to: http.Header{}, strip: b.strip}
-	g.copy()
-	if r.Body != nil {
-		r.Body = g
-	}
-	r.Trailer = g.to
-}
-
-type trailerGuard struct {
-	io.ReadCloser
-	from, to http.Header
-	strip    *resourceserver.HeaderStripper
-}
-
-func (g *trailerGuard) Read(p []byte) (int, error) {
-	n, err := g.ReadCloser.Read(p)
-	if err == io.EOF {
-		g.copy()
-	}
-	return n, err
-}
-
-// copy takes over the trailers that are not identity headers or credentials.
-func (g *trailerGuard) copy() {
-	clear(g.to)
-	maps.Copy(g.to, g.from)
-	delete(g.to, "Authorization")
-	g.strip.Strip(&http.Request{Header: g.to})
-}
-
 // refuse answers a request that is not let through. Where the site has error
 // routes for it, they do that: the challenge is set, and the error returned as
 // Caddy wants it. Otherwise the answer is written here, since Caddy would send
@@ -159,7 +120,11 @@ func explain(err error) *refusedLog {
 	if refusal, ok := err.(*resourceserver.Refusal); ok {
 		return &refusedLog{&refusal.Failure, refusal.Token}
 	}
-	return &refusedLog{failure: oauth.From(err)}
+	failure := *oauth.From(err)
+	if failure.Reason == "" {
+		failure.Reason = failure.Code
+	}
+	return &refusedLog{failure: &failure}
 }
 
 // publicError is a refusal whose text may be shown to the client: error routes

@@ -59,7 +59,7 @@ func (p *Postgres) Identity() string {
 func (p *Postgres) Open(log *slog.Logger) (Backend, error) {
 	db, err := postgres.New(postgres.Config{DSN: p.dsn, MaxConns: p.maxConns, Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("storage: %w", err) // a nil *DB must not become a Backend
+		return nil, fmt.Errorf("storage postgres: dsn: %w", err) // a nil *DB must not become a Backend
 	}
 	return db, nil
 }

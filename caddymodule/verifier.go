@@ -88,6 +88,9 @@ func (b *BearerAuth) provisionIssuer(i Issuer, app *App) (issuerIdentity, resour
 			return issuerIdentity{}, none, err
 		}
 	}
+	if len(i.Audience) > 0 && i.AnyAudience {
+		return issuerIdentity{}, none, errors.New("audience and any_audience exclude each other")
+	}
 	id := issuerIdentity{Issuer: i}
 	if id.Files, err = i.read(); err != nil {
 		return id, none, err

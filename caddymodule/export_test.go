@@ -1,0 +1,21 @@
+package caddymodule
+
+import "github.com/caddyserver/caddy/v2"
+
+// Pooled lists what lives in the pools, by key, with the number of its users.
+func Pooled() (verifierUsers, stateUsers map[any]int) {
+	count := func(pool *caddy.UsagePool) map[any]int {
+		users := map[any]int{}
+		pool.Range(func(_, value any) bool {
+			users[value] = 0
+			return true
+		})
+		pool.Range(func(key, value any) bool {
+			// Range holds the pool's read lock; References takes it too.
+			users[value], _ = pool.References(key)
+			return true
+		})
+		return users
+	}
+	return count(verifiers), count(states)
+}
