@@ -28,6 +28,7 @@ func replyJSON(v any) http.HandlerFunc {
 
 // hang keeps the answer until the client goes away.
 func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // only then does net/http notice that the client is gone
 	select {
 	case <-r.Context().Done():
 	case <-time.After(30 * time.Second):

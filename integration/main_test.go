@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
 
 // scratch holds the built binary for as long as the test process lives.
@@ -19,7 +21,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	scratch = dir
-	code := m.Run()
+	code := pgtest.Main(m) // runs the tests, then stops PostgreSQL
 	os.RemoveAll(dir)
 	os.Exit(code)
 }

@@ -105,7 +105,7 @@ func prepare(t testing.TB, c config) *node {
 		n.stop()
 		n.checkSilence(t)
 		if t.Failed() {
-			t.Logf("last lines of the log:\n%s", tail(n.log(), 30))
+			t.Logf("last lines of the log:\n%s", tail(n.log(), 12))
 		}
 	})
 	return n
@@ -331,13 +331,15 @@ func runCaddy(t testing.TB, env []string, args ...string) (stdout, stderr string
 }
 
 func tail(text string, lines int) string {
-	all := strings.Split(strings.TrimSpace(text), "\n")
+	all := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(l string) bool {
+		return strings.Contains(l, `"admin.api"`) // the scrapes of the test itself
+	})
 	if len(all) > lines {
 		all = all[len(all)-lines:]
 	}
 	for i, l := range all {
-		if len(l) > 1000 {
-			all[i] = l[:1000] + "…"
+		if len(l) > 500 {
+			all[i] = l[:500] + "…"
 		}
 	}
 	return strings.Join(all, "\n")
@@ -353,4 +355,13 @@ func eventually(t testing.TB, limit time.Duration, what string, ok func() bool) 
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+func writeFile(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

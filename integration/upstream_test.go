@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,10 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.seen = append(u.seen, arrived{r.Method, r.RequestURI, r.Header.Clone(), maps.Clone(r.Trailer), string(body)})
 	u.mu.Unlock()
 	w.Header().Set("Content-Type", "text/plain")
+	// A site's error pages may come from here too; then the path says the status.
+	if code, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/error/")); err == nil {
+		w.WriteHeader(code)
+	}
 	_, _ = io.WriteString(w, "the API answers\n")
 }
 

@@ -39,9 +39,16 @@ var measures = []measure{
 	{"peers", "other plugins on the same work", (*bench).peers},
 }
 
+// options are the command line's.
+type options struct {
+	quick   bool
+	profile bool
+	only    *regexp.Regexp
+}
+
 // bench is one run.
 type bench struct {
-	quick bool
+	options
 	dir   string // binaries and results: bin/bench
 	runs  string // data of the servers of this run
 	start time.Time
@@ -53,12 +60,15 @@ type bench struct {
 	servers  []*server // everything ever launched
 	report   report
 
+	profiles int    // taken so far
 	bareAddr string // the Caddy without a check, once it runs
 	bare     *server
 }
 
 func main() {
-	quick := flag.Bool("quick", false, "fewer rounds and smaller stores: a look, not a measurement")
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "fewer rounds and smaller stores: a look, not a measurement")
+	flag.BoolVar(&o.profile, "profile", false, "take CPU profiles meanwhile, into bin/bench/profiles; they slow the servers down")
 	only := flag.String("only", "", "run only the measures whose name matches this regular expression")
 	list := flag.Bool("list", false, "list the measures and exit")
 	signer := flag.String("signer", "", "internal: sign as fast as possible when told to on standard input")
@@ -77,9 +87,9 @@ func main() {
 		}
 		return
 	}
-	pattern, err := regexp.Compile(*only)
-	if err == nil {
-		err = run(*quick, pattern)
+	var err error
+	if o.only, err = regexp.Compile(*only); err == nil {
+		err = run(o)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -89,7 +99,7 @@ func main() {
 
 // run is the whole benchmark. An error means that something could not be
 // measured at all; a missed target is no error.
-func run(quick bool, only *regexp.Regexp) error {
+func run(o options) error {
 	if _, err := os.Stat("go.mod"); err != nil {
 		return errors.New("run it from the repository's root: go run ./integration/bench")
 	}
@@ -97,7 +107,7 @@ func run(quick bool, only *regexp.Regexp) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{quick: quick, dir: dir, start: time.Now(), report: report{out: os.Stdout}}
+	b := &bench{options: o, dir: dir, start: time.Now(), report: report{out: os.Stdout}}
 	if b.place, err = newPlacement(); err != nil {
 		return err
 	}
@@ -130,7 +140,7 @@ func run(quick bool, only *regexp.Regexp) error {
 
 	var failed []error
 	for _, m := range measures {
-		if ctx.Err() != nil || !only.MatchString(m.name) {
+		if ctx.Err() != nil || !o.only.MatchString(m.name) {
 			continue
 		}
 		b.progress("%s: %s", m.name, m.about)
@@ -172,8 +182,17 @@ const (
 )
 
 // duel compares by the usual rounds.
-func (b *bench) duel(base, test target, pairs int) (outcome, error) {
-	return duel{base: base, test: test, pairs: b.pairs(pairs), warm: roundWarm, window: roundWindow}.run()
+func (b *bench) duel(base, test target, pairs int) (o outcome, err error) {
+	d := duel{base: base, test: test, pairs: b.pairs(pairs), warm: roundWarm, window: roundWindow}
+	if !b.profile {
+		return d.run()
+	}
+	lasts := time.Duration(2*d.pairs) * (d.warm + d.window)
+	err = b.profiled(base, test, lasts, func() error {
+		o, err = d.run()
+		return err
+	})
+	return o, err
 }
 
 func (b *bench) stopServers() {

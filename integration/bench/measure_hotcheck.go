@@ -24,7 +24,11 @@ func (b *bench) hotCheck() error {
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("%s: %w: %s", pkg, err, out.String())
 	}
-	for _, f := range benchmarkFigures(out.String()) {
+	found := benchmarkFigures(out.String())
+	if len(found) == 0 {
+		return fmt.Errorf("%s has no benchmark whose name contains %q", pkg, pattern)
+	}
+	for _, f := range found {
 		name := "hotcheck." + strings.ToLower(strings.TrimPrefix(f.name, "Benchmark"))
 		b.report.add(
 			value(name+".time", f.nanos, "ns").target(atMost, 1000),
