@@ -40,6 +40,7 @@ func caddyfileText(c config) string {
 	}
 	text = strings.ReplaceAll(text, "$MORE_GLOBAL", c.global)
 	text = strings.ReplaceAll(text, "$MORE_ENV", c.env)
+	text = strings.ReplaceAll(text, "$MORE_OTHER", c.other)
 	level := "debug"
 	if c.info {
 		level = ""
@@ -146,6 +147,13 @@ const gatehouseOption = `
 		}
 		environment other ` + otherEnv + ` {
 			issuer $OTHER_ISSUER
+			$MORE_OTHER
+			application signer {
+				type worker
+				auth_method private_key_jwt
+				jwks_file $DIR/signer.jwks.key
+				allow orders:read
+			}
 			resource orders {
 				audience ` + orders + `
 				scope orders:read orders:write

@@ -15,7 +15,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // same row).
 func TestClientAuthentication(t *testing.T) {
 	n := start(t, config{})
-	endpoint := n.vars["ISSUER"] + "/token"
+	issuer := n.vars["ISSUER"]
 	s := secrets()
 
 	present := map[string]func(id, secret string) (func(*http.Request), []string){
@@ -26,11 +26,11 @@ func TestClientAuthentication(t *testing.T) {
 		"secret_jwt": func(id, secret string) (func(*http.Request), []string) {
 			key := []byte(secret + strings.Repeat("x", max(0, 32-len(secret))))
 			return nil, []string{"client_assertion_type", assertionType,
-				"client_assertion", signed(t, jose.HS256, key, "", "JWT", assertion(id, endpoint, nil))}
+				"client_assertion", signed(t, jose.HS256, key, "", "JWT", assertion(id, issuer, nil))}
 		},
 		"private_key_jwt": func(id, _ string) (func(*http.Request), []string) {
 			return nil, []string{"client_assertion_type", assertionType,
-				"client_assertion", signed(t, jose.RS256, rsaKey("signer"), "signer-1", "JWT", assertion(id, endpoint, nil))}
+				"client_assertion", signed(t, jose.RS256, rsaKey("signer"), "signer-1", "JWT", assertion(id, issuer, nil))}
 		},
 		"none": func(id, _ string) (func(*http.Request), []string) { return nil, []string{"client_id", id} },
 	}
@@ -87,12 +87,12 @@ func TestClientAuthentication(t *testing.T) {
 	}
 }
 
-// TestClientAssertions is the claims table of assertions (PingOne's rules,
-// RFC 7523 §3), each refusal next to an accepted neighbour.
+// TestClientAssertions is the claims table of assertions (RFC 7523 §3), each
+// refusal next to an accepted neighbour. In the other environment PingOne's
+// looser rules are switched on.
 func TestClientAssertions(t *testing.T) {
-	n := start(t, config{})
+	n := start(t, config{other: "compat assertion_audience_endpoint assertion_replay"})
 	issuer := n.vars["ISSUER"]
-	endpoint := issuer + "/token"
 	s := secrets()
 	set := func(name string, value any) func(map[string]any) {
 		return func(c map[string]any) { c[name] = value }
@@ -102,19 +102,19 @@ func TestClientAssertions(t *testing.T) {
 		return func(c map[string]any) { c[name] = c["iat"].(int64) + seconds }
 	}
 	sign := func(edit func(map[string]any)) string {
-		return signed(t, jose.RS256, rsaKey("signer"), "signer-1", "JWT", assertion("signer", endpoint, edit))
+		return signed(t, jose.RS256, rsaKey("signer"), "signer-1", "JWT", assertion("signer", issuer, edit))
 	}
 	mac := func(alg jose.SignatureAlgorithm, key string) string {
-		return signed(t, alg, []byte(key), "", "", assertion("macer", endpoint, nil))
+		return signed(t, alg, []byte(key), "", "", assertion("macer", issuer, nil))
 	}
 	tests := []struct {
 		name      string
 		assertion string
 		ok        bool
 	}{
-		{"aud is the token endpoint", sign(nil), true},
-		{"aud is the issuer", sign(set("aud", issuer)), true},
-		{"aud is a list with the issuer", sign(set("aud", []string{"https://x.example", issuer})), true},
+		{"aud is the issuer", sign(nil), true},
+		{"aud is the token endpoint, without compat", sign(set("aud", issuer+"/token")), false},
+		{"aud is a list with the issuer", sign(set("aud", []string{"https://x.example", issuer})), false},
 		{"aud is another endpoint", sign(set("aud", issuer+"/revoke")), false},
 		{"aud is another environment", sign(set("aud", n.vars["OTHER_ISSUER"])), false},
 		{"aud has a slash too many", sign(set("aud", issuer+"/")), false},
@@ -128,9 +128,9 @@ func TestClientAssertions(t *testing.T) {
 		{"iss is another client", sign(set("iss", "worker")), false},
 		{"sub is another client", sign(set("sub", "worker")), false},
 		{"no jti", sign(drop("jti")), true},
-		{"signed by another key", signed(t, jose.RS256, rsaKey("stranger"), "signer-1", "JWT", assertion("signer", endpoint, nil)), false},
-		{"RS512", signed(t, jose.RS512, rsaKey("signer"), "", "JWT", assertion("signer", endpoint, nil)), false}, // the key is published for RS256
-		{"HS256 with the public key's client", signed(t, jose.HS256, []byte(s["HMAC_SECRET"]), "signer-1", "JWT", assertion("signer", endpoint, nil)), false},
+		{"signed by another key", signed(t, jose.RS256, rsaKey("stranger"), "signer-1", "JWT", assertion("signer", issuer, nil)), false},
+		{"RS512", signed(t, jose.RS512, rsaKey("signer"), "", "JWT", assertion("signer", issuer, nil)), false}, // the key is published for RS256
+		{"HS256 with the public key's client", signed(t, jose.HS256, []byte(s["HMAC_SECRET"]), "signer-1", "JWT", assertion("signer", issuer, nil)), false},
 		{"HS256", mac(jose.HS256, s["HMAC_SECRET"]), true},
 		{"HS512", mac(jose.HS512, s["HMAC_SECRET"]), true},
 		{"HS256 with another secret", mac(jose.HS256, s["HMAC_SECRET"]+"x"), false},
@@ -146,4 +146,22 @@ func TestClientAssertions(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("an assertion used twice", func(t *testing.T) {
+		once := sign(nil)
+		ask := func(issuer, assertion string) answer {
+			return n.formAt(t, issuer+"/token", nil, "grant_type", "client_credentials", "scope", "orders:read",
+				"client_assertion_type", assertionType, "client_assertion", assertion)
+		}
+		n.tokenFrom(t, ask(issuer, once))
+		if a := ask(issuer, once); a.status != http.StatusUnauthorized || a.oauthError() != "invalid_client" {
+			t.Errorf("the second use: %d %s, want 401 invalid_client", a.status, a.body)
+		}
+		other := n.vars["OTHER_ISSUER"]
+		for _, aud := range []string{other, other + "/token"} {
+			again := sign(set("aud", aud))
+			n.tokenFrom(t, ask(other, again))
+			n.tokenFrom(t, ask(other, again))
+		}
+	})
 }

@@ -43,6 +43,7 @@ type config struct {
 	storage  backend // nil: sqlite
 	global   string  // more lines for the gatehouse option
 	env      string  // more lines for the main environment
+	other    string  // more lines for the other environment
 	sites    string  // sites beside the standard ones
 	ports    []string
 	vars     map[string]string
