@@ -17,3 +17,6 @@ func MigrateTo(ctx context.Context, path string, version int64) error {
 	defer db.Close()
 	return migrations().Apply(ctx, db, version)
 }
+
+// Dialect is the dialect of this package.
+var Dialect = dialect

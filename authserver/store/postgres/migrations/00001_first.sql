@@ -15,7 +15,7 @@ CREATE TABLE access_tokens (
 	audience TEXT COLLATE "C" NOT NULL, -- JSON array; empty for none
 	issued_at BIGINT NOT NULL,
 	expires_at BIGINT NOT NULL,
-	PRIMARY KEY (environment, id, expires_at)
+	PRIMARY KEY (id, environment, expires_at)
 ) PARTITION BY RANGE (expires_at);
 CREATE INDEX access_tokens_client ON access_tokens (environment, client_id, id);
 CREATE INDEX access_tokens_subject ON access_tokens (environment, subject, id) WHERE subject <> '';
