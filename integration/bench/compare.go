@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ type sample struct {
 	rate      float64 // per second
 	p99       float64 // milliseconds
 	cpuMicros float64 // processor time of the server per answer; 0 where it cannot be read
+	heldUp    float64 // share of the time in which the server could have run and did not: others had its core
 }
 
 // target is something that can be driven for a short while.
@@ -25,7 +27,7 @@ type served struct {
 }
 
 func (s *served) round(warm, window time.Duration) (sample, error) {
-	var used [2]time.Duration
+	var used, waited [2]time.Duration
 	var known [2]bool
 	t, err := s.load.send(warm, window, func(begin bool) {
 		i := 1
@@ -33,14 +35,15 @@ func (s *served) round(warm, window time.Duration) (sample, error) {
 			i = 0
 		}
 		used[i], known[i] = cpuTime(s.server.pid())
+		waited[i] = heldUp(s.server.pid())
 	})
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", s.server.name, err)
 	}
 	if t.answers == 0 {
-		return sample{}, fmt.Errorf("%s: no answer in %v", s.server.name, window)
+		return sample{heldUp: 1}, nil // others had the core all the time
 	}
-	out := sample{rate: t.rate(), p99: t.percentile(0.99)}
+	out := sample{rate: t.rate(), p99: t.percentile(0.99), heldUp: float64(waited[1]-waited[0]) / float64(t.window)}
 	if known[0] && known[1] {
 		out.cpuMicros = float64((used[1] - used[0]).Microseconds()) / float64(t.answers)
 	}
@@ -59,35 +62,64 @@ type outcome struct {
 	base, test []sample
 }
 
+// calm is the largest share of its time that a server may be held up in a round
+// for the round to count as undisturbed.
+const calm = 0.03
+
 // run plays the pairs; which side begins changes each time, so that a drift of
-// the machine's speed helps neither.
+// the machine's speed helps neither. Where others use the server's core too, up
+// to half as many pairs again are played, and the least disturbed are kept.
 func (d duel) run() (outcome, error) {
 	var o outcome
-	for i := range d.pairs {
-		first, second := d.base, d.test
-		if i%2 == 1 {
-			first, second = second, first
-		}
-		a, err := first.round(d.warm, d.window)
+	for played, undisturbed := 0, 0; undisturbed < d.pairs && played < d.pairs*3/2; played++ {
+		base, test, err := d.pair(played%2 == 1)
 		if err != nil {
 			return o, err
 		}
-		b, err := second.round(d.warm, d.window)
-		if err != nil {
-			return o, err
+		o.base, o.test = append(o.base, base), append(o.test, test)
+		if max(base.heldUp, test.heldUp) <= calm {
+			undisturbed++
 		}
-		if i%2 == 1 {
-			a, b = b, a
-		}
-		o.base, o.test = append(o.base, a), append(o.test, b)
 	}
-	return o, nil
+	return o.calmest(d.pairs), nil
+}
+
+// pair plays one round of each side.
+func (d duel) pair(testFirst bool) (base, test sample, err error) {
+	if testFirst {
+		if test, err = d.test.round(d.warm, d.window); err == nil {
+			base, err = d.base.round(d.warm, d.window)
+		}
+		return base, test, err
+	}
+	if base, err = d.base.round(d.warm, d.window); err == nil {
+		test, err = d.test.round(d.warm, d.window)
+	}
+	return base, test, err
+}
+
+// calmest keeps the n pairs in which the servers were held up least. It looks at
+// nothing else: a pair is never chosen for its result.
+func (o outcome) calmest(n int) outcome {
+	order := make([]int, len(o.base))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Compare(max(o.base[i].heldUp, o.test[i].heldUp), max(o.base[j].heldUp, o.test[j].heldUp))
+	})
+	var kept outcome
+	for _, i := range order[:min(n, len(order))] {
+		kept.base, kept.test = append(kept.base, o.base[i]), append(kept.test, o.test[i])
+	}
+	return kept
 }
 
 // Fields of a sample.
 func rate(s sample) float64      { return s.rate }
 func p99(s sample) float64       { return s.p99 }
 func cpuMicros(s sample) float64 { return s.cpuMicros }
+func held(s sample) float64      { return s.heldUp }
 
 // of gives the median of a field on both sides and the median of the pairs' ratios
 // (test to base). The latter is not the quotient of the former: a pair shares

@@ -58,3 +58,17 @@ func TestDuelTakesTurns(t *testing.T) {
 		t.Errorf("ratio = %v, want 3.75", ratio)
 	}
 }
+
+func TestCalmestPairsAreKept(t *testing.T) {
+	o := outcome{
+		base: []sample{{rate: 1, heldUp: 0.5}, {rate: 2}, {rate: 3}, {rate: 4, heldUp: 0.01}},
+		test: []sample{{rate: 1}, {rate: 2, heldUp: 0.02}, {rate: 3, heldUp: 0.9}, {rate: 4}},
+	}
+	kept := o.calmest(2)
+	if len(kept.base) != 2 || kept.base[0].rate != 4 || kept.test[0].rate != 4 || kept.base[1].rate != 2 || kept.test[1].rate != 2 {
+		t.Errorf("kept = %+v, want the pairs 4 and 2", kept)
+	}
+	if all := o.calmest(9); len(all.base) != 4 {
+		t.Errorf("kept = %d of 4 pairs, want all when more are asked for", len(all.base))
+	}
+}

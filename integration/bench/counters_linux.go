@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,4 +20,22 @@ func cpuTime(pid int) (t time.Duration, ok bool) {
 		return 0, false
 	}
 	return time.Duration(ts.Nano()), true
+}
+
+// heldUp is how long the threads of a process have been ready to run and were
+// not running so far: on a core of its own, because others used it.
+func heldUp(pid int) time.Duration {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is good
+	var sum time.Duration
+	for _, path := range tasks {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var running, waiting int64
+		if _, err := fmt.Sscan(string(text), &running, &waiting); err == nil {
+			sum += time.Duration(waiting)
+		}
+	}
+	return sum
 }

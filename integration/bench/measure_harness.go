@@ -36,7 +36,9 @@ func (b *bench) harness() error {
 		}
 		rates = append(rates, t.rate())
 	}
+	_, disturbance, _ := o.of(held)
 	b.report.add(
+		value("harness.held_up", disturbance, "of the time"),
 		requestRate("harness.self.rate", o, "itself"),
 		latency("harness.self.p99", o, "itself"),
 		cpu("harness.self.cpu", o, "itself"),

@@ -21,6 +21,8 @@ func startOn(*exec.Cmd, []int) error { return errLinuxOnly }
 
 func cpuTime(int) (time.Duration, bool) { return 0, false }
 
+func heldUp(int) time.Duration { return 0 }
+
 type poller struct{}
 
 func newPoller() (*poller, error) { return nil, errLinuxOnly }
