@@ -106,8 +106,8 @@ func TestRFCTokensVerify(t *testing.T) {
 	}
 }
 
-// RS256, EdDSA and HS256 leave nothing to chance, so signing again must give the
-// printed signature where the header can be the printed one.
+// The header made here has a kid, so the printed signatures cannot come out again;
+// the printed keys must sign what they verify.
 func TestRFCKeysSignAlike(t *testing.T) {
 	payload := decode(t, rfc7515Payload)
 	tests := []struct {
