@@ -15,9 +15,9 @@ import (
 func init() {
 	caddy.RegisterModule(AuthServer{})
 	httpcaddyfile.RegisterHandlerDirective("authorization_server", parseAuthServer)
-	// A handler that answers: behind what shapes the response, before the handlers
-	// that answer everything.
-	httpcaddyfile.RegisterDirectiveOrder("authorization_server", httpcaddyfile.Before, "reverse_proxy")
+	// Behind what shapes the response, and before the handlers that answer
+	// everything: it passes on what is not its own.
+	httpcaddyfile.RegisterDirectiveOrder("authorization_server", httpcaddyfile.Before, "respond")
 }
 
 // AuthServer answers the authorization server's paths, of every environment of

@@ -92,6 +92,12 @@ func load(t testing.TB, global, sites string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	loadJSON(t, config)
+}
+
+// loadJSON is load for a configuration in JSON.
+func loadJSON(t testing.TB, config []byte) {
+	t.Helper()
 	if err := caddy.Load(config, true); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package caddymodule
 
-import "github.com/caddyserver/caddy/v2"
+import (
+	"log/slog"
+
+	"github.com/caddyserver/caddy/v2"
+)
 
 // Pooled lists what lives in the pools, by key, with the number of its users.
 func Pooled() (verifierUsers, stateUsers map[any]int) {
@@ -18,4 +22,9 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 		return users
 	}
 	return count(verifiers), count(states)
+}
+
+// LoadSecretsKey is what the server asks for the key of a file.
+func LoadSecretsKey(file string, log *slog.Logger) func() ([]byte, error) {
+	return (&secretsKey{file: file, log: log}).load
 }

@@ -32,7 +32,13 @@ func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 		return b.refuse(w, r, err)
 	}
 	b.pass(r, token)
-	return next.ServeHTTP(w, r)
+	err = next.ServeHTTP(w, r)
+	if err != nil {
+		// The site's error routes come next, and may ask a backend that the token is
+		// not meant for.
+		delete(r.Header, "Authorization")
+	}
+	return err
 }
 
 // pass gives the handlers behind this one what the token says.
