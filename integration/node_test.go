@@ -29,6 +29,7 @@ type node struct {
 	upstream *upstream
 	vars     map[string]string // what $NAME stands for in Caddyfile text
 	env      []string          // environment of the process
+	bare     bool              // no authorization server
 	client   *http.Client
 
 	cmd  *exec.Cmd
@@ -91,6 +92,7 @@ func prepare(t testing.TB, c config) *node {
 	for name, value := range c.vars {
 		n.vars[name] = value
 	}
+	n.bare = c.bare
 	if !c.bare {
 		n.vars["STORAGE"] = c.storage.caddyfile(t, n)
 		n.secret("the key that seals keys", sealingKey)
@@ -176,12 +178,32 @@ func (n *node) launch(t testing.TB) error {
 			b, _ := io.ReadAll(r.Body)
 			r.Body.Close()
 			if r.StatusCode == http.StatusOK && bytes.Contains(b, []byte("servers")) {
-				return nil
+				return n.awaitStore(deadline)
 			}
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	return errors.New("caddy was not ready within 30 s")
+}
+
+// awaitStore waits until the authorization server, if there is one, has its keys: on a
+// busy machine a new PostgreSQL database takes longer than requests wait for it.
+func (n *node) awaitStore(deadline time.Time) error {
+	for !n.bare && time.Now().Before(deadline) {
+		r, err := n.client.Get(n.vars["ISSUER"] + "/jwks")
+		if err != nil {
+			return err
+		}
+		r.Body.Close()
+		if r.StatusCode == http.StatusOK {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if !n.bare {
+		return errors.New("the authorization server had no keys within 30 s")
+	}
+	return nil
 }
 
 // stop ends the process in an orderly way and waits for it.
