@@ -51,12 +51,12 @@ const allowedHeaders = "Accept, Accept-Language, Authorization, Content-Language
 func Handle(h *Host, rt *Route, w http.ResponseWriter, r *http.Request, serve Handler) {
 	start := h.Now()
 	id := h.NewID()
-	header := w.Header()
-	header.Set("Correlation-Id", id)
-	header.Set("X-Content-Type-Options", "nosniff")
+	header := newHeaders(w.Header())
+	header.set("Correlation-Id", id)
+	header.set("X-Content-Type-Options", "nosniff")
 	if rt.AnyOrigin {
-		header.Set("Access-Control-Allow-Origin", "*")
-		header.Set("Access-Control-Expose-Headers", "Correlation-Id")
+		header.set("Access-Control-Allow-Origin", "*")
+		header.set("Access-Control-Expose-Headers", "Correlation-Id")
 	}
 
 	outcome := "ok"
@@ -64,16 +64,16 @@ func Handle(h *Host, rt *Route, w http.ResponseWriter, r *http.Request, serve Ha
 	switch {
 	case allows(rt.Methods, r.Method):
 		if rt.CacheControl != "" {
-			header.Set("Cache-Control", rt.CacheControl)
+			header.set("Cache-Control", rt.CacheControl)
 		} else {
-			noStore(header)
+			noStore(&header)
 		}
 		err = serve(w, r)
 	case r.Method == http.MethodOptions:
-		options(header, rt, r)
+		options(w.Header(), rt, r)
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		header.Set("Allow", allow(rt.Methods))
+		header.set("Allow", allow(rt.Methods))
 		err = &oauth.Error{
 			Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: "method",
 			Description: "The request method is not allowed",
@@ -95,7 +95,8 @@ func (h *Host) fail(rt *Route, w http.ResponseWriter, r *http.Request, id string
 		render = OAuth
 	}
 	header := w.Header()
-	noStore(header)
+	errorHeaders := newHeaders(header)
+	noStore(&errorHeaders)
 	for _, c := range e.Challenges {
 		header.Add("WWW-Authenticate", c.String())
 	}
@@ -155,16 +156,31 @@ func options(header http.Header, rt *Route, r *http.Request) {
 	}
 }
 
-func noStore(header http.Header) {
-	header.Set("Cache-Control", "no-cache, no-store")
-	header.Set("Pragma", "no-cache")
+func noStore(header *headers) {
+	header.set("Cache-Control", "no-cache, no-store")
+	header.set("Pragma", "no-cache")
+}
+
+// headers sets response headers with one allocation for all their values and
+// without looking for the canonical spelling of names that have it already.
+type headers struct {
+	header http.Header
+	values []string
+}
+
+func newHeaders(h http.Header) headers { return headers{h, make([]string, 0, 6)} }
+
+func (h *headers) set(canonical, value string) {
+	n := len(h.values)
+	h.values = append(h.values, value)
+	h.header[canonical] = h.values[n : n+1 : n+1]
 }
 
 // WriteJSON writes a body that is already JSON.
 func WriteJSON(w http.ResponseWriter, status int, body []byte) {
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header := newHeaders(w.Header())
+	header.set("Content-Type", "application/json")
+	header.set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away is nobody's failure
 }

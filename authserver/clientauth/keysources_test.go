@@ -1,0 +1,97 @@
+package clientauth_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
+)
+
+// TestJWKSURI: the keys of a client are fetched once and then known; a key that
+// is not there is the client's fault, a server that is not there is nobody's.
+func TestJWKSURI(t *testing.T) {
+	key := testkit.SigningKey(t, testkit.ECKey, "ES256", "k1")
+	var asked atomic.Int32
+	var down atomic.Bool
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		if down.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(testkit.JWKS(t, key))
+	}))
+	defer site.Close()
+	outbound, err := fetch.NewClient(fetch.Options{
+		CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Certificate().Raw}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outbound.Close()
+	d, err := declared.New(declared.Config{Environments: []declared.Environment{{
+		Name: "e", ID: env, Issuer: issuer,
+		Applications: []declared.Application{
+			{ClientID: "one", Type: "service", AuthMethod: oauth.AuthPrivateKeyJWT, JWKSURI: site.URL + "/one"},
+			{ClientID: "two", Type: "service", AuthMethod: oauth.AuthPrivateKeyJWT, JWKSURI: site.URL + "/two"},
+		},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := d.EnvironmentByID(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := testkit.NewClock(noon)
+	sources := &clientauth.KeySources{Client: outbound, Now: clock.Now}
+	defer sources.Close()
+	a := &clientauth.Authenticator{Directory: d, Spent: spendable{}, Keys: sources, Now: clock.Now}
+
+	try := func(client, kid string) string {
+		signer := testkit.SigningKey(t, testkit.ECKey, "ES256", kid)
+		jwt, err := signer.Sign("", fmt.Appendf(nil, `{"iss":%q,"sub":%q,"aud":%q,"exp":%d}`, client, client, issuer, clock.Now().Add(time.Minute).Unix()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, form := request(t, url.Values{"client_assertion": {jwt}, "client_assertion_type": {oauth.AssertionTypeJWTBearer}})
+		if _, err := a.Client(r, form, e, "token"); err != nil {
+			return oauth.From(err).Code
+		}
+		return "ok"
+	}
+	for range 3 {
+		if got := try("one", "k1"); got != "ok" {
+			t.Fatalf("with a published key: %s", got)
+		}
+	}
+	if got := asked.Load(); got != 1 {
+		t.Errorf("the key set was fetched %d times, want once", got)
+	}
+	if got := try("one", "unknown"); got != oauth.CodeInvalidClient {
+		t.Errorf("with an unknown kid: %s, want invalid_client", got)
+	}
+	down.Store(true)
+	if got := try("two", "k1"); got != oauth.CodeTemporarilyUnavailable {
+		t.Errorf("with its server down: %s, want temporarily_unavailable", got)
+	}
+	if got := try("one", "k1"); got != "ok" {
+		t.Errorf("with its server down and keys known: %s, want ok", got)
+	}
+	clock.Advance(2 * time.Hour)
+	sources.Prune(clock.Now())
+	if got := try("one", "k1"); got != oauth.CodeTemporarilyUnavailable {
+		t.Errorf("after it was let go, with its server down: %s", got)
+	}
+}
