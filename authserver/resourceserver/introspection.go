@@ -87,8 +87,7 @@ func (v *Verifier) introspect(ctx context.Context, is *issuer, raw string, jwt, 
 	case <-ctx.Done():
 		found.outcome = outcome{why: IntrospectionUnavailable, issuer: is.index, cause: ctx.Err()}
 	}
-	if found.outcome.why == IntrospectionUnavailable && known != nil && in.config.StaleOnError > 0 &&
-		now.UnixNano() < known.stale && !known.dead.Load() {
+	if found.outcome.why == IntrospectionUnavailable && known.servesStale(now.UnixNano()) {
 		return known, outcome{issuer: is.index}
 	}
 	return found.entry, found.outcome

@@ -58,6 +58,10 @@ func (e *entry) usable(n int64) bool {
 	return n >= e.from && n < e.end && n >= e.at-tolerance && !e.dead.Load()
 }
 
+// servesStale reports whether the entry may stand in at n while the issuer cannot be
+// asked. A nil entry does not.
+func (e *entry) servesStale(n int64) bool { return e != nil && e.usable(n) && n < e.stale }
+
 // newEntry makes the entry for a token found good at now.
 func newEntry(t *Token, now time.Time) *entry {
 	c, skew := t.Claims, t.issuer.config.ClockSkew

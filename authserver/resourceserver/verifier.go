@@ -140,13 +140,13 @@ func (v *Verifier) look(ctx context.Context, raw string) (*Token, outcome, Path)
 	}
 	now := v.config.Now()
 	n := now.UnixNano()
-	known, ok := v.good.Get(raw, now)
-	if !ok || !known.usable(n) {
-		known = nil
-	} else if t, o, settled := v.reuse(ctx, raw, known, now); settled {
-		return t, o, PathCacheHit
-	}
-	if known == nil {
+	known, ok := v.good.Get(raw, now) // nil when not ok
+	usable := ok && known.usable(n)
+	if usable {
+		if t, o, settled := v.reuse(ctx, raw, known, now); settled {
+			return t, o, PathCacheHit
+		}
+	} else {
 		if bad, ok := v.bad.Get(raw, now); ok && n >= bad.at-tolerance {
 			return nil, outcome{why: bad.why, issuer: int(bad.issuer)}, PathCacheHit
 		}
@@ -176,7 +176,7 @@ func (v *Verifier) reuse(ctx context.Context, raw string, e *entry, now time.Tim
 }
 
 // fresh verifies a token and remembers the result. known is an earlier good
-// result that needs to be confirmed, or nil.
+// result, or nil: it is over when the token is refused now.
 func (v *Verifier) fresh(ctx context.Context, raw string, known *entry, now time.Time) (*Token, outcome, Path) {
 	if !wellFormed(raw) {
 		return nil, outcome{why: malformedReason(raw), issuer: -1}, PathJWT
