@@ -7,7 +7,7 @@
 // kills it, and at the end of every test searches logs, metrics and the data
 // directory for the secrets and tokens that the test used.
 //
-//	GATEHOUSE_RACE=1       build the binary with the race detector
+//	GATEHOUSE_RACE=1       build the binary with the race detector; go test -race does too
 //	GATEHOUSE_CADDY=path   use this binary instead of building one
 //
 // Start reading at journey_test.go.

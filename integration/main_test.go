@@ -33,7 +33,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	out := filepath.Join(scratch, "caddy")
 	args := []string{"build", "-o", out}
-	if os.Getenv("GATEHOUSE_RACE") == "1" {
+	if raceDetector || os.Getenv("GATEHOUSE_RACE") == "1" {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "./cmd/caddy")...)

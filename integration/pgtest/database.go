@@ -39,6 +39,8 @@ func Database(t testing.TB) string {
 		if shared.server == nil && shared.err == nil {
 			shared.server, shared.err = newServer()
 			if shared.err == nil {
+				// It outlives every test, so that nothing depends on the disk.
+				shared.server.args = []string{"-c", "fsync=off", "-c", "full_page_writes=off"}
 				shared.err = shared.server.Start()
 			}
 		}

@@ -22,6 +22,7 @@ type Server struct {
 	dir  string // holds data/ and the socket
 	port int
 	as   *syscall.SysProcAttr
+	args []string // settings
 	log  lockedBuffer
 
 	mu      sync.Mutex
@@ -30,7 +31,8 @@ type Server struct {
 }
 
 // New prepares a server of the test's own, which is not running yet. It is
-// stopped at the test's end.
+// stopped at the test's end. Its settings are the defaults: what is committed
+// is on the disk.
 func New(t testing.TB) *Server {
 	t.Helper()
 	s, err := newServer()
@@ -106,8 +108,8 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(postgres, "-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port),
-		"-c", "max_connections=200")
+	args := []string{"-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-c", "max_connections=200"}
+	cmd := exec.Command(postgres, append(args, s.args...)...)
 	cmd.Dir, cmd.SysProcAttr, cmd.Stderr = s.dir, s.as, &s.log
 	ended := make(chan struct{})
 	started := make(chan error, 1)

@@ -1,0 +1,204 @@
+package integration_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// example starts what `make run` serves, on other ports.
+func example(t *testing.T) (n *node, ports *strings.Replacer) {
+	t.Helper()
+	text, err := os.ReadFile("../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = prepare(t, config{bare: true})
+	names := []string{"8080", "8081", "8082", "8089", "2019"}
+	given := freePorts(t, names)
+	var pairs []string
+	for _, name := range names {
+		pairs = append(pairs, ":"+name, fmt.Sprintf(":%d", given[name]))
+	}
+	n.ports["admin"] = given["2019"]
+	for _, name := range names {
+		n.ports[name] = given[name]
+	}
+	ports = strings.NewReplacer(pairs...)
+	if err := os.WriteFile(n.caddyfile(), []byte(ports.Replace(string(text))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.env = append(n.env, "GATEHOUSE_DATA="+filepath.Join(n.dir, "data"))
+	n.vars["ISSUER"] = fmt.Sprintf("http://localhost:%d/%s/as", given["8080"], mainEnv)
+	n.bare = false // it has an authorization server to wait for
+	n.run(t)
+	return n, ports
+}
+
+// TestExample checks the demo's promises: ids, names, secrets and ports are what
+// documents and scripts rely on.
+func TestExample(t *testing.T) {
+	n, _ := example(t)
+	demo := basic("demo-worker", "demo-worker-secret")
+	both, one := n.token(t, demo), n.token(t, demo, "orders:read")
+	at := func(port, path, token string) answer {
+		req, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("http://localhost:%d%s", n.ports[port], path), nil)
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		return n.do(t, req)
+	}
+	for _, tt := range []struct {
+		port, path, token string
+		want              int
+	}{
+		{"8081", "/", "", 401}, {"8081", "/", one, 200}, {"8081", "/admin", one, 403}, {"8081", "/admin", both, 200},
+		{"8082", "/", "", 401}, {"8082", "/", one, 200},
+	} {
+		a := at(tt.port, tt.path, tt.token)
+		if a.status != tt.want {
+			t.Errorf("port %s %s: %d %s, want %d", tt.port, tt.path, a.status, a.challenge(), tt.want)
+		}
+		if a.status == 200 && !strings.Contains(a.body, "demo-worker") {
+			t.Errorf("port %s %s: the API says %q, want the client's id in it", tt.port, tt.path, a.body)
+		}
+	}
+	if c := claims(t, one); fmt.Sprint(c["aud"]) != "[https://orders.example.com]" || c["scope"] != "orders:read" {
+		t.Errorf("claims = %v, want the demo's audience and scope", c)
+	}
+	if sum(n.metrics(t), decisionsFamily) == 0 {
+		t.Error("the demo's metrics count no decisions")
+	}
+	n.revoke(t, demo, both)
+	if a := at("8081", "/", both); a.status != 401 {
+		t.Errorf("revoked: %d, want 401", a.status)
+	}
+	if info, err := os.Stat(filepath.Join(n.dir, "data", "gatehouse.db.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the created key file: %v, %v, want mode 0600", info, err)
+	}
+}
+
+// TestExampleHTTPS loads the variant in the example's last comment.
+func TestExampleHTTPS(t *testing.T) {
+	text, err := os.ReadFile("../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if code, ok := strings.CutPrefix(line, "#\t"); ok {
+			config.WriteString(code)
+		} else if line == "#\n" {
+			config.WriteString("\n")
+		}
+	}
+	if config.Len() == 0 {
+		t.Fatal("the example has no variant in a comment")
+	}
+	adapts(t, config.String())
+}
+
+// adapts loads a Caddyfile as far as that goes without starting it.
+func adapts(t *testing.T, text string) {
+	t.Helper()
+	file := writeFile(t, "Caddyfile", text)
+	env := []string{"GATEHOUSE_KEY=" + sealingKey, "BATCH_SECRET=batch-secret-0123456789"}
+	if out, errs, err := runCaddy(t, env, "validate", "--config", file, "--adapter", "caddyfile"); err != nil {
+		t.Errorf("%v: %s\n%s", err, lastError(out+errs), text)
+	}
+}
+
+var fenced = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+
+// TestDocumentedCaddyfiles loads every complete Caddyfile of the documents. A
+// block with <placeholders> is grammar, and one without a site or an option
+// block around it is a fragment: both are left alone.
+func TestDocumentedCaddyfiles(t *testing.T) {
+	files, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete := regexp.MustCompile(`(?m)^(\{|[a-z0-9:/.*\-]*[.:][a-z0-9:/.*\-]* \{)$`)
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range fenced.FindAllSubmatch(text, -1) {
+			lang, code := string(m[1]), string(m[2])
+			if lang != "caddyfile" || strings.ContainsAny(code, "<…") || !complete.MatchString(code) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s block %d", filepath.Base(file), i+1), func(t *testing.T) { adapts(t, code) })
+		}
+	}
+}
+
+// TestReadmeCommands pastes the README's shell lines, as a reader would, and
+// compares what they print: every documented line must come.
+func TestReadmeCommands(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, ports := example(t)
+	script := "exec 2>/dev/null\n"
+	type step struct {
+		command string
+		want    []string
+	}
+	var steps []step
+	for _, m := range fenced.FindAllSubmatch(text, -1) {
+		if string(m[1]) != "console" {
+			continue
+		}
+		for line := range strings.Lines(string(m[2])) {
+			line = strings.TrimSpace(line)
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
+				if !strings.Contains(command, "curl") {
+					break // this block builds or installs something
+				}
+				steps = append(steps, step{command: ports.Replace(command)})
+			} else if line != "" && len(steps) > 0 {
+				last := &steps[len(steps)-1]
+				last.want = append(last.want, ports.Replace(line))
+			}
+		}
+	}
+	if len(steps) < 3 {
+		t.Fatalf("the README has %d commands, want those of the quick start", len(steps))
+	}
+	for i, s := range steps {
+		script += fmt.Sprintf("echo '--- %d'\n%s\necho\n", i, s.command)
+	}
+	cmd := exec.Command("bash", "-c", script+`echo "--- token"; echo "$TOKEN"`)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`(?m)^--- .*$`).Split(string(out), -1)[1:]
+	token := strings.TrimSpace(said[len(steps)])
+	if strings.Count(token, ".") != 2 {
+		t.Fatalf("the README's command did not give a token, but %q", token)
+	}
+	n.secret("the README's token", token)
+	for i, s := range steps {
+		lines := map[string]bool{}
+		for line := range strings.Lines(said[i]) {
+			lines[strings.TrimSpace(line)] = true
+		}
+		for _, want := range s.want {
+			if !lines[want] {
+				t.Errorf("$ %s\nprints\n%s\nwithout the documented line\n%s", s.command, said[i], want)
+			}
+		}
+	}
+}
