@@ -3,6 +3,10 @@
 // around it (sizes, canonical base64url, strict JSON, algorithm and key binding)
 // is ours, because it must refuse what a lenient reader would let pass.
 //
-// It leaves to its callers which issuer, audience and times are good.
-// RFC 7515, RFC 7517, RFC 7518, RFC 7519, RFC 8037, RFC 8725. Start at Parse.
+// Reading goes Parse, KeySet.Find, JWS.Verify, JWS.Claims; each is in the file of
+// its name. strictjson.go is the one JSON reader that all of it stands on.
+//
+// It leaves to its callers which algorithms, types, issuers, audiences and times
+// are good, and where keys come from. Encrypted tokens are recognised and refused.
+// RFC 7515, RFC 7517, RFC 7518, RFC 7519, RFC 7638, RFC 8037, RFC 8725. Start at Parse.
 package jose

@@ -1,7 +1,10 @@
 package jose
 
 import (
+	"encoding/json"
 	"errors"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
 )
 
 // jwkParams is what this package itself reads of a JWK (RFC 7517 §4) before the
@@ -9,7 +12,8 @@ import (
 // that nothing in it is large or odd enough to be worth refusing late.
 type jwkParams struct {
 	kty, crv, kid, alg string
-	private            bool // has any private or symmetric member
+	private            bool              // has any private or symmetric member
+	numbers            map[string]string // those that make up the key, as sent
 }
 
 // coordinates is the exact length of a curve's coordinate in bytes (RFC 7518
@@ -21,9 +25,8 @@ func readJWK(text string) (p jwkParams, err error) {
 	if text[0] != '{' {
 		return p, errors.New("the JWK is not an object")
 	}
-	numbers := make(map[string][]byte) // n, e, x, y decoded
-	sc := rescan(text)
-	err = sc.object(func(name, text string) error {
+	p.numbers = make(map[string]string)
+	err = rescan(text).object(func(name, text string) error {
 		switch name {
 		case "kty", "crv", "kid", "alg", "use":
 			s, ok := textString(text)
@@ -51,52 +54,83 @@ func readJWK(text string) (p jwkParams, err error) {
 			if !mayVerify(text) {
 				return errors.New("the JWK is for other operations")
 			}
+		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
+			p.private = true
+			if name == "oth" || name == "k" {
+				return errors.New("the JWK has more than two primes or is symmetric")
+			}
+			fallthrough
 		case "n", "e", "x", "y":
 			s, ok := textString(text)
 			if !ok || len(s) > maxRSABits/6+8 {
 				return errors.New("a JWK number is not a string of sensible length")
 			}
-			b, ok := decodeString(s)
-			if !ok {
+			if _, ok := decodeString(s); !ok {
 				return errors.New("a JWK number is not canonical base64url")
 			}
-			numbers[name] = b
-		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
-			p.private = true
+			p.numbers[name] = s
 		}
 		return nil
 	})
 	if err != nil {
 		return p, err
 	}
-	return p, p.checkNumbers(numbers)
+	return p, p.checkLengths()
 }
 
-// checkNumbers looks at lengths only; newPublicKey looks at the values.
-func (p jwkParams) checkNumbers(numbers map[string][]byte) error {
+// checkLengths looks at lengths only; newPublicKey looks at the values.
+func (p jwkParams) checkLengths() error {
+	size := func(name string) int { return b64.DecodedLen(len(p.numbers[name])) }
 	switch p.kty {
 	case ktyRSA:
-		if p.crv != "" || len(numbers["n"]) == 0 {
+		if p.crv != "" || size("n") == 0 {
 			return errors.New("the RSA key is incomplete")
 		}
 		// The library would cut a longer exponent down to another one.
-		if e := numbers["e"]; len(e) == 0 || len(e) > 4 {
+		if e := size("e"); e == 0 || e > 4 {
 			return errors.New("the RSA exponent is out of range")
 		}
 		return nil
 	case ktyEC:
-		size := coordinates[p.crv]
-		if size == 0 || p.crv == curveEd25519 || len(numbers["x"]) != size || len(numbers["y"]) != size {
+		want := coordinates[p.crv]
+		if want == 0 || p.crv == curveEd25519 || size("x") != want || size("y") != want {
 			return errors.New("the curve is not supported or a coordinate is not of its length")
 		}
 		return nil
 	case ktyOKP:
-		if p.crv != curveEd25519 || len(numbers["x"]) != coordinates[curveEd25519] {
+		if p.crv != curveEd25519 || size("x") != coordinates[curveEd25519] {
 			return errors.New("the curve is not supported or the key is not of its length")
 		}
 		return nil
 	}
 	return errors.New("the key type is not supported")
+}
+
+// raw makes the Go key: an *rsa.PublicKey and its like, or the private ones. The
+// library is given what makes up the key and nothing else: a certificate that it
+// cannot read, say, must not cost the key that is beside it.
+func (p jwkParams) raw() (any, error) {
+	m := map[string]string{"kty": p.kty}
+	if p.crv != "" {
+		m["crv"] = p.crv
+	}
+	for name, number := range p.numbers {
+		m[name] = number
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, errors.New("the JWK cannot be read")
+	}
+	defer clear(text)
+	parsed, err := jwk.ParseKey(text)
+	if err != nil {
+		return nil, errors.New("the JWK cannot be read") // the cause may quote the key
+	}
+	var raw any
+	if err := parsed.Raw(&raw); err != nil {
+		return nil, errors.New("the JWK cannot be read")
+	}
+	return raw, nil
 }
 
 // mayVerify reads key_ops: an array of strings with verify among them, or sign,

@@ -2,10 +2,7 @@ package jose
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-
-	"github.com/lestrrat-go/jwx/v2/jwk"
 )
 
 // KeySet is a read-only set of verification keys.
@@ -138,22 +135,9 @@ func parsePublicJWK(text string) (*Key, error) {
 	if p.private {
 		return nil, errors.New("the JWK has private members")
 	}
-	parsed, err := jwk.ParseKey([]byte(text))
-	if err != nil {
-		return nil, errors.New("the JWK cannot be read") // the cause may quote the key
-	}
-	raw, err := publicRaw(parsed)
+	raw, err := p.raw()
 	if err != nil {
 		return nil, err
 	}
 	return newPublicKey(p.kid, p.alg, raw)
-}
-
-// publicRaw gives the Go key behind a public JWK.
-func publicRaw(parsed jwk.Key) (any, error) {
-	var raw any
-	if err := parsed.Raw(&raw); err != nil {
-		return nil, fmt.Errorf("the JWK has no public key")
-	}
-	return raw, nil
 }

@@ -33,6 +33,7 @@ func TestAttackHostileKeySet(t *testing.T) {
 		{"an EC key", e.String(), false},
 		{"an Ed25519 key", o.String(), false},
 		{"unknown members", r.with("x5c", []string{"MIIB"}).with("x5t", "AA").with("iat", 7).with("nested", map[string]any{"d": 1}).String(), false},
+		{"members the library would refuse", r.with("x5c", "no array").with("x5t", 7).with("x5t#S256", []int{1}).with("x5u", nil).String(), false},
 		{"use sig", r.with("use", "sig").String(), false},
 		{"key_ops verify", r.with("key_ops", []string{"verify"}).String(), false},
 		{"no kid", r.without("kid").String(), false},

@@ -182,13 +182,9 @@ func parsePrivateJWK(text, alg, kid string) (*SigningKey, error) {
 	if kid == "" {
 		kid = p.kid
 	}
-	parsed, err := jwk.ParseKey([]byte(text))
+	raw, err := p.raw()
 	if err != nil {
-		return nil, errors.New("the JWK cannot be read") // the cause may quote the key
-	}
-	var raw any
-	if err := parsed.Raw(&raw); err != nil {
-		return nil, errors.New("the JWK cannot be read")
+		return nil, err
 	}
 	private, ok := raw.(crypto.Signer)
 	if !ok {
