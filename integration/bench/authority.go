@@ -24,19 +24,18 @@ const (
 )
 
 // authority is a running Gatehouse: authorization server, a gate in the same
-// process before the upstream, and a site with static answers to compare with.
+// process before the upstream.
 type authority struct {
 	*server
-	addr, gate, static string
-	config             caddyfile
+	addr, gate string
+	config     caddyfile
 }
 
-// authorityConfig describes one whose store is in dir, and whose static site
-// has the given body.
-func (b *bench) authorityConfig(dir, static string) (*authority, error) {
+// authorityConfig describes one whose store is in dir.
+func (b *bench) authorityConfig(dir string) (*authority, error) {
 	a := &authority{}
-	sites := []site{{}, {}, {}}
-	for i, addr := range []*string{&a.addr, &a.gate, &a.static} {
+	sites := []site{{}, {}}
+	for i, addr := range []*string{&a.addr, &a.gate} {
 		var err error
 		if *addr, err = freeAddr(); err != nil {
 			return nil, err
@@ -46,7 +45,6 @@ func (b *bench) authorityConfig(dir, static string) (*authority, error) {
 	sites[0].body = "\tauthorization_server\n"
 	sites[1].body = fmt.Sprintf("\tbearer_auth {\n\t\tissuer %s\n\t\taudience %s\n\t\tscope %s\n\t\tforward_claim client_id X-Client\n\t}\n",
 		a.issuer(rsaEnvironment), audience, tokenScope) + b.proxyTo()
-	sites[2].body = static
 
 	var globals strings.Builder
 	fmt.Fprintf(&globals, "\tgatehouse {\n\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n", filepath.Join(dir, "gatehouse.db"))
@@ -78,8 +76,8 @@ func (a *authority) issuer(environment string) string {
 }
 
 // startAuthority runs one and waits until it issues tokens in both environments.
-func (b *bench) startAuthority(name, static string) (*authority, error) {
-	a, err := b.authorityConfig(filepath.Join(b.runs, name), static)
+func (b *bench) startAuthority(name string) (*authority, error) {
+	a, err := b.authorityConfig(filepath.Join(b.runs, name))
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // with a store that exists already.
 func (b *bench) footprint() error {
 	dir := filepath.Join(b.runs, "footprint")
-	a, err := b.authorityConfig(dir, staticBody("text/plain", 0))
+	a, err := b.authorityConfig(dir)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (b *bench) harness() error {
 	if err != nil {
 		return err
 	}
-	static, addr, err := b.serveSite("harness-static", b.bin.gatehouse, staticBody("text/plain", 200))
+	static, addr, err := b.serveSite("harness-static", b.bin.gatehouse, staticBody(200))
 	if err != nil {
 		return err
 	}

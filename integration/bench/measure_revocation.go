@@ -10,7 +10,7 @@ import (
 // revocation revokes tokens that the gate has cached and tries each at once:
 // the very next request must be refused.
 func (b *bench) revocation() error {
-	a, err := b.startAuthority("revocation", staticBody("text/plain", 0))
+	a, err := b.startAuthority("revocation")
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (b *bench) stored() error {
 		n /= 10
 	}
 	const name = "stored"
-	full, err := b.authorityConfig(filepath.Join(b.runs, name), staticBody("text/plain", 0))
+	full, err := b.authorityConfig(filepath.Join(b.runs, name))
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (b *bench) stored() error {
 		return err
 	}
 	defer full.stop()
-	empty, err := b.startAuthority(name+"-empty", staticBody("text/plain", 0))
+	empty, err := b.startAuthority(name + "-empty")
 	if err != nil {
 		return err
 	}
