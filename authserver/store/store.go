@@ -24,7 +24,12 @@ var (
 
 // Store is all that a backend offers. Implementations are safe for concurrent
 // use. A write that returned nil is durable: it survives a crash of the process
-// and of the machine. Every method honours its context.
+// and of the machine. Every method honours its context; a write whose context
+// ends while it is under way returns the context's error, and may have happened.
+//
+// Strings that identify a record (environment, id, client, subject, kind, value) are at
+// most 512 bytes of UTF-8 without NUL; a write with any other is an error, and
+// looking for one finds nothing.
 type Store interface {
 	AccessTokens
 	Revocations
@@ -54,7 +59,9 @@ type AccessToken struct {
 // for listing by user and client.
 type AccessTokens interface {
 	// PutAccessToken stores t before it is handed out. Concurrent calls share one
-	// commit and one disk sync. An ID already present is ErrExists.
+	// commit and one disk sync; one that fails does not fail the others. An ID
+	// already present with the same ExpiresAt is ErrExists. With another one, a backend that keeps
+	// tokens by expiry need not notice: identifiers are unique by how they are made.
 	PutAccessToken(ctx context.Context, t AccessToken) error
 
 	// AccessTokenByID finds one token that has not expired at now. expires is the
@@ -98,21 +105,25 @@ type Revocation struct {
 type Revocations interface {
 	// PutRevocation stores r durably. One for the same environment, kind and value is
 	// replaced by the later At and the later ExpiresAt. Concurrent calls share one commit.
+	// Every watcher of this Store has taken delivery when it returns nil.
 	PutRevocation(ctx context.Context, r Revocation) error
 
-	// WatchRevocations first delivers every revocation that is needed at now, then calls
-	// ready once, then delivers each new one, made by this or any other node, until ctx ends.
-	// A revocation may be delivered more than once, never not at all: while the
-	// feed is interrupted, alive(false, …) is called, and after it has caught up
-	// alive(true). deliver must not block for long. It returns ctx's error.
+	// WatchRevocations delivers every revocation that is needed at now, then calls
+	// Alive(true), then delivers each new one, made by this or any other node, until ctx ends.
+	// A revocation may be delivered more than once, and an older state of it after a
+	// newer one, so that the receiver keeps the later At and ExpiresAt; but never not at all: when the
+	// feed from other nodes is interrupted Alive(false) is called, and when it has
+	// caught up Alive(true). Those of this Store are delivered meanwhile too, and before the
+	// first Alive(true). It returns ctx's error, or ErrUnavailable when the Store is closed.
 	WatchRevocations(ctx context.Context, now time.Time, w RevocationWatcher) error
 }
 
 // RevocationWatcher receives a revocation feed. Its functions are called from
-// one goroutine, in order.
+// one goroutine, in order. PutRevocation waits for Deliver: it must be quick, and must not
+// call PutRevocation.
 type RevocationWatcher struct {
 	Deliver func(Revocation)
-	Alive   func(ok bool) // true once caught up; false while revocations of other nodes may be missed
+	Alive   func(ok bool) // may be nil; true once caught up; false while revocations of other nodes may be missed
 }
 
 // KeySlot is the place of a signing key in its rotation.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,13 +44,13 @@ func (b *backend) SweepPartitions(ctx context.Context, now time.Time) (deleted i
 	if err != nil {
 		return 0, err
 	}
-	for start := range days {
+	for _, start := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
 		if start.Add(day).After(now) {
-			continue // the last second of a day expires when the next begins
+			break // the last second of a day expires when the next begins
 		}
-		n, err := b.dropPartition(ctx, start)
+		n, busy, err := b.dropPartition(ctx, start)
 		deleted += n
-		if err != nil {
+		if err != nil || busy {
 			return deleted, err
 		}
 	}
@@ -82,8 +83,9 @@ func partitionName(start time.Time) string {
 }
 
 // makePartitions makes those of the day of now and the days ahead that are
-// missing. Another node that is at it is left to it. Each has a transaction of its
-// own, so that locks are short; but the first ones of a new database, which nobody writes to, share one.
+// missing. Another node that is at it is left to it. Usually one is missing; many
+// are made a few at a time, so that locks are short, but the first ones of a new database, which
+// nobody writes to yet, all at once.
 func (b *backend) makePartitions(ctx context.Context, now time.Time) error {
 	days, err := b.partitions(ctx)
 	if err != nil {
@@ -96,7 +98,7 @@ func (b *backend) makePartitions(ctx context.Context, now time.Time) error {
 			missing = append(missing, start)
 		}
 	}
-	at := 1
+	at := 4
 	if len(days) == 0 {
 		at = len(missing)
 	}
@@ -137,11 +139,11 @@ ALTER TABLE access_tokens ATTACH PARTITION %[1]s FOR VALUES FROM (%[2]d) TO (%[3
 }
 
 // dropPartition drops the partition of the day that begins at start and says
-// how many tokens it held, as far as the server's statistics know.
-func (b *backend) dropPartition(ctx context.Context, start time.Time) (deleted int, err error) {
+// how many tokens it held, as far as the server's statistics know. busy is as in alone.
+func (b *backend) dropPartition(ctx context.Context, start time.Time) (deleted int, busy bool, err error) {
 	name := partitionName(start)
-	busy, err := b.alone(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT GREATEST(0, reltuples, pg_stat_get_live_tuples(oid))::bigint
+	busy, err = b.alone(ctx, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT (CASE WHEN reltuples > 0 THEN reltuples ELSE pg_stat_get_live_tuples(oid) END)::bigint
 FROM pg_class WHERE oid = to_regclass($1)`, name).Scan(&deleted)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // another node was faster
@@ -153,12 +155,12 @@ FROM pg_class WHERE oid = to_regclass($1)`, name).Scan(&deleted)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("drop partition of %s: %w", start.Format(time.DateOnly), err)
+		return 0, false, fmt.Errorf("drop partition of %s: %w", start.Format(time.DateOnly), err)
 	}
 	if busy {
-		return 0, nil
+		return 0, true, nil
 	}
-	return deleted, nil
+	return deleted, false, nil
 }
 
 // alone runs f in a transaction with short timeouts, as the only node that does.

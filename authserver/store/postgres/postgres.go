@@ -40,6 +40,25 @@ var _ store.Store = (*DB)(nil)
 // to connect, in the background, and calls wait for that for at most five seconds. A server
 // that cannot be reached is tried again.
 func New(c Config) (*DB, error) {
+	pool, err := poolConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	cc := pool.ConnConfig
+	return &DB{sqlstore.New(sqlstore.Config{
+		Name:    "postgres " + net.JoinHostPort(cc.Host, strconv.Itoa(int(cc.Port))) + "/" + cc.Database,
+		Open:    func(ctx context.Context) (sqlstore.Backend, error) { return open(ctx, pool, log) },
+		Dialect: dialect,
+		Log:     log,
+	})}, nil
+}
+
+// poolConfig reads the DSN and adds what every connection needs.
+func poolConfig(c Config) (*pgxpool.Config, error) {
 	if c.DSN == "" {
 		return nil, errors.New("postgres: no dsn is configured")
 	}
@@ -64,17 +83,7 @@ func New(c Config) (*DB, error) {
 		_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
 		return err
 	}
-	log := c.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	cc := pool.ConnConfig
-	return &DB{sqlstore.New(sqlstore.Config{
-		Name:    "postgres " + net.JoinHostPort(cc.Host, strconv.Itoa(int(cc.Port))) + "/" + cc.Database,
-		Open:    func(ctx context.Context) (sqlstore.Backend, error) { return open(ctx, pool, log) },
-		Dialect: dialect,
-		Log:     log,
-	})}, nil
+	return pool, nil
 }
 
 var dialect = sqlstore.Dialect{

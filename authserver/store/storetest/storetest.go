@@ -19,7 +19,7 @@ const (
 )
 
 // Run runs every test of the contract. open gives an empty store, ready or
-// getting ready.
+// getting ready; it is called concurrently.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, g := range []struct {
 		name  string
@@ -34,7 +34,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			for _, tt := range g.tests {
-				t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
+				t.Run(tt.name, func(t *testing.T) {
+					t.Parallel()
+					tt.run(t, open(t))
+				})
 			}
 		})
 	}
