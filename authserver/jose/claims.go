@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,13 @@ type Claims struct {
 	members []member       // in the order sent
 	index   map[string]int // by name; nil while members are few
 	size    int            // of the JSON text
+}
+
+// member is one member of a claims set.
+type member struct {
+	name  string
+	text  string              // its value's JSON text
+	value atomic.Pointer[any] // decoded on first use; see Claims.Value
 }
 
 // Claims parses the payload as a JWT claims set, strictly: one JSON object,

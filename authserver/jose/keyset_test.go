@@ -228,7 +228,7 @@ func TestKeySetCount(t *testing.T) {
 	if err != nil || set.Len() != 100 || skipped != 4900 {
 		t.Errorf("%d keys, %d skipped, %v, want the first 100 and 4900", set.Len(), skipped, err)
 	}
-	if d := time.Since(begun); d > 2*time.Second {
+	if d := time.Since(begun); d > 10*time.Second {
 		t.Errorf("it took %v", d)
 	}
 	if !set.HasID("kid 99") || set.HasID("kid 100") {
