@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -104,6 +105,7 @@ type rigOptions struct {
 	clock  *testkit.Clock
 	idle   bool // do not start background work
 	watch  authserver.Observer
+	log    *slog.Logger
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
@@ -124,7 +126,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	state, err := authserver.NewState(authserver.StateConfig{
 		Store: o.store, SecretsKey: func() ([]byte, error) { return []byte("0123456789abcdef0123456789abcdef"), nil },
-		Now: o.clock.Now, Observer: o.watch,
+		Now: o.clock.Now, Observer: o.watch, Log: o.log,
 	})
 	if err != nil {
 		t.Fatalf("state: %v", err)
