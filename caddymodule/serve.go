@@ -114,6 +114,8 @@ func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) e
 		handlerErr := caddyhttp.Error(refused.failure.Status, publicError{err, refused.failure})
 		if takesOver(srv.Errors, r, handlerErr) {
 			resourceserver.SetRefusalHeaders(w.Header(), err)
+			// As after a failure of the upstream: see ServeHTTP.
+			delete(r.Header, "Authorization")
 			return handlerErr
 		}
 	}
