@@ -1,0 +1,240 @@
+package fetch_test
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+)
+
+func TestCheckURL(t *testing.T) {
+	tests := []struct {
+		name     string
+		url      string
+		loopback bool // InsecureLoopbackHTTP
+		want     bool
+	}{
+		{"https", "https://as.example.com/jwks", false, true},
+		{"https with a port and a query", "https://as.example.com:8443/jwks?v=1", false, true},
+		{"case_87/http", "http://as.example.com/jwks", false, false},
+		{"case_87/http in spite of the option", "http://as.example.com/jwks", true, false},
+		{"case_87/loopback without the option", "http://localhost/jwks", false, false},
+		{"localhost", "http://localhost:8080/jwks", true, true},
+		{"127.0.0.1", "http://127.0.0.1/jwks", true, true},
+		{"127.0.0.2", "http://127.0.0.2/jwks", true, true},
+		{"::1", "http://[::1]:8080/jwks", true, true},
+		{"mapped loopback", "http://[::ffff:127.0.0.1]/jwks", true, true},
+		{"name that begins like loopback", "http://127.0.0.1.evil.example/", true, false},
+		{"name under localhost", "http://localhost.evil.example/", true, false},
+		{"decimal address", "http://2130706433/", true, false},
+		{"any address", "http://0.0.0.0/", true, false},
+		{"link-local", "http://169.254.169.254/", true, false},
+		{"user info that looks like loopback", "http://localhost@evil.example/", true, false},
+		{"user info", "https://a:b@as.example.com/", false, false},
+		{"fragment", "https://as.example.com/#x", false, false},
+		{"empty fragment", "https://as.example.com/#", false, false},
+		{"relative", "/jwks", false, false},
+		{"no scheme", "//as.example.com/jwks", false, false},
+		{"no host", "https:///jwks", false, false},
+		{"port alone", "https://:443/", false, false},
+		{"opaque", "https:as.example.com", false, false},
+		{"file", "file:///etc/passwd", true, false},
+		{"other scheme", "ftp://localhost/", true, false},
+		{"control character", "https://as.example.com/\r\nX", false, false},
+		{"empty", "", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := fetch.Options{InsecureLoopbackHTTP: tt.loopback}.CheckURL(tt.url)
+			if got := err == nil; got != tt.want {
+				t.Errorf("accepted = %v, want %v (%v)", got, tt.want, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "a:b@") {
+				t.Errorf("error %q repeats the password", err)
+			}
+		})
+	}
+}
+
+func ca(s *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
+
+func newClient(t testing.TB, o fetch.Options) *fetch.Client {
+	t.Helper()
+	c, err := fetch.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestUnreadableCA(t *testing.T) {
+	for name, text := range map[string][]byte{
+		"case_86/empty": {}, "case_86/garbage": []byte("garbage"),
+		"case_86/key instead": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")}),
+	} {
+		if _, err := fetch.NewClient(fetch.Options{CA: text}); err == nil {
+			t.Errorf("%s: no error, want one", name)
+		}
+	}
+}
+
+func TestGetJSON(t *testing.T) {
+	json := func(contentType, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	to := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", code) }
+	}
+	drip := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for r.Context().Err() == nil {
+			_, _ = w.Write([]byte(" "))
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	tests := []struct {
+		name   string
+		answer http.HandlerFunc
+		want   bool
+	}{
+		{"JSON", json("application/json", "{}"), true},
+		{"JSON with charset", json("Application/JSON; charset=utf-8", "{}"), true},
+		{"JWK Set", json("application/jwk-set+json", "{}"), true},
+		{"at the limit", json("application/json", strings.Repeat(" ", 1000)), true},
+		{"over the limit", json("application/json", strings.Repeat(" ", 1001)), false},
+		{"HTML", json("text/html", "{}"), false},
+		{"text", json("text/json", "{}"), false},
+		{"no type", json("", "{}"), false},
+		{"malformed type", json("application/json; =", "{}"), false},
+		{"case_70/301", to(301), false},
+		{"case_70/302", to(302), false},
+		{"case_70/307", to(307), false},
+		{"case_70/308", to(308), false},
+		{"404", http.NotFound, false},
+		{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, false},
+		{"201", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(201); json("application/json", "{}")(w, r) }, false},
+		{"hang", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, false},
+		{"slow drip", drip, false},
+		{"reset", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/elsewhere" {
+					t.Error("a redirect was followed")
+				}
+				tt.answer(w, r)
+			}))
+			defer s.Close()
+			c := newClient(t, fetch.Options{CA: ca(s), MaxBody: 1000, Timeout: 300 * time.Millisecond})
+			start := time.Now()
+			_, _, err := c.GetJSON(t.Context(), s.URL)
+			if got := err == nil; got != tt.want {
+				t.Errorf("success = %v, want %v (%v)", got, tt.want, err)
+			}
+			if d := time.Since(start); d > 5*time.Second {
+				t.Errorf("took %v, want the time-out to end it", d)
+			}
+		})
+	}
+}
+
+func TestCookiesAndProxies(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Cookie") != "" {
+			t.Error("a cookie was sent back")
+		}
+		http.SetCookie(w, &http.Cookie{Name: "a", Value: "b"})
+		w.Header().Set("Content-Type", "application/json")
+	}))
+	defer s.Close()
+	c := newClient(t, fetch.Options{CA: ca(s)})
+	for range 2 {
+		if _, _, err := c.GetJSON(t.Context(), s.URL); err != nil {
+			t.Errorf("error = %v, want none: the environment's proxy is not used", err)
+		}
+	}
+}
+
+func TestPostForm(t *testing.T) {
+	var redirected atomic.Bool
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/elsewhere":
+			redirected.Store(true)
+		case "/redirect":
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		case "/refuse":
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+		default:
+			if r.Header.Get("Authorization") != "Basic x" || r.PostFormValue("token") != "a b&c" {
+				t.Errorf("request = %v %v, want the form and the header", r.Header, r.PostForm)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"active":true}`))
+		}
+	}))
+	defer s.Close()
+	c := newClient(t, fetch.Options{CA: ca(s)})
+	auth := func(r *http.Request) { r.Header.Set("Authorization", "Basic x") }
+	form := url.Values{"token": {"a b&c"}}
+	status, _, body, err := c.PostForm(t.Context(), s.URL, form, auth)
+	if err != nil || status != 200 || string(body) != `{"active":true}` {
+		t.Errorf("answer = %d %s %v, want 200", status, body, err)
+	}
+	status, header, _, err := c.PostForm(t.Context(), s.URL+"/refuse", form, auth)
+	if err != nil || status != 429 || header.Get("Retry-After") != "7" {
+		t.Errorf("answer = %d %v %v, want 429 for the caller to judge", status, header, err)
+	}
+	_, _, _, err = c.PostForm(t.Context(), s.URL+"/redirect", form, auth)
+	if e, ok := errors.AsType[*fetch.StatusError](err); !ok || e.Status != 307 || redirected.Load() {
+		t.Errorf("error = %v, followed = %v; want a refused redirect", err, redirected.Load())
+	}
+}
+
+// A name may resolve to another machine: plain http is checked when dialling too.
+func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
+	c := newClient(t, fetch.Options{InsecureLoopbackHTTP: true, Timeout: time.Second})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+	}))
+	defer s.Close()
+	if _, _, err := c.GetJSON(t.Context(), s.URL); err != nil {
+		t.Errorf("loopback: error = %v, want none", err)
+	}
+	// RoundTrip is below the check of the URL: only the dialler stands there.
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+outside(t)+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.RoundTrip(r)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "loopback addresses only") {
+		t.Errorf("error = %v, want the connection to be refused before it is made", err)
+	}
+}
+
+// outside gives an address that is not loopback (TEST-NET-1, RFC 5737).
+func outside(*testing.T) string { return net.JoinHostPort("192.0.2.1", "9") }
