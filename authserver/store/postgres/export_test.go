@@ -63,3 +63,6 @@ func HoldLock(t testing.TB, dsn, statement string) (release func()) {
 		_ = conn.Close(context.Background())
 	}
 }
+
+// Dialect is the dialect of this package.
+var Dialect = dialect

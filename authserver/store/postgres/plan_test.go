@@ -1,0 +1,48 @@
+package postgres_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/postgres"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlstore"
+	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
+)
+
+// Every statement can find its rows by an index, in the order it needs, with
+// the plan that is made once for all arguments; and a token is looked for in one partition.
+func TestPlans(t *testing.T) {
+	dsn := pgtest.Database(t)
+	if err := open(t, dsn).Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	texts := sqlstore.Texts(postgres.Dialect)
+	arguments := map[string]string{
+		"accessTokenByID":             "'e', 'i', extract(epoch FROM now())::bigint",
+		"accessTokensByClient":        "'e', 'c', '', 0, 10",
+		"accessTokensBySubject":       "'e', 's', '', 0, 10",
+		"accessTokensByBoth":          "'e', 's', '', 0, 10, 'c'",
+		"neededRevocations":           "0",
+		"readKeyRing":                 "'e'",
+		"replaceKeyRing":              "'e', '', 1",
+		"notifyRevocation":            "'e', 'k', 'v'",
+		"sweep access_tokens_default": "0, 10",
+		"sweep revocations":           "0, 10",
+		"sweep spent":                 "0, 10",
+	}
+	for name, args := range arguments {
+		if texts[name] == "" {
+			t.Errorf("there is no statement %s", name)
+			continue
+		}
+		plan := pgtest.Exec(t, dsn, fmt.Sprintf(`SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off;
+SET plan_cache_mode = force_generic_plan; PREPARE s AS %s; EXPLAIN (COSTS off) EXECUTE s(%s)`, texts[name], args))
+		if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort  ") {
+			t.Errorf("%s: no index serves it:\n%s", name, plan)
+		}
+		if n := strings.Count(plan, "Index Scan"); name == "accessTokenByID" && (n != 1 || !strings.Contains(plan, "Subplans Removed")) {
+			t.Errorf("%s: %d tables are looked into, want 1:\n%s", name, n, plan)
+		}
+	}
+}
