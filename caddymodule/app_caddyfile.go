@@ -190,8 +190,10 @@ func claimValue(d *caddyfile.Dispenser) any {
 	case "false":
 		return false
 	}
-	// Round trip: 007 and +1 are text.
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(n, 10) == text {
+	// Round trip: 007 and +1 are text, and so is what a JSON number may not hold
+	// exactly (RFC 8259 §6).
+	const exact = 1<<53 - 1
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && -exact <= n && n <= exact && strconv.FormatInt(n, 10) == text {
 		return n
 	}
 	return text
