@@ -27,9 +27,9 @@ var (
 // and of the machine. Every method honours its context; a write whose context
 // ends while it is under way returns the context's error, and may have happened.
 //
-// Strings that identify a record (environment, id, client, subject, kind, value) are at
-// most 512 bytes of UTF-8 without NUL; a write with any other is an error, and
-// looking for one finds nothing.
+// Strings that identify a record (environment, id, client, subject, kind,
+// value) are at most 512 bytes of UTF-8 without NUL; a write with any other is
+// an error, and looking for one finds nothing.
 type Store interface {
 	AccessTokens
 	Revocations
@@ -58,19 +58,21 @@ type AccessToken struct {
 // AccessTokens remembers every access token that was issued, for revocation and
 // for listing by user and client.
 type AccessTokens interface {
-	// PutAccessToken stores t before it is handed out. Concurrent calls share one
-	// commit and one disk sync; one that fails does not fail the others. An ID
-	// already present with the same ExpiresAt is ErrExists. With another one, a backend that keeps
-	// tokens by expiry need not notice: identifiers are unique by how they are made.
+	// PutAccessToken stores t before it is handed out. Concurrent calls share
+	// one commit and one disk sync; one that fails does not fail the others. An
+	// ID already present with the same ExpiresAt is ErrExists. With another
+	// one, a backend that keeps tokens by expiry need not notice: identifiers
+	// are unique by how they are made.
 	PutAccessToken(ctx context.Context, t AccessToken) error
 
 	// AccessTokenByID finds one token that has not expired at now. expires is the
 	// token's own exp; a backend that keeps tokens by expiry needs it.
 	AccessTokenByID(ctx context.Context, environment, id string, expires, now time.Time) (AccessToken, error)
 
-	// ListAccessTokens lists tokens that have not expired at now and match f, newest ID last, at
-	// most limit of them, starting behind the ID after ("" starts at the first).
-	// Revoked tokens are listed too: revocations say which.
+	// ListAccessTokens lists tokens that have not expired at now and match f,
+	// newest ID last, at most limit of them, starting behind the ID after (""
+	// starts at the first). Revoked tokens are listed too: revocations say
+	// which.
 	ListAccessTokens(ctx context.Context, f AccessTokenFilter, after string, limit int, now time.Time) ([]AccessToken, error)
 }
 
@@ -91,8 +93,8 @@ const (
 )
 
 // Revocation ends every access token of Environment that Kind and Value select
-// and that was issued at or before At. It is needed until ExpiresAt, when the last such token
-// has expired by itself.
+// and that was issued at or before At. It is needed until ExpiresAt, when the
+// last such token has expired by itself.
 type Revocation struct {
 	Environment string
 	Kind        RevocationKind
@@ -103,24 +105,27 @@ type Revocation struct {
 
 // Revocations remembers what was revoked and tells every node.
 type Revocations interface {
-	// PutRevocation stores r durably. One for the same environment, kind and value is
-	// replaced by the later At and the later ExpiresAt. Concurrent calls share one commit.
-	// Every watcher of this Store has taken delivery when it returns nil.
+	// PutRevocation stores r durably. One for the same environment, kind and
+	// value is replaced by the later At and the later ExpiresAt. Concurrent
+	// calls share one commit. Every watcher of this Store has taken delivery
+	// when it returns nil.
 	PutRevocation(ctx context.Context, r Revocation) error
 
-	// WatchRevocations delivers every revocation that is needed at now, then calls
-	// Alive(true), then delivers each new one, made by this or any other node, until ctx ends.
-	// A revocation may be delivered more than once, and an older state of it after a
-	// newer one, so that the receiver keeps the later At and ExpiresAt; but never not at all: when the
-	// feed from other nodes is interrupted Alive(false) is called, and when it has
-	// caught up Alive(true). Those of this Store are delivered meanwhile too, and before the
-	// first Alive(true). It returns ctx's error, or ErrUnavailable when the Store is closed.
+	// WatchRevocations delivers every revocation that is needed at now, then
+	// calls Alive(true), then delivers each new one, made by this or any other
+	// node, until ctx ends. A revocation may be delivered more than once, and
+	// an older state of it after a newer one, so that the receiver keeps the
+	// later At and ExpiresAt; but never not at all: when the feed from other
+	// nodes is interrupted Alive(false) is called, and when it has caught up
+	// Alive(true). Those of this Store are delivered meanwhile too, and before
+	// the first Alive(true). It returns ctx's error, or ErrUnavailable when the
+	// Store is closed.
 	WatchRevocations(ctx context.Context, now time.Time, w RevocationWatcher) error
 }
 
 // RevocationWatcher receives a revocation feed. Its functions are called from
-// one goroutine, in order. PutRevocation waits for Deliver: it must be quick, and must not
-// call PutRevocation.
+// one goroutine, in order. PutRevocation waits for Deliver: it must be quick,
+// and must not call PutRevocation.
 type RevocationWatcher struct {
 	Deliver func(Revocation)
 	Alive   func(ok bool) // may be nil; true once caught up; false while revocations of other nodes may be missed
@@ -155,9 +160,10 @@ type Keys interface {
 	// environment without keys has version 0 and no keys.
 	KeyRing(ctx context.Context, environment string) (keys []Key, version int64, err error)
 
-	// ReplaceKeyRing stores keys as the whole ring if its version is still the one
-	// given, which becomes version+1; otherwise ErrConflict and nothing changes. Of any number of
-	// concurrent calls with one version exactly one succeeds.
+	// ReplaceKeyRing stores keys as the whole ring if its version is still the
+	// one given, which becomes version+1; otherwise ErrConflict and nothing
+	// changes. Of any number of concurrent calls with one version exactly one
+	// succeeds.
 	ReplaceKeyRing(ctx context.Context, environment string, version int64, keys []Key) error
 }
 

@@ -5,10 +5,11 @@
 //	func TestX(t *testing.T) { dsn := pgtest.Database(t); … }
 //
 // Database makes an empty database on a server that the tests of one process
-// share: started on first use, on a free port of 127.0.0.1, in a temporary folder, and
-// stopped by Main. It does not wait for the disk, since it outlives the tests. New gives
-// a test a server of its own, to start, kill and start again: that one has PostgreSQL's
-// default settings, and is what durability is to be tested and speed to be measured on.
+// share: started on first use, on a free port of 127.0.0.1, in a temporary
+// folder, and stopped by Main. It does not wait for the disk, since it outlives
+// the tests. New gives a test a server of its own, to start, kill and start
+// again: that one has PostgreSQL's default settings, and is what durability is
+// to be tested and speed to be measured on.
 //
 // Servers need the programs of a PostgreSQL installation (in PATH or below
 // /usr/lib/postgresql), and run as user postgres when the tests run as root,

@@ -91,7 +91,8 @@ func (b *backend) Commit(ctx context.Context, statements []*sqlstore.Statement) 
 }
 
 // send commits the statements in one round trip: what is sent up to one Sync
-// message is one transaction, and it is committed when the server says that it is ready.
+// message is one transaction, and it is committed when the server says that it
+// is ready.
 func (b *backend) send(ctx context.Context, statements []*sqlstore.Statement) error {
 	batch := &pgx.Batch{}
 	for _, s := range statements {
@@ -177,7 +178,8 @@ func failure(err error) error {
 }
 
 // outage reports whether an SQLSTATE says that the server cannot serve now. A
-// deadlock or serialization failure is none: the transaction was undone and may be repeated.
+// deadlock or serialization failure is none: the transaction was undone and may
+// be repeated.
 func outage(code string) bool {
 	if len(code) != 5 {
 		return true

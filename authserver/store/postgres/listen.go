@@ -18,8 +18,9 @@ const (
 	// channel carries revocations between nodes.
 	channel = "gatehouse_revocations"
 
-	// A connection that was silent for pingEvery is asked for a sign of life, which
-	// it has pingTimeout to give: one that died unnoticed is noticed within their sum.
+	// A connection that was silent for pingEvery is asked for a sign of life,
+	// which it has pingTimeout to give: one that died unnoticed is noticed
+	// within their sum.
 	pingEvery, pingTimeout = 5 * time.Second, 3 * time.Second
 
 	// notifyRevocation announces what is now stored, in the transaction that
@@ -47,7 +48,8 @@ func (b *backend) Listen(ctx context.Context, subscribed func() error, received 
 		return failure(err)
 	}
 	defer func() {
-		// ctx may have ended, and the server may be gone: say good-bye, but briefly.
+		// ctx may have ended, and the server may be gone: say good-bye, but
+		// briefly.
 		bye, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = conn.Close(bye)

@@ -24,15 +24,17 @@ const (
 	partitionDate    = "20060102"
 	defaultPartition = partitionPrefix + "default"
 
-	// partitionLock is the advisory lock of the node that changes partitions: "gatehouse" as a number.
+	// partitionLock is the advisory lock of the node that changes partitions:
+	// "gatehouse" as a number.
 	partitionLock = 0x67617465686f7573
 
 	// SQLSTATE after lock_timeout, and of a row that its partition does not admit.
 	lockNotAvailable, checkViolation = "55P03", "23514"
 )
 
-// Changing partitions needs short exclusive locks. While such a lock is waited for,
-// writers queue behind it: so it is not waited for long, and tried again at the next sweep.
+// Changing partitions needs short exclusive locks. While such a lock is waited
+// for, writers queue behind it: so it is not waited for long, and tried again
+// at the next sweep.
 const bounded = `SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'`
 
 // SweepPartitions implements sqlstore.Partitioned.
@@ -70,7 +72,8 @@ WHERE i.inhparent = 'access_tokens'::regclass`)
 	}
 	days := make(map[time.Time]bool)
 	for _, name := range names {
-		// The default partition, and whatever an administrator has added, have no date.
+		// The default partition, and whatever an administrator has added, have
+		// no date.
 		if start, err := time.Parse(partitionDate, strings.TrimPrefix(name, partitionPrefix)); err == nil {
 			days[start] = true
 		}
@@ -83,9 +86,9 @@ func partitionName(start time.Time) string {
 }
 
 // makePartitions makes those of the day of now and the days ahead that are
-// missing. Another node that is at it is left to it. Usually one is missing; many
-// are made a few at a time, so that locks are short, but the first ones of a new database, which
-// nobody writes to yet, all at once.
+// missing. Another node that is at it is left to it. Usually one is missing;
+// many are made a few at a time, so that locks are short, but the first ones of
+// a new database, which nobody writes to yet, all at once.
 func (b *backend) makePartitions(ctx context.Context, now time.Time) error {
 	days, err := b.partitions(ctx)
 	if err != nil {
@@ -123,8 +126,8 @@ func (b *backend) makePartitions(ctx context.Context, now time.Time) error {
 
 // makePartition makes the partition of the day that begins at start, unless
 // there is one, or the default partition holds tokens of that day already: then
-// they, and those to come, stay there. It is made apart and then attached, which lets writers
-// to other partitions go on.
+// they, and those to come, stay there. It is made apart and then attached,
+// which lets writers to other partitions go on.
 func makePartition(ctx context.Context, tx pgx.Tx, start time.Time) error {
 	name, from, to := partitionName(start), start.Unix(), start.Add(day).Unix()
 	var taken bool
@@ -139,7 +142,8 @@ ALTER TABLE access_tokens ATTACH PARTITION %[1]s FOR VALUES FROM (%[2]d) TO (%[3
 }
 
 // dropPartition drops the partition of the day that begins at start and says
-// how many tokens it held, as far as the server's statistics know. busy is as in alone.
+// how many tokens it held, as far as the server's statistics know. busy is as
+// in alone.
 func (b *backend) dropPartition(ctx context.Context, start time.Time) (deleted int, busy bool, err error) {
 	name := partitionName(start)
 	busy, err = b.alone(ctx, func(tx pgx.Tx) error {
@@ -163,8 +167,9 @@ FROM pg_class WHERE oid = to_regclass($1)`, name).Scan(&deleted)
 	return deleted, false, nil
 }
 
-// alone runs f in a transaction with short timeouts, as the only node that does.
-// busy says that this was not possible now: another node is at it, or writers are in the way.
+// alone runs f in a transaction with short timeouts, as the only node that
+// does. busy says that this was not possible now: another node is at it, or
+// writers are in the way.
 func (b *backend) alone(ctx context.Context, f func(pgx.Tx) error) (busy bool, err error) {
 	err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
 		var mine bool

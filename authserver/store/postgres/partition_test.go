@@ -74,7 +74,8 @@ func TestPartitions(t *testing.T) {
 	if got := where(t, dsn); got != want {
 		t.Errorf("when the day is over: %s, want %s", got, want)
 	}
-	// The token of the 1st of April is in the default partition; that day gets none.
+	// The token of the 1st of April is in the default partition; that day gets
+	// none.
 	sweep(t, db, at(1, "12:00:01"))
 	if got, want := where(t, dsn), "access_tokens_20400229|1 access_tokens_20400330|1 access_tokens_default|1"; got != want {
 		t.Errorf("in the default partition rows go one by one: %s, want %s", got, want)

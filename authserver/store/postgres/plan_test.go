@@ -11,7 +11,8 @@ import (
 )
 
 // Every statement can find its rows by an index, in the order it needs, with
-// the plan that is made once for all arguments; and a token is looked for in one partition.
+// the plan that is made once for all arguments; and a token is looked for in
+// one partition.
 func TestPlans(t *testing.T) {
 	dsn := pgtest.Database(t)
 	if err := open(t, dsn).Ping(t.Context()); err != nil {

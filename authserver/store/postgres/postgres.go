@@ -36,9 +36,9 @@ type DB struct{ *sqlstore.DB }
 
 var _ store.Store = (*DB)(nil)
 
-// New makes a DB. Only the DSN is read, with the files that it names: Start begins
-// to connect, in the background, and calls wait for that for at most five seconds. A server
-// that cannot be reached is tried again.
+// New makes a DB. Only the DSN is read, with the files that it names: Start
+// begins to connect, in the background, and calls wait for that for at most
+// five seconds. A server that cannot be reached is tried again.
 func New(c Config) (*DB, error) {
 	pool, err := poolConfig(c)
 	if err != nil {

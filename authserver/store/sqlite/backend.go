@@ -94,7 +94,8 @@ func (b *backend) Commit(ctx context.Context, batch []*sqlstore.Statement) error
 			return b.rollback(ctx, err)
 		}
 	}
-	// A failed COMMIT can leave the transaction open, with which no other could begin.
+	// A failed COMMIT can leave the transaction open, with which no other could
+	// begin.
 	if err := b.execute(ctx, &commit); err != nil {
 		return b.rollback(ctx, err)
 	}
@@ -214,7 +215,8 @@ func (b *backend) Ping(ctx context.Context) error {
 	return b.Query(ctx, "SELECT version FROM key_rings WHERE environment = ''", nil, func(sqlstore.Row) error { return nil })
 }
 
-// Close implements sqlstore.Backend. The last connection to go moves the log into the file.
+// Close implements sqlstore.Backend. The last connection to go moves the log
+// into the file.
 func (b *backend) Close() error {
 	var errs []error
 	if b.readers.DB != nil {

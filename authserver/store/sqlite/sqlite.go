@@ -64,10 +64,10 @@ func open(ctx context.Context, c Config) (_ *backend, err error) {
 	return b, nil
 }
 
-// createFile makes the folder and an empty file if they are missing, readable by
-// their owner alone; SQLite gives its side files the mode of the main one. A file that exists
-// is not opened: closing it would drop the locks that SQLite may hold on it in
-// this process.
+// createFile makes the folder and an empty file if they are missing, readable
+// by their owner alone; SQLite gives its side files the mode of the main one. A
+// file that exists is not opened: closing it would drop the locks that SQLite
+// may hold on it in this process.
 func createFile(path string, log *slog.Logger) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

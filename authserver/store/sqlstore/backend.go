@@ -12,8 +12,8 @@ import (
 // reached, and the context's error when that has ended.
 type Backend interface {
 	// Commit runs the statements in order, in one transaction, and returns nil
-	// when that is durable. After an error other than store.ErrUnavailable nothing of the
-	// batch was kept; after that one, nobody knows.
+	// when that is durable. After an error other than store.ErrUnavailable
+	// nothing of the batch was kept; after that one, nobody knows.
 	Commit(ctx context.Context, batch []*Statement) error
 
 	// Query runs a reading statement and calls row for each of its rows.
@@ -63,9 +63,10 @@ type Dialect struct {
 
 // Feed is implemented by a Backend that several nodes share.
 type Feed interface {
-	// Listen subscribes to the revocations of all nodes. Once every later commit is
-	// sure to be noticed it calls subscribed, then received for each; it returns when that
-	// certainty is lost, when a function returns an error, or when ctx ends.
+	// Listen subscribes to the revocations of all nodes. Once every later
+	// commit is sure to be noticed it calls subscribed, then received for each;
+	// it returns when that certainty is lost, when a function returns an error,
+	// or when ctx ends.
 	Listen(ctx context.Context, subscribed func() error, received func(Notice) error) error
 }
 
@@ -79,8 +80,8 @@ type Notice struct {
 // Partitioned is implemented by a Backend that keeps access tokens in
 // partitions by expiry.
 type Partitioned interface {
-	// SweepPartitions drops partitions whose every token expired before now, makes
-	// those needed next, and says about how many tokens went. It gives way to writers: what
-	// it cannot lock at once is left for the next call.
+	// SweepPartitions drops partitions whose every token expired before now,
+	// makes those needed next, and says about how many tokens went. It gives
+	// way to writers: what it cannot lock at once is left for the next call.
 	SweepPartitions(ctx context.Context, now time.Time) (deleted int, err error)
 }

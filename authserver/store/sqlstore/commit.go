@@ -23,8 +23,9 @@ type write struct {
 	committed func()
 	done      chan error // holds one
 	// order is not empty where the write may meet the same row as another
-	// transaction. Those of a batch are run in this order, the others before them, so
-	// that two batches side by side do not wait for each other in a circle.
+	// transaction. Those of a batch are run in this order, the others before
+	// them, so that two batches side by side do not wait for each other in a
+	// circle.
 	order string
 }
 
@@ -86,7 +87,8 @@ func (db *DB) writer(backend Backend) {
 	}
 }
 
-// collect adds to batch what is queued, without waiting. What nobody waits for any more is left out.
+// collect adds to batch what is queued, without waiting. What nobody waits for
+// any more is left out.
 func (db *DB) collect(batch []*write) []*write {
 	if abandoned(batch[0]) {
 		batch = batch[:0]

@@ -26,7 +26,8 @@ var (
 
 // Config is what a DB is made of.
 type Config struct {
-	// Name says in logs and errors which database this is. It must not contain credentials.
+	// Name says in logs and errors which database this is. It must not contain
+	// credentials.
 	Name string
 	// Open opens and migrates the database. It is called again after an error,
 	// until Close.

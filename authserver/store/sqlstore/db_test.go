@@ -91,7 +91,8 @@ func TestGroupCommit(t *testing.T) {
 		for _, b := range f.batches {
 			sizes = append(sizes, len(b))
 		}
-		// The first alone, without waiting for others; then as many as may; then the rest.
+		// The first alone, without waiting for others; then as many as may;
+		// then the rest.
 		if got, want := fmt.Sprint(sizes), "[1 256 43]"; got != want {
 			t.Errorf("batches of %s, want %s", got, want)
 		}

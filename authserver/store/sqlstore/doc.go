@@ -1,7 +1,7 @@
-// Package sqlstore keeps the promises of package store in SQL. It holds one file
-// per record, and one text of each statement for every database: what differs is
-// a field of Dialect, or a method of Backend, which the packages sqlite and postgres
-// supply.
+// Package sqlstore keeps the promises of package store in SQL. It holds one
+// file per record, and one text of each statement for every database: what
+// differs is a field of Dialect, or a method of Backend, which the packages
+// sqlite and postgres supply.
 //
 // It owns three things that no backend should write twice:
 //

@@ -27,7 +27,8 @@ func (m Migrations) Apply(ctx context.Context, db *sql.DB, version int64) error 
 	}
 	if !m.SQLite {
 		dialect = goose.DialectPostgres
-		// Ask for the lock every second, for a minute; Start tries again after that.
+		// Ask for the lock every second, for a minute; Start tries again after
+		// that.
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 		if err != nil {
 			return fmt.Errorf("migrate: %w", err)

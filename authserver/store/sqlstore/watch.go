@@ -17,8 +17,8 @@ type hub struct {
 	watchers map[*watcher]struct{}
 }
 
-// watcher is one call of WatchRevocations: an unbounded queue, so that a writer never waits
-// for it, and a bell that rings when something is in the queue.
+// watcher is one call of WatchRevocations: an unbounded queue, so that a writer
+// never waits for it, and a bell that rings when something is in the queue.
 type watcher struct {
 	mu    sync.Mutex
 	queue []delivery
@@ -125,8 +125,8 @@ type news struct {
 }
 
 // WatchRevocations implements store.Revocations. The functions of rw run in the
-// caller's goroutine, which is never busy with the database: a revocation of this process is
-// delivered even while the feed from the others is down.
+// caller's goroutine, which is never busy with the database: a revocation of
+// this process is delivered even while the feed from the others is down.
 func (db *DB) WatchRevocations(ctx context.Context, now time.Time, rw store.RevocationWatcher) error {
 	ctx, cancel := context.WithCancel(ctx)
 	w := db.hub.join()

@@ -159,7 +159,8 @@ func tokenList(t *testing.T, s store.Store) {
 		put(t, s, a)
 	}
 	hour, month := Now.Add(time.Hour), Now.Add(30*24*time.Hour)
-	// Not in order, and with lifetimes that differ, so that order is the list's own work.
+	// Not in order, and with lifetimes that differ, so that order is the list's
+	// own work.
 	add(5, env1, "web", "alice", month)
 	add(1, env1, "web", "alice", hour)
 	add(3, env1, "batch", "", hour)

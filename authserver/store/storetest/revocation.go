@@ -100,7 +100,8 @@ func (w *Watch) Alive() []bool {
 	return append([]bool(nil), w.alive...)
 }
 
-// Until waits until condition holds, and fails the test if it does not within limit.
+// Until waits until condition holds, and fails the test if it does not within
+// limit.
 func (w *Watch) Until(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	timeout := time.After(limit)
