@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,12 +108,14 @@ func (r *Rings) Signer(ctx context.Context, env *store.Environment) (*jose.Signi
 }
 
 // Refresh compares every known ring with the store and rotates what is due. It
-// logs failures and returns the first of them.
+// logs failures, because it runs in the background, and returns the first one.
 func (r *Rings) Refresh(ctx context.Context) error {
 	var first error
-	r.slots.Range(func(_, v any) bool {
-		if _, err := r.load(ctx, v.(*slot)); err != nil && first == nil {
-			first = err
+	r.slots.Range(func(id, v any) bool {
+		if _, err := r.load(ctx, v.(*slot)); err != nil && ctx.Err() == nil {
+			r.c.Log.LogAttrs(ctx, slog.LevelError, "signing keys cannot be refreshed",
+				slog.String("environment", id.(string)), slog.String("error", err.Error()))
+			first = cmp.Or(first, err)
 		}
 		return ctx.Err() == nil
 	})
@@ -129,8 +132,6 @@ func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
 		ring, err := r.update(ctx, env, s)
 		if err != nil {
 			r.c.Rotated(outcomeError)
-			r.c.Log.LogAttrs(ctx, slog.LevelError, "signing keys cannot be had",
-				slog.String("environment", env.ID), slog.String("error", err.Error()))
 		}
 		return ring, err
 	})
