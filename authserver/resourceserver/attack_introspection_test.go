@@ -81,6 +81,7 @@ func TestAttackIncompleteAnswer(t *testing.T) {
 		{"case_78/active twice", answers(`{"active":false,"active":true,` + fields), down},
 		{"case_78/trailing data", answers(base.json() + base.json()), down},
 		{"case_78/empty", answers(""), down},
+		{"case_91/signed answer, which was not asked for", not200(200, "application/token-introspection+jwt", must(rsaKey().Sign("token-introspection+jwt", []byte(base.json())))), down},
 		{"case_78/exp is a string", answers(base.with(claims{"exp": "9999999999"}).json()), down},
 		{"case_78/too large", answers(base.with(claims{"x": strings.Repeat("x", 100_000)}).json()), down},
 	}
@@ -256,8 +257,8 @@ func TestAttackHitAfterExpiry(t *testing.T) {
 		c.Advance(-time.Hour)
 		p.answer(p.active(c).with(claims{"active": false}))
 		g.expect(t, "opaque-2", invalid(resourceserver.Inactive))
-		if p.introspections.Load() == before {
-			t.Error("calls = 0, want some: an answer from the future is not used")
+		if n := p.introspections.Load() - before; n != 1 {
+			t.Errorf("calls = %d, want 1: an answer from the future is not used", n)
 		}
 	})
 }
@@ -286,8 +287,8 @@ func TestAttackPoisonedRefusal(t *testing.T) {
 		for range 20 {
 			g.expect(t, "inactive", invalid(resourceserver.Inactive))
 		}
-		if n := p.introspections.Load() - before; n > 3 { // writing to the cache is a hint
-			t.Errorf("calls = %d, want about 1", n)
+		if n := p.introspections.Load() - before; n != 1 {
+			t.Errorf("calls = %d, want 1", n)
 		}
 		c.Advance(10 * time.Second)
 		p.answer(p.active(c))
@@ -412,7 +413,6 @@ func TestAttackCacheFlood(t *testing.T) {
 		hot[i] = fmt.Sprintf("hot-%d", i)
 		g.expect(t, hot[i], pass)
 	}
-	time.Sleep(50 * time.Millisecond) // writing to the cache is a hint that takes effect later
 	var wg sync.WaitGroup
 	for i := range 3000 {
 		wg.Go(func() { g.ask(fmt.Sprintf("flood-%d", i)) })
@@ -606,8 +606,8 @@ func TestJWTAndIntrospection(t *testing.T) {
 		for range 30 {
 			g.expect(t, token, pass)
 		}
-		if n := p.introspections.Load(); n > 2 {
-			t.Errorf("calls = %d, want about 1", n)
+		if n := p.introspections.Load(); n != 1 {
+			t.Errorf("calls = %d, want 1", n)
 		}
 	})
 	t.Run("asked again in the next", func(t *testing.T) {

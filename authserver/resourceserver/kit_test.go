@@ -339,14 +339,15 @@ func (g *gate) request(r *http.Request, p *resourceserver.Policy) verdict {
 	return verdict{refusal.Status, refusal.Code, refusal.Why}
 }
 
-// expect asks twice: the second time the result may be a remembered one, and must
-// be the same.
+// expect asks twice: the second time the result is the remembered one, where it is
+// one to remember, and must be the same.
 func (g *gate) expect(t *testing.T, token string, want verdict) {
 	t.Helper()
 	for _, when := range []string{"first", "second"} {
 		if got := g.ask(token); got != want {
 			t.Errorf("%s verdict = %v, want %v", when, got, want)
 		}
+		g.Settle()
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
@@ -30,7 +29,7 @@ func TestLocalIssuer(t *testing.T) {
 		for range 10 {
 			g.expect(t, token, pass)
 		}
-		if n := l.asked.Load() - before; n > 1 {
+		if n := l.asked.Load() - before; n != 0 {
 			t.Errorf("questions = %d, want none", n)
 		}
 	})
@@ -89,7 +88,8 @@ func TestLocalRevocationRace(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Millisecond)
+		g.ask(token)
+		g.Settle()
 		l.change(func(l *local) { l.revoked[id] = true })
 		for range 20 {
 			if got, want := g.ask(token), invalid(resourceserver.Revoked); got != want {
