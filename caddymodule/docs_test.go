@@ -1,0 +1,52 @@
+package caddymodule_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReference keeps docs/caddyfile.md in step: every option that a block knows,
+// which an unknown one makes it list, is in the reference's grammar, and every
+// metric in its table.
+func TestReference(t *testing.T) {
+	text, err := os.ReadFile("../docs/caddyfile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var grammar strings.Builder
+	for _, block := range regexp.MustCompile("(?s)```caddyfile\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		grammar.WriteString(block[1])
+	}
+	const env = "{\ngatehouse {\nenvironment e 5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60 {\n"
+	for name, text := range map[string]string{
+		"gatehouse":     "{\ngatehouse {\n?\n}\n}",
+		"sqlite":        "{\ngatehouse {\nstorage sqlite {\n?\n}\n}\n}",
+		"postgres":      "{\ngatehouse {\nstorage postgres {\n?\n}\n}\n}",
+		"environment":   env + "?\n}\n}\n}",
+		"user":          env + "user u {\n?\n}\n}\n}\n}",
+		"resource":      env + "resource r {\n?\n}\n}\n}\n}",
+		"application":   env + "application a {\n?\n}\n}\n}\n}",
+		"bearer_auth":   ":80 {\nbearer_auth {\n?\n}\n}",
+		"issuer":        ":80 {\nbearer_auth {\nissuer i {\n?\n}\n}\n}",
+		"introspection": ":80 {\nbearer_auth {\nissuer i {\nintrospection {\n?\n}\n}\n}\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := adapt(text)
+			if err == nil {
+				t.Fatal("an unknown option was accepted")
+			}
+			_, list, ok := strings.Cut(err.Error(), "there are: ")
+			list, _, _ = strings.Cut(list, ", at ")
+			if !ok || list == "" {
+				t.Fatalf("the message lists nothing: %v", err)
+			}
+			for option := range strings.SplitSeq(list, ", ") {
+				if !regexp.MustCompile(`(?m)(^\s*|\| )` + option + `\b`).MatchString(grammar.String()) {
+					t.Errorf("%s is not in docs/caddyfile.md", option)
+				}
+			}
+		})
+	}
+}
