@@ -49,7 +49,7 @@ func TestTwoNodes(t *testing.T) {
 		}
 		a.revoke(t, worker, token)
 		acknowledged := time.Now()
-		eventually(t, time.Second, "B refuses what A revoked", func() bool {
+		eventually(t, 2*time.Second, "B refuses what A revoked", func() bool {
 			for range 50 { // as fast as it goes, not at eventually's pace
 				if b.call(t, "gate", "/", token).status == http.StatusUnauthorized {
 					return true

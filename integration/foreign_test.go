@@ -262,7 +262,7 @@ http://:$UNTRUSTED {
 	t.Run("ended at the provider", func(t *testing.T) {
 		p.end()
 		for _, tt := range []struct{ port, token string }{{"opaque", opaque}, {"recheck", jwt}} {
-			eventually(t, 5*time.Second, tt.port+" refuses what the provider ended", func() bool {
+			eventually(t, 15*time.Second, tt.port+" refuses what the provider ended", func() bool {
 				return n.call(t, tt.port, "/", tt.token).status == http.StatusUnauthorized
 			})
 		}

@@ -257,7 +257,12 @@ http://:$FOREIGN {
 		if got := f.hits("/jwks") - fetches; got != 0 {
 			t.Errorf("the foreign issuer's keys were fetched %d more times, want none: they are kept over a reload", got)
 		}
-		checkCountersKept(t, before, n.metrics(t))
+		after := n.metrics(t)
+		checkCountersKept(t, before, after)
+		const verified = "gatehouse_verification_seconds"
+		if got := sum(after, verified, "path", "jwt") - sum(before, verified, "path", "jwt"); got > 10 {
+			t.Errorf("known tokens were verified again %v times, want them to be kept over a reload", got)
+		}
 		t.Logf("%s: %d requests over 5 reloads", b.name(), served.Load())
 	})
 }
