@@ -68,7 +68,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, p *presented, reg re
 		return err
 	}
 	if err := checkAssertionClaims(p.claims, env, endpoint, now); err != nil {
-		return fmt.Errorf("%s: client assertion: %w", &reg, err)
+		return reg.refuse("its assertion: " + err.Error())
 	}
 	if env.Compat.AssertionReplay {
 		return nil
@@ -76,7 +76,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, p *presented, reg re
 	err = a.Spent.Spend(ctx, env.ID, identity(p), p.claims.Expiry.Add(2*skew).UTC(), now.UTC())
 	switch {
 	case errors.Is(err, store.ErrSpent):
-		return fmt.Errorf("%s: client assertion: used before", &reg)
+		return reg.refuse("its assertion was used before")
 	case err != nil:
 		return unavailable(fmt.Errorf("spend client assertion: %w", err))
 	}

@@ -79,7 +79,7 @@ type registration struct {
 	problem  string // why it cannot authenticate whatever it presents; "" if it can
 }
 
-var stranger = registration{problem: "unknown client"}
+var stranger = registration{problem: "it is unknown"}
 
 func (a *Authenticator) lookup(ctx context.Context, env *store.Environment, id string, resources bool) (registration, error) {
 	c, err := a.Directory.ClientByID(ctx, env.ID, id)
@@ -87,7 +87,7 @@ func (a *Authenticator) lookup(ctx context.Context, env *store.Environment, id s
 	case err == nil:
 		reg := registration{method: c.AuthMethod, secrets: c.Secrets, client: c}
 		if !c.Enabled {
-			reg.problem = fmt.Sprintf("client %q is disabled", c.ID)
+			reg.problem = "it is disabled"
 		}
 		return reg, nil
 	case !errors.Is(err, store.ErrNotFound):
@@ -106,32 +106,34 @@ func (a *Authenticator) lookup(ctx context.Context, env *store.Environment, id s
 	if len(res.Secret) > 0 {
 		reg.secrets = []store.ClientSecret{{Value: res.Secret}}
 	} else if res.IntrospectionAuth != oauth.AuthNone {
-		reg.problem = fmt.Sprintf("resource %q has no secret", res.ID)
+		reg.problem = "it has no secret"
 	}
 	return reg, nil
 }
 
-// usable reports why the registration cannot authenticate with method.
-func (reg *registration) usable(method string) error {
+// usable says why the registration cannot authenticate with method; "" if it can.
+func (reg *registration) usable(method string) string {
 	switch {
 	case reg.problem != "":
-		return errors.New(reg.problem)
+		return reg.problem
 	case reg.method != method:
-		return fmt.Errorf("%s presented %s, which is not its method %s", reg, method, reg.method)
+		return "it presented another method than its own"
 	}
-	return nil
+	return ""
 }
 
-// String names a registration for the log. What an unknown caller sent as its id
-// is not repeated: it may be a misplaced secret.
-func (reg *registration) String() string {
+// refuse makes the error of a registration that failed, for the log. It costs
+// the same for every reason and for every caller. What an unknown caller sent as
+// its id is not repeated: it may be a misplaced secret.
+func (reg *registration) refuse(why string) error {
+	kind, id := "client", "?"
 	switch {
 	case reg.client != nil:
-		return fmt.Sprintf("client %q", reg.client.ID)
+		id = reg.client.ID
 	case reg.resource != nil:
-		return fmt.Sprintf("resource %q", reg.resource.ID)
+		kind, id = "resource", reg.resource.ID
 	}
-	return "unknown client"
+	return fmt.Errorf("%s %q: %s", kind, id, why)
 }
 
 // decoy stands in where a registration has no secret to compare with.
@@ -153,11 +155,12 @@ func checkSecret(p *presented, reg registration, now time.Time) error {
 			matched = true
 		}
 	}
-	if err := reg.usable(p.method); err != nil {
-		return err
+	why := reg.usable(p.method)
+	if why == "" && !matched {
+		why = "it presented a wrong or expired secret"
 	}
-	if !matched {
-		return fmt.Errorf("%s presented a wrong or expired secret", &reg)
+	if why != "" {
+		return reg.refuse(why)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package clientauth
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
@@ -11,26 +10,26 @@ import (
 // verifySecretJWT verifies an assertion with the client's secrets (OIDC Core §9,
 // client_secret_jwt). Like checkSecret it does the same work for everyone.
 func verifySecretJWT(p *presented, reg registration, now time.Time) error {
-	matched := false
+	matched, why := false, reg.usable(oauth.AuthClientSecretJWT)
 	for i := range max(2, len(reg.secrets)) {
 		value, valid := decoy, false
-		if i < len(reg.secrets) && reg.usable(p.method) == nil {
+		if i < len(reg.secrets) && why == "" {
 			s := reg.secrets[i]
 			value, valid = s.Value, s.Expires.IsZero() || now.Before(s.Expires)
 		}
 		key, err := jose.NewSecretKey("", value)
 		if err != nil {
-			return fmt.Errorf("%s: its secret cannot verify assertions: %w", &reg, err)
+			return reg.refuse("its secret cannot verify assertions: " + err.Error())
 		}
 		if p.jws.Verify(key) == nil && valid {
 			matched = true
 		}
 	}
-	if err := reg.usable(oauth.AuthClientSecretJWT); err != nil {
-		return err
+	if why == "" && !matched {
+		why = "the signature of its assertion does not fit"
 	}
-	if !matched {
-		return fmt.Errorf("%s: client assertion: the signature does not fit", &reg)
+	if why != "" {
+		return reg.refuse(why)
 	}
 	return nil
 }

@@ -17,4 +17,9 @@ func (p *presented) readNone(form *web.Form) error {
 }
 
 // checkNone lets in who is registered as public: nothing is proved.
-func checkNone(reg registration) error { return reg.usable(oauth.AuthNone) }
+func checkNone(reg registration) error {
+	if why := reg.usable(oauth.AuthNone); why != "" {
+		return reg.refuse(why)
+	}
+	return nil
+}

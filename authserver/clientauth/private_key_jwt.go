@@ -14,21 +14,21 @@ import (
 // (OIDC Core §9, private_key_jwt). A caller that has none gets a signature
 // verified all the same, with a key of nobody.
 func (a *Authenticator) verifyPrivateKeyJWT(ctx context.Context, p *presented, reg registration) error {
-	if err := reg.usable(oauth.AuthPrivateKeyJWT); err != nil {
+	if why := reg.usable(oauth.AuthPrivateKeyJWT); why != "" {
 		if key := nobody(p.jws.Header.Algorithm); key != nil {
 			_ = p.jws.Verify(key)
 		}
-		return err
+		return reg.refuse(why)
 	}
 	key, err := a.Keys.find(ctx, reg.client, &p.jws.Header)
 	switch {
 	case err != nil:
-		return unavailable(fmt.Errorf("key set of %s: %w", &reg, err))
+		return unavailable(fmt.Errorf("key set of client %q: %w", reg.client.ID, err))
 	case key == nil:
-		return fmt.Errorf("%s: client assertion: no key fits", &reg)
+		return reg.refuse("no key fits its assertion")
 	}
 	if err := p.jws.Verify(key); err != nil {
-		return fmt.Errorf("%s: client assertion: %w", &reg, err)
+		return reg.refuse("its assertion: " + err.Error())
 	}
 	return nil
 }
