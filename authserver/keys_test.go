@@ -31,6 +31,9 @@ func ownKeys(t *testing.T) {
 					t.Errorf("the published key %v has %q", k["kid"], private)
 				}
 			}
+			if x5c, ok := k["x5c"].([]any); !ok || len(x5c) != 1 || k["x5t"] == "" {
+				t.Errorf("x5c, x5t = %v, %v", k["x5c"], k["x5t"])
+			}
 			if k["use"] != "sig" || k["alg"] != "ES256" || k["kid"] == "" {
 				t.Errorf("use, alg, kid = %v, %v, %v", k["use"], k["alg"], k["kid"])
 			}

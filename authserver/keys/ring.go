@@ -2,6 +2,8 @@ package keys
 
 import (
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 
@@ -20,35 +22,40 @@ type Ring struct {
 
 	version int64
 	current *jose.SigningKey
-	keys    map[string]*jose.SigningKey // by kid
+	keys    map[string]opened // by kid
+}
+
+// opened is a key and its published form.
+type opened struct {
+	key *jose.SigningKey
+	jwk json.RawMessage
 }
 
 // newRing opens sealed keys. Those that old has open already are taken from it.
 func newRing(env string, records []store.Key, version int64, old *Ring, seal *secret.Sealer) (*Ring, error) {
-	r := &Ring{version: version, keys: make(map[string]*jose.SigningKey, len(records))}
+	r := &Ring{version: version, keys: make(map[string]opened, len(records))}
 	var public []*jose.Key
 	var published []json.RawMessage
 	for i := range records {
 		rec := &records[i]
-		var key *jose.SigningKey
+		var k opened
 		if old != nil {
-			key = old.keys[rec.ID]
+			k = old.keys[rec.ID]
 		}
-		if key == nil {
+		if k.key == nil {
 			var err error
-			if key, err = open(seal, env, rec); err != nil {
+			if k.key, err = open(seal, env, rec); err != nil {
 				return nil, err
 			}
+			if k.jwk, err = publish(k.key, rec); err != nil {
+				return nil, fmt.Errorf("publish key %s: %w", rec.ID, err)
+			}
 		}
-		jwk, err := key.PublicJWK()
-		if err != nil {
-			return nil, fmt.Errorf("publish key %s: %w", rec.ID, err)
-		}
-		r.keys[rec.ID] = key
-		public = append(public, key.Public())
-		published = append(published, jwk)
+		r.keys[rec.ID] = k
+		public = append(public, k.key.Public())
+		published = append(published, k.jwk)
 		if rec.Slot == store.SlotCurrent {
-			r.current = key
+			r.current = k.key
 		}
 	}
 	if r.current == nil {
@@ -60,6 +67,27 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 	}
 	r.Set, r.JWKS = jose.NewKeySet(public...), body
 	return r, nil
+}
+
+// publish makes the JWK of a key's public half, with kid, use and alg, and with
+// a certificate for those who want one (x5c, x5t; RFC 7517 §4.7, §4.8).
+func publish(key *jose.SigningKey, rec *store.Key) (json.RawMessage, error) {
+	text, err := key.PublicJWK()
+	if err != nil {
+		return nil, err
+	}
+	var jwk map[string]any
+	if err := json.Unmarshal(text, &jwk); err != nil {
+		return nil, err
+	}
+	der, err := key.Certificate(rec.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
+	thumbprint := sha1.Sum(der) // what x5t is; nobody relies on it
+	jwk["x5c"] = []string{base64.StdEncoding.EncodeToString(der)}
+	jwk["x5t"] = base64.RawURLEncoding.EncodeToString(thumbprint[:])
+	return json.Marshal(jwk)
 }
 
 // seal encrypts the private half of key for env. The environment and the kid are

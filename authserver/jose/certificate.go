@@ -1,0 +1,34 @@
+package jose
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"time"
+)
+
+// Certificate is a self-signed certificate (DER) of the key, for clients that
+// read a JWK Set by its x5c member (RFC 7517 §4.7). It vouches for nothing: its
+// subject is the kid, and it has no end (RFC 5280 §4.1.2.5), because a JWK Set
+// says which keys are good. The same key and time always give the same bytes, on
+// every node.
+func (k *SigningKey) Certificate(from time.Time) ([]byte, error) {
+	serial := sha256.Sum256([]byte(k.ID()))
+	serial[0] &= 0x7f // positive
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(serial[:16]),
+		Subject:      pkix.Name{CommonName: k.ID()},
+		NotBefore:    from.UTC().Truncate(time.Second),
+		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+	}
+	// Without randomness ECDSA signs deterministically (RFC 6979); RSA (PKCS #1
+	// v1.5) and Ed25519 always do.
+	der, err := x509.CreateCertificate(nil, template, template, k.private.Public(), k.private)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of key %s: %w", k.ID(), err)
+	}
+	return der, nil
+}
