@@ -100,7 +100,8 @@ func (c *Client) GetJSON(ctx context.Context, url string) ([]byte, http.Header, 
 
 // PostForm posts a form and returns status and bounded body. auth, where not
 // nil, may set headers (basic authentication). A redirect is an error, and so is a
-// successful answer that is not JSON; other statuses are the caller's to judge.
+// successful answer that is not JSON; other statuses are the caller's to judge. The request must bear
+// being repeated: it is sent once more when a pooled connection turns out to be closed.
 func (c *Client) PostForm(ctx context.Context, url string, form url.Values, auth func(*http.Request)) (status int, header http.Header, body []byte, err error) {
 	return c.do(ctx, http.MethodPost, url, strings.NewReader(form.Encode()), auth)
 }
@@ -120,6 +121,7 @@ func (c *Client) do(ctx context.Context, method, url string, form io.Reader, aut
 	r.Header.Set("User-Agent", "Gatehouse")
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header["Idempotency-Key"] = nil // for http.Transport alone; not sent
 	}
 	if auth != nil {
 		auth(r)

@@ -212,6 +212,30 @@ func TestPostForm(t *testing.T) {
 	}
 }
 
+// A helper that closes an idle connection just when it is used again is no outage.
+func TestClosedPooledConnection(t *testing.T) {
+	var requests atomic.Int64
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, sent := r.Header["Idempotency-Key"]; sent {
+			t.Error("Idempotency-Key was sent, want it to be a word to the transport")
+		}
+		if requests.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Content-Type", "application/json")
+	}))
+	defer s.Close()
+	c := newClient(t, fetch.Options{CA: ca(s)})
+	for range 2 {
+		if _, _, _, err := c.PostForm(t.Context(), s.URL, url.Values{"token": {"x"}}, nil); err != nil {
+			t.Errorf("error = %v, want none", err)
+		}
+	}
+	if n := requests.Load(); n != 3 {
+		t.Errorf("requests = %d, want 3", n)
+	}
+}
+
 // A name may resolve to another machine: plain http is checked when dialling too.
 func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
 	c := newClient(t, fetch.Options{InsecureLoopbackHTTP: true, Timeout: time.Second})
