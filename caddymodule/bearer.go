@@ -61,7 +61,7 @@ type BearerAuth struct {
 
 	// Bytes of memory for the results of good tokens. Default: 64 MiB.
 	CacheSize int64 `json:"cache_size,omitempty"`
-	// Bytes of memory for the results of refused tokens. Default: 8 MiB.
+	// Bytes of memory for the results of refused tokens. Default: 16 MiB.
 	RefusedCacheSize int64 `json:"refused_cache_size,omitempty"`
 	// How long a refusal is remembered, at most 1m. Default: 10s.
 	RefusedTTL caddy.Duration `json:"refused_ttl,omitempty"`

@@ -23,7 +23,8 @@ type Config struct {
 	Issuers []Issuer
 	// MaxTokenSize in bytes; default 16384, at most 1 MiB.
 	MaxTokenSize int
-	// GoodCacheBytes and BadCacheBytes bound the two result caches; default 64 MiB and 8 MiB.
+	// GoodCacheBytes and BadCacheBytes bound the two result caches; default 64 MiB and 16 MiB: room for
+	// more than 10,000 tokens of the usual length each.
 	GoodCacheBytes, BadCacheBytes int64
 	// RefusedTTL is how long a refusal is remembered; default 10 s, at most 1 min.
 	RefusedTTL time.Duration
@@ -93,7 +94,7 @@ const (
 	defaultTokenSize   = 16384
 	maxTokenSize       = 1 << 20
 	defaultGoodBytes   = 64 << 20
-	defaultBadBytes    = 8 << 20
+	defaultBadBytes    = 16 << 20
 	defaultRefusedTTL  = 10 * time.Second
 	maxRefusedTTL      = time.Minute
 	defaultClockSkew   = 30 * time.Second
