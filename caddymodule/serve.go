@@ -32,13 +32,19 @@ func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 		return b.refuse(w, r, err)
 	}
 	b.pass(r, token)
-	err = next.ServeHTTP(w, r)
-	if err != nil {
-		// The site's error routes come next, and may ask a backend that the token is
-		// not meant for.
-		delete(r.Header, "Authorization")
+	if err = next.ServeHTTP(w, r); err != nil {
+		dropCredentials(r.Header)
 	}
 	return err
+}
+
+// dropCredentials removes what proves who the client is. The site's error routes
+// come next, with the headers as they are left, and may ask a backend that the
+// credentials are not meant for.
+func dropCredentials(h http.Header) {
+	delete(h, "Authorization")
+	delete(h, "Dpop")
+	delete(h, "Cookie")
 }
 
 // pass gives the handlers behind this one what the token says.
@@ -114,8 +120,7 @@ func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) e
 		handlerErr := caddyhttp.Error(refused.failure.Status, publicError{err, refused.failure})
 		if takesOver(srv.Errors, r, handlerErr) {
 			resourceserver.SetRefusalHeaders(w.Header(), err)
-			// As after a failure of the upstream: see ServeHTTP.
-			delete(r.Header, "Authorization")
+			dropCredentials(r.Header)
 			return handlerErr
 		}
 	}

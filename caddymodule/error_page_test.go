@@ -6,7 +6,7 @@ import (
 )
 
 // TestAttackErrorPageLeak is case 69: whoever makes a site's error pages is not
-// given the client's token, whether the upstream failed or the token was refused.
+// given the client's token, proof or cookies, whether the upstream failed or the token was refused.
 func TestAttackErrorPageLeak(t *testing.T) {
 	api, pages := newUpstream(t), newUpstream(t)
 	port, dead := freePort(t), freePort(t)
@@ -34,13 +34,15 @@ func TestAttackErrorPageLeak(t *testing.T) {
 		{"a token of somebody else's", "/", "opaque-token-of-another-service"},
 	} {
 		t.Run("case_69 "+tt.name, func(t *testing.T) {
-			get(t, base+tt.path, tt.token, "Accept", "text/html")
+			get(t, base+tt.path, tt.token, "Accept", "text/html", "Dpop", "proof", "Cookie", "session=1")
 			h := pages.last()
 			if h == nil || h.Get("Accept") != "text/html" {
 				t.Fatalf("headers at the error backend = %v, want the request's", h)
 			}
-			if got, ok := h["Authorization"]; ok {
-				t.Errorf("Authorization at the error backend = %q, want none", got)
+			for _, name := range []string{"Authorization", "Dpop", "Cookie"} {
+				if got, ok := h[name]; ok {
+					t.Errorf("%s at the error backend = %q, want none", name, got)
+				}
 			}
 			if got := api.last(); got != nil {
 				t.Errorf("the API was asked, with %v", got)
