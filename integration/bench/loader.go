@@ -18,6 +18,7 @@ type load struct {
 	requests [][]byte
 	want     int  // the status that every answer must have
 	once     bool // never send a request twice: a round ends with the requests
+	pace     int  // requests per second at most, in a round; 0: as many as are answered
 
 	next int // in requests, counting on
 	open []*client
@@ -29,7 +30,7 @@ type client struct {
 	conn    net.Conn // keeps fd open
 	fd      int
 	answers answers
-	sent    time.Time // of the request under way; zero: none
+	sent    time.Time // when the request under way was
 }
 
 // tally is what one round saw.
@@ -67,101 +68,16 @@ func (l *load) count(n int) error {
 	return err
 }
 
-// round bounds what run does: by time, and by number where limit is not 0.
-type round struct {
-	begin, end time.Time
-	limit      int
-	counted    func(begin bool)
-}
-
 func (l *load) run(r round) (tally, error) {
 	if err := l.connect(); err != nil {
 		return tally{}, err
 	}
-	t, err := l.drive(r)
+	d := driver{load: l, round: r, idle: slices.Clone(l.open), start: time.Now()}
+	err := d.drive()
 	if err != nil {
 		l.close() // answers may still be on their way to the old connections
 	}
-	slices.Sort(t.micros)
-	t.answers = len(t.micros)
-	return t, err
-}
-
-// drive sends until the round is over and then waits for the last answers, so that
-// the connections are quiet when it returns.
-func (l *load) drive(r round) (t tally, err error) {
-	t.micros = make([]uint32, 0, 1<<15)
-	sent, busy, inside := 0, 0, false
-	begun, now := r.begin, time.Now()
-	send := func(c *client) error {
-		if now.After(r.end) || r.limit > 0 && sent >= r.limit || l.once && l.left() == 0 {
-			c.sent = time.Time{}
-			busy--
-			return nil
-		}
-		sent++
-		c.sent = now
-		return l.write(c)
-	}
-	for _, c := range l.open {
-		busy++
-		if err := send(c); err != nil {
-			return t, err
-		}
-	}
-	giveUp := r.end.Add(10 * time.Second)
-	for busy > 0 {
-		if now.After(giveUp) {
-			return t, fmt.Errorf("%d requests without an answer for 10 s", busy)
-		}
-		until := r.end
-		if now.Before(r.begin) {
-			until = r.begin
-		} else if !now.Before(r.end) {
-			until = giveUp
-		}
-		ready, err := l.poll.wait(until.Sub(now))
-		if err != nil {
-			return t, err
-		}
-		now = time.Now()
-		if !inside && !now.Before(r.begin) && now.Before(r.end) {
-			inside, begun = true, now
-			if r.counted != nil {
-				r.counted(true)
-			}
-		}
-		if inside && !now.Before(r.end) {
-			inside, t.window = false, now.Sub(begun)
-			if r.counted != nil {
-				r.counted(false)
-			}
-		}
-		for _, i := range ready {
-			c := l.open[i]
-			whole, err := l.read(c)
-			if err != nil {
-				return t, err
-			}
-			if !whole {
-				continue
-			}
-			now = time.Now()
-			if inside {
-				t.micros = append(t.micros, uint32(now.Sub(c.sent).Microseconds()))
-			}
-			if err := send(c); err != nil {
-				return t, err
-			}
-		}
-	}
-	if inside { // the requests ended before the time did
-		t.window = now.Sub(begun)
-		if r.counted != nil {
-			r.counted(false)
-		}
-	}
-	return t, nil
+	return d.tally, err
 }
 
 // write sends the next request.

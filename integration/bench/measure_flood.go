@@ -61,7 +61,8 @@ func (b *bench) floodWith(name string, good, bad []string) error {
 	if err != nil {
 		return err
 	}
-	undisturbed, disturbed, ratio, err := b.goodAmong(flooding.load, passing.load)
+	_, usual, _ := outcome{o.base, o.base}.of(rate)
+	undisturbed, disturbed, ratio, err := b.goodAmong(flooding.load, passing.load, int(usual/2))
 	if err != nil {
 		return err
 	}
@@ -82,8 +83,11 @@ func (b *bench) floodWith(name string, good, bad []string) error {
 }
 
 // goodAmong compares the p99 of two connections with good tokens while all the
-// others send bad ones, and while they send good ones too.
-func (b *bench) goodAmong(bad, good *load) (undisturbed, disturbed, ratio float64, err error) {
+// others send bad ones, and while they send good ones, at the same pace of
+// requests per second: as many as can be, each way, would be more bad than good ones.
+func (b *bench) goodAmong(bad, good *load, pace int) (undisturbed, disturbed, ratio float64, err error) {
+	bad.pace, good.pace = pace, pace
+	defer func() { bad.pace, good.pace = 0, 0 }()
 	probe := &load{addr: good.addr, conns: 2, requests: good.requests, want: good.want}
 	var calm, among, ratios []float64
 	for range b.pairs(8) {

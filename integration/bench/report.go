@@ -81,7 +81,7 @@ func (r result) String() string {
 	if r.Pass != nil {
 		verdict = map[bool]string{true: "pass", false: "short"}[*r.Pass]
 	}
-	line := fmt.Sprintf("%-28s %10s %-12s %-44s %-9s %s", r.Name, number, r.Unit, comparison, limit, verdict)
+	line := fmt.Sprintf("%-36s %9s %-14s %-40s %-9s %s", r.Name, number, r.Unit, comparison, limit, verdict)
 	if r.note != "" {
 		line += "  (" + r.note + ")"
 	}
