@@ -213,9 +213,9 @@ func reachesAdmin(target string) bool {
 	return len(parts) > 0 && parts[0] == "admin"
 }
 
-// TestAttackC59: where the request claims to have come from changes nothing that
+// TestAttackForwarded: where the request claims to have come from changes nothing that
 // the server says about itself.
-func TestAttackC59(t *testing.T) {
+func TestAttackForwarded(t *testing.T) {
 	n := start(t, config{})
 	issuer := n.vars["ISSUER"]
 	path := strings.TrimPrefix(issuer, n.url("as"))

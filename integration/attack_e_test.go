@@ -357,8 +357,14 @@ func tlsOnly(t testing.TB) string {
 	return f.url()
 }
 
-// TestAttackE88 asks about tokens of others (RFC 7662 §2.1, §4).
-func TestAttackE88(t *testing.T) {
+// TestAttackEServer: introspection and revocation at the authorization server.
+func TestAttackEServer(t *testing.T) {
+	t.Run("case_88", introspectionOfOthers)
+	t.Run("case_89", dishonestRevocation)
+}
+
+// introspectionOfOthers asks about tokens of others (RFC 7662 §2.1, §4).
+func introspectionOfOthers(t *testing.T) {
 	n := start(t, config{})
 	token := n.token(t, worker, "orders:read")
 	s := secrets()
@@ -401,8 +407,8 @@ func TestAttackE88(t *testing.T) {
 	}
 }
 
-// TestAttackE89 revokes dishonestly (RFC 7009 §2).
-func TestAttackE89(t *testing.T) {
+// dishonestRevocation revokes what it may not (RFC 7009 §2).
+func dishonestRevocation(t *testing.T) {
 	n := start(t, config{})
 	token := n.token(t, worker, "orders:read")
 	alive := func() {
@@ -436,8 +442,9 @@ func TestAttackE89(t *testing.T) {
 	}
 }
 
-// TestAttackE87 loads configurations that must not load, next to one that does.
-func TestAttackE87(t *testing.T) {
+// TestAttackConfiguration loads configurations that must not load, next to ones
+// that do.
+func TestAttackConfiguration(t *testing.T) {
 	const site = `{
 	admin off
 	auto_https off
