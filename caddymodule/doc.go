@@ -8,5 +8,5 @@
 // configurations are alive during a reload and share them.
 //
 // Start reading at BearerAuth.ServeHTTP for a request, at App for configuration.
-// The Caddyfile grammar is in docs/caddyfile.md.
+// The Caddyfile grammar is in the README.
 package caddymodule

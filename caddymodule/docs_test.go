@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// TestReference keeps docs/caddyfile.md in step: every option that a block knows,
+// TestReference keeps the README in step: every option that a block knows,
 // which an unknown one makes it list, is in the reference's grammar, and every
 // metric in its table.
 func TestReference(t *testing.T) {
-	text, err := os.ReadFile("../docs/caddyfile.md")
+	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestReference(t *testing.T) {
 			}
 			for option := range strings.SplitSeq(list, ", ") {
 				if !regexp.MustCompile(`(?m)(^\s*|\| )` + option + `\b`).MatchString(grammar.String()) {
-					t.Errorf("%s is not in docs/caddyfile.md", option)
+					t.Errorf("%s is not in the README", option)
 				}
 			}
 		})
