@@ -15,9 +15,11 @@ import (
 type StateConfig struct {
 	Store store.Store
 	// SecretsKey gives the 32 bytes that seal private keys at rest. It is asked
-	// for on first use and in the background, because a missing key may be created
-	// then; after an error it is asked again.
-	SecretsKey func() ([]byte, error)
+	// for on first use and in the background; after an error it is asked again. With
+	// create, nothing has been sealed for the environment in question yet, so that a
+	// missing key may be made; without, a missing one is an error: a new one would
+	// not open what is there.
+	SecretsKey func(create bool) ([]byte, error)
 	// Observer is told what happens. Default: nobody.
 	Observer Observer
 	// Log. Default: nothing is logged.

@@ -41,7 +41,7 @@ func ExampleNew() {
 
 	state, err := authserver.NewState(authserver.StateConfig{
 		Store:      db,
-		SecretsKey: func() ([]byte, error) { return []byte("32 bytes that are kept elsewhere"), nil },
+		SecretsKey: func(bool) ([]byte, error) { return []byte("32 bytes that are kept elsewhere"), nil },
 	})
 	if err != nil {
 		log.Fatal(err)

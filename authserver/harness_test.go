@@ -125,7 +125,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		t.Fatalf("directory: %v", err)
 	}
 	state, err := authserver.NewState(authserver.StateConfig{
-		Store: o.store, SecretsKey: func() ([]byte, error) { return []byte("0123456789abcdef0123456789abcdef"), nil },
+		Store: o.store, SecretsKey: func(bool) ([]byte, error) { return []byte("0123456789abcdef0123456789abcdef"), nil },
 		Now: o.clock.Now, Observer: o.watch, Log: o.log,
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func (s *scripted) calls() int {
 // jobsOf makes a State of which only the jobs are used.
 func jobsOf(t *testing.T, s store.Store) *State {
 	t.Helper()
-	state, err := NewState(StateConfig{Store: s, SecretsKey: func() ([]byte, error) { return nil, errors.New("no key") }})
+	state, err := NewState(StateConfig{Store: s, SecretsKey: func(bool) ([]byte, error) { return nil, errors.New("no key") }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestFeedComesBack(t *testing.T) {
 		if err := (&state.config).setDefaults(); err == nil {
 			t.Fatal("a State without SecretsKey is accepted")
 		}
-		state.config.SecretsKey = func() ([]byte, error) { return nil, nil }
+		state.config.SecretsKey = func(bool) ([]byte, error) { return nil, nil }
 		if err := (&state.config).setDefaults(); err != nil {
 			t.Fatal(err)
 		}

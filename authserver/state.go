@@ -53,8 +53,8 @@ func NewState(c StateConfig) (*State, error) {
 	return s, nil
 }
 
-func (s *State) sealer() (*secret.Sealer, error) {
-	key, err := s.config.SecretsKey()
+func (s *State) sealer(create bool) (*secret.Sealer, error) {
+	key, err := s.config.SecretsKey(create)
 	if err != nil {
 		return nil, err
 	}

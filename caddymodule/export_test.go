@@ -25,6 +25,6 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 }
 
 // LoadSecretsKey is what the server asks for the key of a file.
-func LoadSecretsKey(file string, log *slog.Logger) func() ([]byte, error) {
+func LoadSecretsKey(file string, log *slog.Logger) func(create bool) ([]byte, error) {
 	return (&secretsKey{file: file, log: log}).load
 }

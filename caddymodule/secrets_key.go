@@ -28,16 +28,22 @@ type secretsKey struct {
 	key []byte
 }
 
-// load returns the key; a file is read, or created, the first time. Errors are
-// not remembered, so that a file whose mode is mended works without a reload.
-func (k *secretsKey) load() ([]byte, error) {
+// load returns the key; a file is read, or created, the first time. A missing one
+// is only created where nothing has been sealed yet: beside a database that holds
+// sealed keys it has been lost, and a new one would hide that. Errors are not
+// remembered, so that a file that is mended works without a reload.
+func (k *secretsKey) load(create bool) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.key != nil {
 		return k.key, nil
 	}
 	key, err := readKeyFile(k.file)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil || !errors.Is(err, fs.ErrNotExist):
+	case !create:
+		err = fmt.Errorf("%s is missing, and the database holds keys that only it can open: restore it from a backup", k.file)
+	default:
 		var created bool
 		if created, err = createKeyFile(k.file); err != nil {
 			return nil, fmt.Errorf("secrets_key: %w", err)

@@ -41,7 +41,7 @@ func TestSecretsKeyFile(t *testing.T) {
 			if err := os.Chmod(file, tt.mode); err != nil { // whatever the umask
 				t.Fatal(err)
 			}
-			got, err := caddymodule.LoadSecretsKey(file, slog.New(slog.DiscardHandler))()
+			got, err := caddymodule.LoadSecretsKey(file, slog.New(slog.DiscardHandler))(true)
 			checkRefused(t, err, tt.want)
 			if err == nil && string(got) != secret {
 				t.Errorf("key = %q, want %q", got, secret)
@@ -52,7 +52,7 @@ func TestSecretsKeyFile(t *testing.T) {
 		})
 	}
 	t.Run("a folder", func(t *testing.T) {
-		_, err := caddymodule.LoadSecretsKey(t.TempDir(), slog.New(slog.DiscardHandler))()
+		_, err := caddymodule.LoadSecretsKey(t.TempDir(), slog.New(slog.DiscardHandler))(true)
 		checkRefused(t, err, "not a file")
 	})
 }
@@ -68,7 +68,7 @@ func TestSecretsKeyCreated(t *testing.T) {
 	for i := range keys {
 		load := caddymodule.LoadSecretsKey(file, slog.New(slog.NewTextHandler(&log, nil)))
 		wg.Go(func() {
-			key, err := load()
+			key, err := load(true)
 			if err != nil {
 				t.Error(err)
 			}
@@ -92,6 +92,24 @@ func TestSecretsKeyCreated(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v, want mode %04o", path, info, err, want)
 		}
+	}
+}
+
+// TestSecretsKeyLost: beside a database that holds sealed keys a missing file is
+// an error, never replaced; once it is back it is read.
+func TestSecretsKeyLost(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "g.db.key")
+	load := caddymodule.LoadSecretsKey(file, slog.New(slog.DiscardHandler))
+	_, err := load(false)
+	checkRefused(t, err, "restore it from a backup")
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Fatalf("%s: %v, want it to be missing still", file, err)
+	}
+	if err := os.WriteFile(file, []byte(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(false); err != nil {
+		t.Errorf("the restored file: %v", err)
 	}
 }
 

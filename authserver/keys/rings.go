@@ -21,8 +21,9 @@ import (
 // Rotated.
 type Config struct {
 	Store store.Keys
-	// Sealer is asked on first use and again after an error.
-	Sealer func() (*secret.Sealer, error)
+	// Sealer is asked on first use and again after an error. With create, the ring
+	// in question is empty, so that a missing key may be made.
+	Sealer func(create bool) (*secret.Sealer, error)
 	Now    func() time.Time
 	Log    *slog.Logger
 	// Generate draws a key for an algorithm. Default: jose's, RSA with 2048 bits.
@@ -148,15 +149,15 @@ func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
 
 // update reads the ring, changes it in the store if it is due, and keeps it.
 func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot) (*Ring, error) {
-	sealer, err := r.open()
-	if err != nil {
-		return nil, fmt.Errorf("secrets key: %w", err)
-	}
 	for range attempts {
 		now := r.c.Now().UTC().Truncate(time.Second)
 		records, version, err := r.c.Store.KeyRing(ctx, env.ID)
 		if err != nil {
 			return nil, fmt.Errorf("read key ring: %w", err)
+		}
+		sealer, err := r.open(len(records) == 0)
+		if err != nil {
+			return nil, fmt.Errorf("secrets key: %w", err)
 		}
 		planned, outcomes, err := plan(env, records, now, func(at store.KeySlot) (store.Key, error) {
 			return r.draw(sealer, env, at, now)
@@ -212,11 +213,11 @@ func (r *Rings) report(ctx context.Context, env *store.Environment, ring []store
 }
 
 // open gives the sealer, asking for the secrets key until it once succeeded.
-func (r *Rings) open() (*secret.Sealer, error) {
+func (r *Rings) open(create bool) (*secret.Sealer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sealer == nil {
-		s, err := r.c.Sealer()
+		s, err := r.c.Sealer(create)
 		if err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ func newRings(t *testing.T, s store.Keys, clock *testkit.Clock, master string, d
 	t.Helper()
 	return keys.New(keys.Config{
 		Store: s, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
-		Sealer: func() (*secret.Sealer, error) { return secret.NewSealer([]byte(master)) },
+		Sealer: func(bool) (*secret.Sealer, error) { return secret.NewSealer([]byte(master)) },
 		Generate: func(alg string) (*jose.SigningKey, error) {
 			if drawn != nil {
 				drawn.Add(1)
