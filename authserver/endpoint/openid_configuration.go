@@ -50,6 +50,9 @@ func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, _ *http.Request, env 
 // sorts the members. response_types_supported is required and empty: there is no
 // authorization endpoint to ask for any. subject_types and ID token algorithms
 // are required by OpenID Connect and true of every token that will be signed.
+//
+// Diverges: OIDC Discovery §3 requires authorization_endpoint; there is none yet,
+// and a document must not name what does not exist.
 func (e *OpenIDConfiguration) document(env *store.Environment) map[string]any {
 	methods := []string{
 		oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost, oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT,

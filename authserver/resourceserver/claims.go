@@ -56,6 +56,8 @@ func (is *issuer) checkIdentity(c *jose.Claims) Reason {
 // checkType keeps other kinds of JWT of the same issuer out (RFC 8725 §3.11,
 // RFC 9068 §4). at+jwt says what it is; "JWT" and an absent typ say nothing,
 // and then the claims must not have the shape of anything else.
+//
+// Diverges: RFC 9068 §4 accepts at+jwt alone, which most issuers do not write yet.
 func checkType(h *jose.Header, c *jose.Claims) Reason {
 	if h.TypeIs("at+jwt") {
 		return Allowed

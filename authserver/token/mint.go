@@ -60,6 +60,9 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 
 // claims encodes the claims set in a fixed order. env and org are there only for
 // the PingOne API.
+//
+// Diverges: RFC 9068 §2.2 requires sub; client-credentials tokens have none, as in
+// PingOne, because a client is not a user.
 func claims(env *store.Environment, t *store.AccessToken) []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, '{')
