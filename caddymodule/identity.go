@@ -24,6 +24,9 @@ import (
 //
 // A name with dots reaches into objects where no claim has the whole name.
 func claimText(c *jose.Claims, name string) (text string, ok bool) {
+	if text, ok := c.Text(name); ok {
+		return text, true
+	}
 	if v, ok := c.Value(name); ok {
 		return valueText(v)
 	}

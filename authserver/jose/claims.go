@@ -3,6 +3,7 @@ package jose
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,16 +23,25 @@ type Claims struct {
 	NotBefore time.Time // zero when absent
 	IssuedAt  time.Time // zero when absent
 
+	text    string         // the JSON text
 	members []member       // in the order sent
 	index   map[string]int // by name; nil while members are few
-	size    int            // of the JSON text
+	decoded atomic.Pointer[[]decodedMember]
 }
 
-// member is one member of a claims set.
+// member is one member of a claims set: where its name and its value are in the
+// text. It holds no pointer, since a cache may keep many claims sets and the
+// garbage collector would follow every one.
 type member struct {
-	name  string
-	text  string              // its value's JSON text
-	value atomic.Pointer[any] // decoded on first use; see Claims.Value
+	name, nameEnd   uint32 // between the quotes
+	value, valueEnd uint32
+	escaped         bool // the name
+}
+
+// decodedMember is a value that somebody has asked for; see Claims.Value.
+type decodedMember struct {
+	member int
+	value  any
 }
 
 // Claims parses the payload as a JWT claims set, strictly: one JSON object,
@@ -54,10 +64,10 @@ func ParseClaims(b []byte, lim Limits) (*Claims, error) {
 const fewMembers = 32
 
 func parseClaims(s string, lim Limits) (*Claims, error) {
-	c := &Claims{size: len(s), members: make([]member, 0, 16)}
-	err := scanObject(s, lim, func(name, text string) error {
-		c.members = append(c.members, member{name: name, text: text})
-		return c.registered(name, text)
+	c := &Claims{text: s, members: make([]member, 0, 16)}
+	err := scanMembers(s, lim, func(name string, at member) error {
+		c.members = append(c.members, at)
+		return c.registered(name, s[at.value:at.valueEnd])
 	})
 	if err != nil {
 		return nil, err
@@ -65,11 +75,24 @@ func parseClaims(s string, lim Limits) (*Claims, error) {
 	if len(c.members) > fewMembers {
 		c.index = make(map[string]int, len(c.members))
 		for i := range c.members {
-			c.index[c.members[i].name] = i
+			c.index[c.name(i)] = i
 		}
 	}
 	return c, nil
 }
+
+// name is the name of member i.
+func (c *Claims) name(i int) string {
+	m := &c.members[i]
+	name := c.text[m.name:m.nameEnd]
+	if m.escaped {
+		name = unescape(name)
+	}
+	return name
+}
+
+// value is the JSON text of member i's value.
+func (c *Claims) value(i int) string { return c.text[c.members[i].value:c.members[i].valueEnd] }
 
 // registered reads one member if it is one of the claims with a field.
 func (c *Claims) registered(name, text string) error {
@@ -160,57 +183,77 @@ func scopeMembers(s string) []string {
 	return list
 }
 
-// find gives the member of exactly this name, or nil.
-func (c *Claims) find(name string) *member {
+// find gives the member of exactly this name.
+func (c *Claims) find(name string) (i int, ok bool) {
 	if c.index != nil {
-		if i, ok := c.index[name]; ok {
-			return &c.members[i]
-		}
-		return nil
+		i, ok = c.index[name]
+		return i, ok
 	}
 	for i := range c.members {
-		if c.members[i].name == name {
-			return &c.members[i]
+		if c.name(i) == name {
+			return i, true
 		}
 	}
-	return nil
+	return 0, false
 }
 
 // Has reports whether the member is present, null included.
-func (c *Claims) Has(name string) bool { return c.find(name) != nil }
+func (c *Claims) Has(name string) bool {
+	_, ok := c.find(name)
+	return ok
+}
 
 // Raw gives the JSON text of one member, by its exact name, as sent. The slice
 // is the caller's.
 func (c *Claims) Raw(name string) (json.RawMessage, bool) {
-	m := c.find(name)
-	if m == nil {
+	i, ok := c.find(name)
+	if !ok {
 		return nil, false
 	}
-	return json.RawMessage(m.text), true
+	return json.RawMessage(c.value(i)), true
+}
+
+// Text gives one member that is a string. ok is false for any other kind, and
+// for an absent one. It allocates nothing unless the string has escapes.
+func (c *Claims) Text(name string) (text string, ok bool) {
+	i, ok := c.find(name)
+	if !ok {
+		return "", false
+	}
+	return textString(c.value(i))
 }
 
 // Value gives one member decoded (string, json.Number, bool, []any, map[string]any, nil).
 // The result is shared: callers must not change it. It is decoded on first use.
 func (c *Claims) Value(name string) (any, bool) {
-	m := c.find(name)
-	if m == nil {
+	i, ok := c.find(name)
+	if !ok {
 		return nil, false
 	}
-	v := m.value.Load()
-	if v == nil {
+	for {
+		known := c.decoded.Load()
+		var list []decodedMember
+		if known != nil {
+			list = *known
+		}
+		for _, d := range list {
+			if d.member == i {
+				return d.value, true
+			}
+		}
 		// Two that come first both decode; one result is kept.
-		decoded := decodeValue(m.text)
-		m.value.CompareAndSwap(nil, &decoded)
-		v = m.value.Load()
+		longer := append(slices.Clip(list), decodedMember{i, decodeValue(c.value(i))})
+		if c.decoded.CompareAndSwap(known, &longer) {
+			return longer[len(list)].value, true
+		}
 	}
-	return *v, true
 }
 
 // Names lists the members in the order sent.
 func (c *Claims) Names() []string {
 	names := make([]string, len(c.members))
 	for i := range c.members {
-		names[i] = c.members[i].name
+		names[i] = c.name(i)
 	}
 	return names
 }
@@ -218,8 +261,8 @@ func (c *Claims) Names() []string {
 // Size estimates the memory that c keeps alive, in bytes, for the cost bound
 // of a cache. Values decoded later are counted in advance.
 func (c *Claims) Size() int {
-	const perClaims, perMember, perString = 320, 64, 16
-	n := perClaims + 2*c.size + perMember*cap(c.members) + perString*(cap(c.Audience)+cap(c.Scope))
+	const perClaims, perMember, perString = 320, 20, 16
+	n := perClaims + 2*len(c.text) + perMember*cap(c.members) + perString*(cap(c.Audience)+cap(c.Scope))
 	if c.index != nil {
 		n += 48 * len(c.members)
 	}

@@ -19,8 +19,8 @@ func decodeValue(text string) any {
 	case '{':
 		m := make(map[string]any)
 		sc := rescan(text)
-		_ = sc.object(func(name, text string) error { // cannot fail: it was scanned before
-			m[name] = decodeValue(text)
+		_ = sc.object(func(name string, at member) error { // cannot fail: it was scanned before
+			m[name] = decodeValue(text[at.value:at.valueEnd])
 			return nil
 		})
 		return m

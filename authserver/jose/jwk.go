@@ -26,7 +26,8 @@ func readJWK(text string) (p jwkParams, err error) {
 		return p, errors.New("the JWK is not an object")
 	}
 	p.numbers = make(map[string]string)
-	err = rescan(text).object(func(name, text string) error {
+	err = rescan(text).object(func(name string, at member) error {
+		text := text[at.value:at.valueEnd]
 		switch name {
 		case "kty", "crv", "kid", "alg", "use":
 			s, ok := textString(text)

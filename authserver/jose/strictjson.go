@@ -19,6 +19,11 @@ type jsonScanner struct {
 // scanObject checks that s is one JSON object within the limits and calls each
 // with the outermost members in order.
 func scanObject(s string, lim Limits, each func(name, text string) error) error {
+	return scanMembers(s, lim, func(name string, at member) error { return each(name, s[at.value:at.valueEnd]) })
+}
+
+// scanMembers is scanObject for who wants to know where the members are.
+func scanMembers(s string, lim Limits, each func(name string, at member) error) error {
 	sc := jsonScanner{s: s, depth: lim.Depth, members: lim.Members}
 	sc.space()
 	if sc.i == len(s) || s[sc.i] != '{' {
@@ -102,7 +107,7 @@ func (sc *jsonScanner) count() error {
 }
 
 // object reads one object, its '{' being next. each may be nil.
-func (sc *jsonScanner) object(each func(name, text string) error) error {
+func (sc *jsonScanner) object(each func(name string, at member) error) error {
 	if err := sc.open(); err != nil {
 		return err
 	}
@@ -119,10 +124,12 @@ func (sc *jsonScanner) object(each func(name, text string) error) error {
 		if sc.i == len(sc.s) || sc.s[sc.i] != '"' {
 			return malformed("a JSON member has no name")
 		}
+		at := member{name: uint32(sc.i + 1)}
 		raw, escaped, err := sc.str()
 		if err != nil {
 			return err
 		}
+		at.nameEnd, at.escaped = uint32(sc.i-1), escaped
 		name := raw
 		if escaped {
 			name = unescape(raw)
@@ -136,12 +143,13 @@ func (sc *jsonScanner) object(each func(name, text string) error) error {
 		}
 		sc.i++
 		sc.space()
-		start := sc.i
+		at.value = uint32(sc.i)
 		if err := sc.value(); err != nil {
 			return err
 		}
+		at.valueEnd = uint32(sc.i)
 		if each != nil {
-			if err := each(name, sc.s[start:sc.i]); err != nil {
+			if err := each(name, at); err != nil {
 				return err
 			}
 		}
