@@ -140,9 +140,3 @@ func (a *authority) issueOne(request []byte) (string, error) {
 	}
 	return answer.AccessToken, nil
 }
-
-// driven makes a target of requests to one of the sites. Enough connections to let concurrent
-// writes share a commit.
-func (a *authority) driven(addr string, conns int, requests ...[]byte) *served {
-	return &served{server: a.server, load: &load{addr: addr, conns: conns, requests: requests, want: http.StatusOK}}
-}

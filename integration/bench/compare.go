@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,10 +21,20 @@ type target interface {
 	round(warm, window time.Duration) (sample, error)
 }
 
+// errSpent ends a duel early: a load that sends each request once has no more of
+// them. The round in which that happened does not count.
+var errSpent = errors.New("no request is left")
+
 // served is a load on a server.
 type served struct {
 	server *server
 	load   *load
+}
+
+// target makes a load for a server: requests in turn, each of whose answers must
+// have the status.
+func (b *bench) target(s *server, addr string, conns, status int, requests ...[]byte) *served {
+	return &served{server: s, load: &load{addr: addr, conns: conns, requests: requests, want: status, beside: b.upstream}}
 }
 
 func (s *served) round(warm, window time.Duration) (sample, error) {
@@ -39,6 +50,9 @@ func (s *served) round(warm, window time.Duration) (sample, error) {
 	})
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", s.server.name, err)
+	}
+	if s.load.once && s.load.left() == 0 {
+		return sample{}, errSpent
 	}
 	if t.answers == 0 {
 		return sample{heldUp: 1}, nil // others had the core all the time
@@ -73,6 +87,9 @@ func (d duel) run() (outcome, error) {
 	var o outcome
 	for played, undisturbed := 0, 0; undisturbed < d.pairs && played < d.pairs*3/2; played++ {
 		base, test, err := d.pair(played%2 == 1)
+		if errors.Is(err, errSpent) && played > 0 {
+			break
+		}
 		if err != nil {
 			return o, err
 		}

@@ -21,43 +21,84 @@ type driver struct {
 
 	start, now time.Time
 	sent       int
-	idle       []*client // connections without a request
-	inside     bool      // begin has passed, end has not
-	entered    time.Time // when inside became true
+	idle       []*client     // connections without a request
+	inside     bool          // begin has passed, end has not
+	entered    time.Time     // when inside became true
+	working    time.Duration // inside, with answers and requests
 }
 
-// drive sends until the round is over and then waits for the last answers, so that
-// the connections are quiet when it returns.
-func (d *driver) drive() error {
-	d.tally.micros = make([]uint32, 0, 1<<15)
-	d.now = d.start
-	giveUp := d.end.Add(10 * time.Second)
+func newDriver(l *load, r round) (*driver, error) {
+	if err := l.connect(); err != nil {
+		return nil, err
+	}
+	return &driver{load: l, round: r, idle: slices.Clone(l.open), start: time.Now(), tally: tally{micros: make([]uint32, 0, 1<<15)}}, nil
+}
+
+// spin plays the rounds of all drivers in one thread, with the upstream between
+// them, and never sleeps. A server that has to wake a sleeping core pays for
+// that, most of all in a virtual machine, and the more the less it keeps that
+// core busy: a slower server would look slower than it is.
+func spin(u *upstream, drivers ...*driver) error {
+	if u != nil {
+		u.turn.Lock()
+		defer u.turn.Unlock()
+	}
 	for {
-		for len(d.idle) > 0 && d.mayMore() {
-			c := d.idle[len(d.idle)-1]
-			d.idle = d.idle[:len(d.idle)-1]
-			if err := d.request(c); err != nil {
+		over := true
+		for _, d := range drivers {
+			finished, err := d.step()
+			if err != nil {
+				for _, d := range drivers {
+					d.close() // answers may still be on their way to the old connections
+				}
 				return err
 			}
+			over = over && finished
 		}
-		if d.over() && len(d.idle) == len(d.open) {
-			d.leave()
+		if over {
 			return nil
 		}
-		if d.now.After(giveUp) {
-			return fmt.Errorf("%d requests without an answer for 10 s", len(d.open)-len(d.idle))
-		}
-		ready, err := d.poll.wait(d.patience(giveUp))
-		if err != nil {
-			return err
-		}
-		d.tick()
-		for _, i := range ready {
-			if err := d.receive(d.open[i]); err != nil {
+		if u != nil {
+			if err := u.step(0); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// step does what can be done now. It is finished when the round is over and the
+// last answers have come, so that the connections are quiet then.
+func (d *driver) step() (finished bool, err error) {
+	d.tick()
+	for len(d.idle) > 0 && d.mayMore() {
+		c := d.idle[len(d.idle)-1]
+		d.idle = d.idle[:len(d.idle)-1]
+		if err := d.request(c); err != nil {
+			return false, err
+		}
+	}
+	if d.over() && len(d.idle) == len(d.open) {
+		d.leave()
+		return true, nil
+	}
+	const patience = 10 * time.Second
+	if d.now.Sub(d.end) > patience {
+		return false, fmt.Errorf("%d requests without an answer for %v", len(d.open)-len(d.idle), patience)
+	}
+	ready, err := d.poll.wait(0)
+	if err != nil || len(ready) == 0 {
+		return false, err
+	}
+	began := d.now
+	for _, i := range ready {
+		if err := d.receive(d.open[i]); err != nil {
+			return false, err
+		}
+	}
+	if d.inside {
+		d.working += time.Since(began)
+	}
+	return false, nil
 }
 
 // over reports whether nothing more is to be sent.
@@ -68,20 +109,6 @@ func (d *driver) over() bool {
 // mayMore reports whether a request is to be sent now.
 func (d *driver) mayMore() bool {
 	return !d.over() && (d.pace == 0 || float64(d.sent) <= d.now.Sub(d.start).Seconds()*float64(d.pace))
-}
-
-// patience is how long there may be nothing to do but to wait for answers.
-func (d *driver) patience(giveUp time.Time) time.Duration {
-	switch {
-	case d.pace > 0 && len(d.idle) > 0 && !d.over():
-		return time.Millisecond
-	case d.now.Before(d.begin):
-		return d.begin.Sub(d.now)
-	case d.now.Before(d.end):
-		return d.end.Sub(d.now)
-	default:
-		return giveUp.Sub(d.now)
-	}
 }
 
 func (d *driver) request(c *client) error {
@@ -129,6 +156,7 @@ func (d *driver) leave() {
 	}
 	d.inside = false
 	d.tally.window = d.now.Sub(d.entered)
+	d.tally.busy = d.working.Seconds() / d.tally.window.Seconds()
 	if d.counted != nil {
 		d.counted(false)
 	}

@@ -3,22 +3,22 @@ package main
 import (
 	"fmt"
 	"net"
-	"slices"
 	"syscall"
 	"time"
 )
 
 // load is a closed-loop generator: each of its connections sends a request, waits for the
 // whole answer and sends the next. Requests are ready-made bytes, taken in turn
-// by all connections together. Connections are kept from round to round. One
-// goroutine drives them all; a load is not for concurrent use.
+// by all connections together. Connections are kept from round to round. A load
+// is not for concurrent use; see spin for several at a time.
 type load struct {
 	addr     string
 	conns    int
 	requests [][]byte
-	want     int  // the status that every answer must have
-	once     bool // never send a request twice: a round ends with the requests
-	pace     int  // requests per second at most, in a round; 0: as many as are answered
+	want     int       // the status that every answer must have
+	once     bool      // never send a request twice: a round ends with the requests
+	pace     int       // requests per second at most, in a round; 0: as many as are answered
+	beside   *upstream // served by the same thread meanwhile; may be nil
 
 	next int // in requests, counting on
 	open []*client
@@ -37,6 +37,7 @@ type client struct {
 type tally struct {
 	answers int           // inside the window
 	window  time.Duration // that answers were counted in
+	busy    float64       // share of the window in which the load had something to do
 	micros  []uint32      // each counted answer's latency in microseconds, sorted
 }
 
@@ -69,14 +70,11 @@ func (l *load) count(n int) error {
 }
 
 func (l *load) run(r round) (tally, error) {
-	if err := l.connect(); err != nil {
+	d, err := newDriver(l, r)
+	if err != nil {
 		return tally{}, err
 	}
-	d := driver{load: l, round: r, idle: slices.Clone(l.open), start: time.Now()}
-	err := d.drive()
-	if err != nil {
-		l.close() // answers may still be on their way to the old connections
-	}
+	err = spin(l.beside, d)
 	return d.tally, err
 }
 

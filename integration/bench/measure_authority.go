@@ -25,7 +25,7 @@ func (b *bench) tokenEndpoint() error {
 		if err != nil {
 			return err
 		}
-		o, err := b.duel(raw, a.driven(a.addr, writerConns, a.tokenRequest(c.environment)), 10)
+		o, err := b.duel(raw, b.target(a.server, a.addr, writerConns, http.StatusOK, a.tokenRequest(c.environment)), 10)
 		raw.close()
 		if err != nil {
 			return err
@@ -67,8 +67,8 @@ func (b *bench) introspection() error {
 		return err
 	}
 	defer static.stop()
-	base := &served{server: static, load: &load{addr: addr, conns: gateConns, requests: requests, want: http.StatusOK}}
-	test := a.driven(a.addr, gateConns, requests...)
+	base := b.target(static, addr, gateConns, http.StatusOK, requests...)
+	test := b.target(a.server, a.addr, gateConns, http.StatusOK, requests...)
 	if err := test.load.count(2 * len(requests)); err != nil {
 		return err
 	}
@@ -133,8 +133,8 @@ func (b *bench) document(name, path string) error {
 		return err
 	}
 	defer static.stop()
-	base := &served{server: static, load: &load{addr: addr, conns: gateConns, requests: [][]byte{get(addr, path, "")}, want: http.StatusOK}}
-	o, err := b.duel(base, a.driven(a.addr, gateConns, get(a.addr, path, "")), 10)
+	base := b.target(static, addr, gateConns, http.StatusOK, get(addr, path, ""))
+	o, err := b.duel(base, b.target(a.server, a.addr, gateConns, http.StatusOK, get(a.addr, path, "")), 10)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (b *bench) gateLocal() error {
 	if _, err := a.answers(a.gate, get(a.gate, "/", tokens[0]), http.StatusOK); err != nil {
 		return err
 	}
-	o, err := b.duel(through(bare, bareAddr, tokens, http.StatusOK), through(a.server, a.gate, tokens, http.StatusOK), 10)
+	o, err := b.duel(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(a.server, a.gate, tokens, http.StatusOK), 10)
 	if err != nil {
 		return err
 	}

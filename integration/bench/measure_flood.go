@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -50,14 +49,14 @@ func (b *bench) floodWith(name string, good, bad []string) error {
 	if _, err := gate.answers(gateAddr, get(gateAddr, "/", good[0]), http.StatusOK); err != nil {
 		return err
 	}
-	passing := through(gate, gateAddr, good, http.StatusOK)
+	passing := b.through(gate, gateAddr, good, http.StatusOK)
 	if err := passing.load.count(2 * len(good)); err != nil {
 		return err
 	}
 	fetches, begin := b.issuer.jwksFetches.Load(), time.Now()
 
-	flooding := through(gate, gateAddr, bad, http.StatusUnauthorized)
-	o, err := b.duel(through(bare, bareAddr, good, http.StatusOK), flooding, 8)
+	flooding := b.through(gate, gateAddr, bad, http.StatusUnauthorized)
+	o, err := b.duel(b.through(bare, bareAddr, good, http.StatusOK), flooding, 8)
 	if err != nil {
 		return err
 	}
@@ -89,22 +88,25 @@ func (b *bench) goodAmong(bad, good *load, pace int) (undisturbed, disturbed, ra
 	bad.pace, good.pace = pace, pace
 	defer func() { bad.pace, good.pace = 0, 0 }()
 	probe := &load{addr: good.addr, conns: 2, requests: good.requests, want: good.want}
+	defer probe.close()
 	var calm, among, ratios []float64
 	for range b.pairs(8) {
 		var pair [2]float64
 		for i, others := range []*load{good, bad} {
-			var wait sync.WaitGroup
-			var othersErr error
-			wait.Go(func() { _, othersErr = others.send(0, 600*time.Millisecond, nil) })
-			t, err := probe.send(80*time.Millisecond, 420*time.Millisecond, nil)
-			wait.Wait()
+			begin := time.Now().Add(roundWarm)
+			r := round{begin: begin, end: begin.Add(roundWindow)}
+			crowd, err := newDriver(others, r)
 			if err != nil {
 				return 0, 0, 0, err
 			}
-			if othersErr != nil {
-				return 0, 0, 0, othersErr
+			probed, err := newDriver(probe, r)
+			if err != nil {
+				return 0, 0, 0, err
 			}
-			pair[i] = t.percentile(0.99)
+			if err := spin(b.upstream, crowd, probed); err != nil {
+				return 0, 0, 0, err
+			}
+			pair[i] = probed.tally.percentile(0.99)
 		}
 		calm, among, ratios = append(calm, pair[0]), append(among, pair[1]), append(ratios, pair[1]/pair[0])
 	}

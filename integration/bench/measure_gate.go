@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"time"
 )
 
 // What the gate's measures share.
@@ -28,8 +27,8 @@ func (b *bench) bareProxy() (*server, string, error) {
 }
 
 // through makes a target of a proxy and the tokens that it is to pass.
-func through(s *server, addr string, tokens []string, status int) *served {
-	return &served{server: s, load: &load{addr: addr, conns: gateConns, requests: gets(addr, "/", tokens), want: status}}
+func (b *bench) through(s *server, addr string, tokens []string, status int) *served {
+	return b.target(s, addr, gateConns, status, gets(addr, "/", tokens)...)
 }
 
 // gateHot is the main measure: what the check costs when the token is known.
@@ -66,8 +65,8 @@ func (b *bench) hotAgainst(name, binary, body, env string, judged bool) error {
 	if _, err := gate.answers(gateAddr, get(gateAddr, "/", tokens[0]), http.StatusOK); err != nil {
 		return err
 	}
-	base := through(bare, bareAddr, tokens, http.StatusOK)
-	test := through(gate, gateAddr, tokens, http.StatusOK)
+	base := b.through(bare, bareAddr, tokens, http.StatusOK)
+	test := b.through(gate, gateAddr, tokens, http.StatusOK)
 	o, err := b.duel(base, test, 14)
 	if err != nil {
 		return err
@@ -105,7 +104,7 @@ func (b *bench) gateMany() error {
 	if _, err := gate.answers(gateAddr, get(gateAddr, "/", tokens[0]), http.StatusOK); err != nil {
 		return err
 	}
-	base, test := through(bare, bareAddr, tokens, http.StatusOK), through(gate, gateAddr, tokens, http.StatusOK)
+	base, test := b.through(bare, bareAddr, tokens, http.StatusOK), b.through(gate, gateAddr, tokens, http.StatusOK)
 	if err := test.load.count(2 * manyTokens); err != nil { // twice: a cache may admit on the second sight only
 		return err
 	}
@@ -140,7 +139,7 @@ func (b *bench) gateNew() error {
 		return err
 	}
 	defer gate.stop()
-	tokens, err := b.mint(b.pairs(8) * 3200)
+	tokens, err := b.mint(b.pairs(8) * 3600)
 	if err != nil {
 		return err
 	}
@@ -148,18 +147,11 @@ func (b *bench) gateNew() error {
 		return err
 	}
 	tokens = tokens[1:]
-	base, test := through(bare, bareAddr, tokens, http.StatusOK), through(gate, gateAddr, tokens, http.StatusOK)
+	base, test := b.through(bare, bareAddr, tokens, http.StatusOK), b.through(gate, gateAddr, tokens, http.StatusOK)
 	test.load.once = true
-	round := duel{base: base, test: test, pairs: 1, warm: 50 * time.Millisecond, window: 300 * time.Millisecond}
-	var all outcome
-	for spent := 0; len(all.base) < b.pairs(8) && test.load.left() > spent; {
-		before := test.load.left()
-		o, err := round.run()
-		if err != nil {
-			return err
-		}
-		spent = (before - test.load.left()) * 5 / 4 // the next round may be a little faster
-		all.base, all.test = append(all.base, o.base...), append(all.test, o.test...)
+	all, err := b.duel(base, test, 8)
+	if err != nil {
+		return err
 	}
 	b.report.add(
 		requestRate("gate.new.rate", all, bareName).target(atLeast, 0.60),
@@ -192,8 +184,8 @@ func (b *bench) gateOpaque() error {
 		{"gate.opaque.10000", many, 0.95},
 	} {
 		asked := b.issuer.introspections.Load()
-		base := through(bare, bareAddr, c.tokens, http.StatusOK)
-		test := through(gate, gateAddr, c.tokens, http.StatusOK)
+		base := b.through(bare, bareAddr, c.tokens, http.StatusOK)
+		test := b.through(gate, gateAddr, c.tokens, http.StatusOK)
 		if err := test.load.count(2 * len(c.tokens)); err != nil {
 			return err
 		}

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"net/http"
-	"os"
-)
+import "net/http"
 
 // harness measures the measuring: a server against itself shows the error of
 // every other ratio, and the load's own use of its core, at the fastest answers
@@ -14,7 +11,7 @@ func (b *bench) harness() error {
 		return err
 	}
 	tokens := []string{opaquePrefix}
-	o, err := b.duel(through(bare, bareAddr, tokens, http.StatusOK), through(bare, bareAddr, tokens, http.StatusOK), 14)
+	o, err := b.duel(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(bare, bareAddr, tokens, http.StatusOK), 14)
 	if err != nil {
 		return err
 	}
@@ -23,18 +20,14 @@ func (b *bench) harness() error {
 		return err
 	}
 	defer static.stop()
-	fast := through(static, addr, tokens, http.StatusOK)
+	fast := b.through(static, addr, tokens, http.StatusOK)
 	var busy, rates []float64
 	for range b.pairs(4) {
-		before, known := cpuTime(os.Getpid())
-		t, err := fast.load.send(0, roundWindow, nil)
+		t, err := fast.load.send(roundWarm, roundWindow, nil)
 		if err != nil {
 			return err
 		}
-		if after, _ := cpuTime(os.Getpid()); known {
-			busy = append(busy, float64(after-before)/float64(t.window))
-		}
-		rates = append(rates, t.rate())
+		busy, rates = append(busy, t.busy), append(rates, t.rate())
 	}
 	_, disturbance, _ := o.of(held)
 	b.report.add(

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -54,7 +55,7 @@ func (b *bench) stored() error {
 			if err != nil {
 				return err
 			}
-			sides[i] = a.driven(a.addr, c.conns, requests...)
+			sides[i] = b.target(a.server, a.addr, c.conns, http.StatusOK, requests...)
 			if err := sides[i].load.count(2 * len(requests)); err != nil {
 				return err
 			}

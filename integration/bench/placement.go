@@ -21,8 +21,8 @@ func newPlacement() (placement, error) {
 	return placement{all: all, server: all[:1], load: all[1:2]}, nil
 }
 
-// settle moves this process to the load's core. Loader and upstream each wait in the
-// kernel there, with a P of their own, which costs nothing while they wait.
+// settle moves this process to the load's core. The thread that makes the load never
+// waits, so that what else happens here, as the foreign issuer, needs Ps of its own.
 func (p placement) settle() error {
 	runtime.GOMAXPROCS(4)
 	return pinSelf(p.load)

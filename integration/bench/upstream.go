@@ -15,6 +15,7 @@ var upstreamAnswer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCont
 type upstream struct {
 	listener net.Listener
 	poll     *poller
+	turn     sync.Mutex // held by whoever serves: a goroutine, or a load's thread during its rounds
 
 	mu    sync.Mutex
 	conns []*proxied // by poller id; nil once closed
@@ -69,25 +70,38 @@ func (u *upstream) accept() {
 	}
 }
 
+// serve answers between the rounds of loads.
 func (u *upstream) serve() {
 	for {
-		ready, err := u.poll.wait(time.Hour)
+		u.turn.Lock()
+		err := u.step(2 * time.Millisecond)
+		u.turn.Unlock()
 		if err != nil {
 			return
 		}
-		for _, id := range ready {
-			u.mu.Lock()
-			c := u.conns[id]
-			u.mu.Unlock()
-			if c == nil || c.answer() == nil {
-				continue
-			}
-			_ = c.conn.Close()
-			u.mu.Lock()
-			u.conns[id] = nil
-			u.mu.Unlock()
-		}
 	}
+}
+
+// step answers what has arrived, and waits for that if nothing has. Its caller
+// has the turn.
+func (u *upstream) step(patience time.Duration) error {
+	ready, err := u.poll.wait(patience)
+	if err != nil {
+		return err
+	}
+	for _, id := range ready {
+		u.mu.Lock()
+		c := u.conns[id]
+		u.mu.Unlock()
+		if c == nil || c.answer() == nil {
+			continue
+		}
+		_ = c.conn.Close()
+		u.mu.Lock()
+		u.conns[id] = nil
+		u.mu.Unlock()
+	}
+	return nil
 }
 
 // answer reads what has arrived and answers every head that it completes. An
