@@ -58,7 +58,7 @@ func pinSelf(cpus []int) error {
 }
 
 // startOn starts cmd on cpus: a child inherits the affinity of the thread that
-// forks it.
+// forks it. However this process ends, the child ends with it, paused or not.
 func startOn(cmd *exec.Cmd, cpus []int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -71,5 +71,6 @@ func startOn(cmd *exec.Cmd, cpus []int) error {
 		return err
 	}
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	return cmd.Start()
 }

@@ -8,17 +8,12 @@ import (
 	"time"
 )
 
-// sample is what one round of one target gave.
-type sample struct {
-	rate      float64 // per second
-	p99       float64 // milliseconds
-	cpuMicros float64 // processor time of the server per answer; 0 where it cannot be read
-	heldUp    float64 // share of the time in which the server could have run and did not: others had its core
-}
-
 // target is something that can be driven for a short while.
 type target interface {
-	round(warm, window time.Duration) (sample, error)
+	round(warm, window time.Duration) (slice, error)
+	// pause keeps the target from using its core until the next round.
+	pause()
+	resume()
 }
 
 // errSpent ends a duel early: a load that sends each request once has no more of
@@ -37,56 +32,72 @@ func (b *bench) target(s *server, addr string, conns, status int, requests ...[]
 	return &served{server: s, load: &load{addr: addr, conns: conns, requests: requests, want: status, beside: b.upstream}}
 }
 
-func (s *served) round(warm, window time.Duration) (sample, error) {
+func (s *served) round(warm, window time.Duration) (slice, error) {
 	var used, waited [2]time.Duration
-	var known [2]bool
 	t, err := s.load.send(warm, window, func(begin bool) {
 		i := 1
 		if begin {
 			i = 0
 		}
-		used[i], known[i] = cpuTime(s.server.pid())
-		waited[i] = heldUp(s.server.pid())
+		used[i], waited[i] = cpuTime(s.server.pid()), heldUp(s.server.pid())
 	})
 	if err != nil {
-		return sample{}, fmt.Errorf("%s: %w", s.server.name, err)
+		return slice{}, fmt.Errorf("%s: %w", s.server.name, err)
 	}
 	if s.load.once && s.load.left() == 0 {
-		return sample{}, errSpent
+		return slice{}, errSpent
 	}
-	if t.answers == 0 {
-		return sample{heldUp: 1}, nil // others had the core all the time
-	}
-	out := sample{rate: t.rate(), p99: t.percentile(0.99), heldUp: float64(waited[1]-waited[0]) / float64(t.window)}
-	if known[0] && known[1] {
-		out.cpuMicros = float64((used[1] - used[0]).Microseconds()) / float64(t.answers)
-	}
-	return out, nil
+	return slice{answers: t.answers, window: t.window, micros: t.micros, cpu: used[1] - used[0], heldUp: waited[1] - waited[0]}, nil
 }
 
+func (s *served) pause()  { s.server.pause() }
+func (s *served) resume() { s.server.resume() }
+
 // duel compares two targets by interleaved rounds.
+//
+// Where a machine's speed wanders, as a virtual one's does, neighbouring rounds
+// of 40 ms differ as much as neighbouring ones of a second: many short ones
+// compare better than few long ones. But the garbage collector works in bouts
+// that are longer than those rounds, and must be counted where it falls. So
+// rounds are summed up in blocks, blocks are what is compared, and a server whose
+// turn it is not is paused, lest it collect at the other's expense.
 type duel struct {
 	base, test   target
-	pairs        int
+	blocks       int
+	pairs        int // of rounds in a block
 	warm, window time.Duration
 }
 
-// outcome holds the rounds of a duel, pair by pair.
-type outcome struct {
-	base, test []sample
+// quickly has rounds for targets that answer within few milliseconds.
+func quickly(base, test target, blocks int) duel {
+	return duel{base: base, test: test, blocks: blocks, pairs: 10, warm: 5 * time.Millisecond, window: 40 * time.Millisecond}
 }
 
-// calm is the largest share of its time that a server may be held up in a round
-// for the round to count as undisturbed.
+// patiently has rounds that are long beside an answer that takes tens of
+// milliseconds.
+func patiently(base, test target, blocks int) duel {
+	return duel{base: base, test: test, blocks: blocks, pairs: 1, warm: 100 * time.Millisecond, window: 400 * time.Millisecond}
+}
+
+// lasts is how long the duel takes where nothing disturbs it.
+func (d duel) lasts() time.Duration {
+	return time.Duration(2*d.blocks*d.pairs) * (d.warm + d.window)
+}
+
+// calm is the largest share of its time that a server may be held up in a block
+// for the block to count as undisturbed.
 const calm = 0.03
 
-// run plays the pairs; which side begins changes each time, so that a drift of
-// the machine's speed helps neither. Where others use the server's core too, up
-// to half as many pairs again are played, and the least disturbed are kept.
+// run plays the blocks. Where others use the server's core too, up to half as many
+// again are played, and the least disturbed are kept.
 func (d duel) run() (outcome, error) {
+	d.base.pause()
+	d.test.pause()
+	defer d.base.resume()
+	defer d.test.resume()
 	var o outcome
-	for played, undisturbed := 0, 0; undisturbed < d.pairs && played < d.pairs*3/2; played++ {
-		base, test, err := d.pair(played%2 == 1)
+	for played, undisturbed := 0, 0; undisturbed < d.blocks && played < d.blocks*3/2; played++ {
+		base, test, err := d.block(played)
 		if errors.Is(err, errSpent) && played > 0 {
 			break
 		}
@@ -98,25 +109,34 @@ func (d duel) run() (outcome, error) {
 			undisturbed++
 		}
 	}
-	return o.calmest(d.pairs), nil
+	return o.calmest(d.blocks), nil
 }
 
-// pair plays one round of each side.
-func (d duel) pair(testFirst bool) (base, test sample, err error) {
-	if testFirst {
-		if test, err = d.test.round(d.warm, d.window); err == nil {
-			base, err = d.base.round(d.warm, d.window)
+// block plays the rounds of one block. Which side begins changes each time, so
+// that a drift of the machine's speed helps neither.
+func (d duel) block(n int) (base, test sample, err error) {
+	var sums [2]slice
+	for i := range 2 * d.pairs {
+		side := (i + (i/2+n)%2) % 2 // 0 1 1 0 0 1 1 0 …
+		t := [2]target{d.base, d.test}[side]
+		t.resume()
+		one, err := t.round(d.warm, d.window)
+		t.pause()
+		if err != nil {
+			return base, test, err
 		}
-		return base, test, err
+		sums[side].add(one)
 	}
-	if base, err = d.base.round(d.warm, d.window); err == nil {
-		test, err = d.test.round(d.warm, d.window)
-	}
-	return base, test, err
+	return sums[0].sample(), sums[1].sample(), nil
 }
 
-// calmest keeps the n pairs in which the servers were held up least. It looks at
-// nothing else: a pair is never chosen for its result.
+// outcome holds the blocks of a duel, both sides of each.
+type outcome struct {
+	base, test []sample
+}
+
+// calmest keeps the n blocks in which the servers were held up least. It looks at
+// nothing else: a block is never chosen for its result.
 func (o outcome) calmest(n int) outcome {
 	order := make([]int, len(o.base))
 	for i := range order {
@@ -132,15 +152,9 @@ func (o outcome) calmest(n int) outcome {
 	return kept
 }
 
-// Fields of a sample.
-func rate(s sample) float64      { return s.rate }
-func p99(s sample) float64       { return s.p99 }
-func cpuMicros(s sample) float64 { return s.cpuMicros }
-func held(s sample) float64      { return s.heldUp }
-
-// of gives the median of a field on both sides and the median of the pairs' ratios
-// (test to base). The latter is not the quotient of the former: a pair shares
-// the machine's mood.
+// of gives the median of a field on both sides and the median of the blocks'
+// ratios (test to base). The latter is not the quotient of the former: the sides
+// of a block share the machine's mood.
 func (o outcome) of(field func(sample) float64) (base, test, ratio float64) {
 	var bases, tests, ratios []float64
 	for i := range o.base {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math"
 	"testing"
 	"time"
 )
@@ -25,50 +27,75 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// drifting is a machine that halves its speed with every round.
+// drifting is a target on a machine that gets slower with every round.
 type drifting struct {
-	share float64
-	speed *float64
-	order *[]float64
+	name    string
+	answers int
+	machine *machine
 }
 
-func (d drifting) round(_, _ time.Duration) (sample, error) {
-	*d.speed /= 2
-	*d.order = append(*d.order, d.share)
-	return sample{rate: d.share * *d.speed}, nil
+type machine struct {
+	rounds string
+	speed  float64
+	awake  map[string]bool
 }
+
+func (d drifting) round(_, _ time.Duration) (slice, error) {
+	m := d.machine
+	for other := range m.awake {
+		if other != d.name {
+			return slice{}, fmt.Errorf("%s runs while it is the turn of %s", other, d.name)
+		}
+	}
+	m.rounds += d.name
+	m.speed *= 0.99
+	return slice{answers: int(float64(d.answers) * m.speed), window: time.Second}, nil
+}
+
+func (d drifting) pause()  { delete(d.machine.awake, d.name) }
+func (d drifting) resume() { d.machine.awake[d.name] = true }
 
 func TestDuelTakesTurns(t *testing.T) {
-	speed, order := 1024.0, []float64{}
-	o, err := duel{base: drifting{1, &speed, &order}, test: drifting{3, &speed, &order}, pairs: 4}.run()
+	m := &machine{speed: 1, awake: map[string]bool{"a": true, "b": true}}
+	d := duel{base: drifting{"a", 1_000_000, m}, test: drifting{"b", 3_000_000, m}, blocks: 2, pairs: 2}
+	o, err := d.run()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := order, []float64{1, 3, 3, 1, 1, 3, 3, 1}; len(got) != len(want) {
-		t.Fatalf("rounds = %v, want %v", got, want)
-	} else {
-		for i := range want {
-			if got[i] != want[i] {
-				t.Fatalf("rounds = %v, want %v", got, want)
-			}
-		}
+	if got, want := m.rounds, "abba"+"baab"; got != want {
+		t.Errorf("rounds = %s, want %s", got, want)
 	}
-	// Half of the pairs see the test at half speed, half see the base so: 1.5 and 6.
-	if _, _, ratio := o.of(rate); ratio != 3.75 {
-		t.Errorf("ratio = %v, want 3.75", ratio)
+	if _, _, ratio := o.of(rate); math.Abs(ratio-3) > 0.001 {
+		t.Errorf("ratio = %v, want 3: the drift is the same for both", ratio)
+	}
+	if len(m.awake) != 2 {
+		t.Errorf("awake afterwards = %v, want both", m.awake)
 	}
 }
 
-func TestCalmestPairsAreKept(t *testing.T) {
+func TestSliceSumsUp(t *testing.T) {
+	var s slice
+	s.add(slice{answers: 100, window: time.Second, cpu: time.Millisecond, micros: []uint32{9000, 1000}})
+	s.add(slice{answers: 300, window: time.Second, cpu: 3 * time.Millisecond, micros: []uint32{2000}, heldUp: time.Second})
+	want := sample{rate: 200, p99: 9, cpuMicros: 10, heldUp: 0.5}
+	if got := s.sample(); got != want {
+		t.Errorf("sample = %+v, want %+v", got, want)
+	}
+	if got := (slice{window: time.Second}).sample(); got.heldUp != 1 {
+		t.Errorf("held up = %v where nothing was answered, want 1", got.heldUp)
+	}
+}
+
+func TestCalmestBlocksAreKept(t *testing.T) {
 	o := outcome{
 		base: []sample{{rate: 1, heldUp: 0.5}, {rate: 2}, {rate: 3}, {rate: 4, heldUp: 0.01}},
 		test: []sample{{rate: 1}, {rate: 2, heldUp: 0.02}, {rate: 3, heldUp: 0.9}, {rate: 4}},
 	}
 	kept := o.calmest(2)
 	if len(kept.base) != 2 || kept.base[0].rate != 4 || kept.test[0].rate != 4 || kept.base[1].rate != 2 || kept.test[1].rate != 2 {
-		t.Errorf("kept = %+v, want the pairs 4 and 2", kept)
+		t.Errorf("kept = %+v, want the blocks 4 and 2", kept)
 	}
 	if all := o.calmest(9); len(all.base) != 4 {
-		t.Errorf("kept = %d of 4 pairs, want all when more are asked for", len(all.base))
+		t.Errorf("kept = %d of 4 blocks, want all when more are asked for", len(all.base))
 	}
 }

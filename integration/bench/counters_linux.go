@@ -10,16 +10,16 @@ import (
 )
 
 // cpuTime is the processor time that a process has used, by its CPU clock: user
-// and system, all threads, in nanoseconds. ok is false when it cannot be read.
-func cpuTime(pid int) (t time.Duration, ok bool) {
+// and system, all threads. It is 0 when it cannot be read.
+func cpuTime(pid int) time.Duration {
 	// The kernel's clock id of another process: the complement of the pid beside
 	// the number of the scheduler's clock (see clock_getcpuclockid(3)).
 	const schedulerClock = 2
 	var ts unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|schedulerClock), &ts); err != nil {
-		return 0, false
+		return 0
 	}
-	return time.Duration(ts.Nano()), true
+	return time.Duration(ts.Nano())
 }
 
 // heldUp is how long the threads of a process have been ready to run and were

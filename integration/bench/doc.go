@@ -4,11 +4,11 @@
 //
 //	go run ./integration/bench [-quick] [-only regexp] [-list]
 //
-// How it measures. The machine's speed is not to be trusted from one minute to
-// the next, so no number stands alone: each measure is a pair of targets whose
-// short rounds are interleaved (A B, B A, A B, …), and what counts is the median
-// of the rounds' ratios. Servers run with GOMAXPROCS=1 on the first core; this
-// process (loader, upstream, foreign issuer) runs on the second. Instructions
+// How it measures. The machine's speed is not to be trusted from one moment to
+// the next, so no number stands alone: each measure is a duel of two targets in
+// short interleaved rounds (A B B A A B …), summed up in blocks, and what counts
+// is the median of the blocks' ratios. Servers run with GOMAXPROCS=1 on the first
+// core; this process (loader, upstream, foreign issuer) runs on the second. Instructions
 // per request are counted with perf where the machine has counters, and CPU time
 // per request everywhere.
 //

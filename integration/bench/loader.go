@@ -41,17 +41,6 @@ type tally struct {
 	micros  []uint32      // each counted answer's latency in microseconds, sorted
 }
 
-func (t tally) rate() float64 { return float64(t.answers) / t.window.Seconds() }
-
-// percentile gives the latency in milliseconds below which share of the answers came.
-func (t tally) percentile(share float64) float64 {
-	if len(t.micros) == 0 {
-		return 0
-	}
-	i := min(int(float64(len(t.micros))*share), len(t.micros)-1)
-	return float64(t.micros[i]) / 1000
-}
-
 // left is how many requests have not been sent yet.
 func (l *load) left() int { return max(0, len(l.requests)-l.next) }
 

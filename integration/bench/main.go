@@ -166,29 +166,21 @@ func (b *bench) progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "[%6.1fs] %s\n", time.Since(b.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// pairs is how many pairs of rounds a measure plays.
-func (b *bench) pairs(n int) int {
+// blocks is how many blocks of rounds a measure plays.
+func (b *bench) blocks(n int) int {
 	if b.quick {
 		return 3
 	}
 	return n
 }
 
-// The usual round is long enough for thousands of answers, and short enough for
-// the machine to keep its speed.
-const (
-	roundWarm   = 80 * time.Millisecond
-	roundWindow = 420 * time.Millisecond
-)
-
-// duel compares by the usual rounds.
-func (b *bench) duel(base, test target, pairs int) (o outcome, err error) {
-	d := duel{base: base, test: test, pairs: b.pairs(pairs), warm: roundWarm, window: roundWindow}
+// play runs a duel, with profiles where they are asked for.
+func (b *bench) play(d duel) (o outcome, err error) {
+	d.blocks = b.blocks(d.blocks)
 	if !b.profile {
 		return d.run()
 	}
-	lasts := time.Duration(2*d.pairs) * (d.warm + d.window)
-	err = b.profiled(base, test, lasts, func() error {
+	err = b.profiled(d.base, d.test, d.lasts(), func() error {
 		o, err = d.run()
 		return err
 	})

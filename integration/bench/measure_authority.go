@@ -25,7 +25,7 @@ func (b *bench) tokenEndpoint() error {
 		if err != nil {
 			return err
 		}
-		o, err := b.duel(raw, b.target(a.server, a.addr, writerConns, http.StatusOK, a.tokenRequest(c.environment)), 10)
+		o, err := b.play(patiently(raw, b.target(a.server, a.addr, writerConns, http.StatusOK, a.tokenRequest(c.environment)), 10))
 		raw.close()
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (b *bench) introspection() error {
 	if err := test.load.count(2 * len(requests)); err != nil {
 		return err
 	}
-	o, err := b.duel(base, test, 10)
+	o, err := b.play(quickly(base, test, 10))
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (b *bench) document(name, path string) error {
 	}
 	defer static.stop()
 	base := b.target(static, addr, gateConns, http.StatusOK, get(addr, path, ""))
-	o, err := b.duel(base, b.target(a.server, a.addr, gateConns, http.StatusOK, get(a.addr, path, "")), 10)
+	o, err := b.play(quickly(base, b.target(a.server, a.addr, gateConns, http.StatusOK, get(a.addr, path, "")), 10))
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (b *bench) gateLocal() error {
 	if _, err := a.answers(a.gate, get(a.gate, "/", tokens[0]), http.StatusOK); err != nil {
 		return err
 	}
-	o, err := b.duel(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(a.server, a.gate, tokens, http.StatusOK), 10)
+	o, err := b.play(quickly(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(a.server, a.gate, tokens, http.StatusOK), 10))
 	if err != nil {
 		return err
 	}

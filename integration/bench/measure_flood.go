@@ -56,7 +56,7 @@ func (b *bench) floodWith(name string, good, bad []string) error {
 	fetches, begin := b.issuer.jwksFetches.Load(), time.Now()
 
 	flooding := b.through(gate, gateAddr, bad, http.StatusUnauthorized)
-	o, err := b.duel(b.through(bare, bareAddr, good, http.StatusOK), flooding, 8)
+	o, err := b.play(quickly(b.through(bare, bareAddr, good, http.StatusOK), flooding, 8))
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,11 @@ func (b *bench) goodAmong(bad, good *load, pace int) (undisturbed, disturbed, ra
 	probe := &load{addr: good.addr, conns: 2, requests: good.requests, want: good.want}
 	defer probe.close()
 	var calm, among, ratios []float64
-	for range b.pairs(8) {
+	for range b.blocks(8) {
 		var pair [2]float64
 		for i, others := range []*load{good, bad} {
-			begin := time.Now().Add(roundWarm)
-			r := round{begin: begin, end: begin.Add(roundWindow)}
+			begin := time.Now().Add(80 * time.Millisecond)
+			r := round{begin: begin, end: begin.Add(400 * time.Millisecond)}
 			crowd, err := newDriver(others, r)
 			if err != nil {
 				return 0, 0, 0, err
@@ -106,7 +106,7 @@ func (b *bench) goodAmong(bad, good *load, pace int) (undisturbed, disturbed, ra
 			if err := spin(b.upstream, crowd, probed); err != nil {
 				return 0, 0, 0, err
 			}
-			pair[i] = probed.tally.percentile(0.99)
+			pair[i] = percentile(probed.tally.micros, 0.99)
 		}
 		calm, among, ratios = append(calm, pair[0]), append(among, pair[1]), append(ratios, pair[1]/pair[0])
 	}

@@ -36,7 +36,7 @@ func (b *bench) footprint() error {
 	}
 	type run struct{ start, memory []float64 }
 	var stock, gatehouse run
-	for range b.pairs(7) {
+	for range b.blocks(7) {
 		for _, side := range []struct {
 			run     *run
 			binary  string

@@ -67,7 +67,7 @@ func (b *bench) hotAgainst(name, binary, body, env string, judged bool) error {
 	}
 	base := b.through(bare, bareAddr, tokens, http.StatusOK)
 	test := b.through(gate, gateAddr, tokens, http.StatusOK)
-	o, err := b.duel(base, test, 14)
+	o, err := b.play(quickly(base, test, 14))
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (b *bench) gateMany() error {
 	if err := test.load.count(2 * manyTokens); err != nil { // twice: a cache may admit on the second sight only
 		return err
 	}
-	o, err := b.duel(base, test, 10)
+	o, err := b.play(quickly(base, test, 10))
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (b *bench) gateNew() error {
 		return err
 	}
 	defer gate.stop()
-	tokens, err := b.mint(b.pairs(8) * 3600)
+	tokens, err := b.mint(b.blocks(8) * 3600)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (b *bench) gateNew() error {
 	tokens = tokens[1:]
 	base, test := b.through(bare, bareAddr, tokens, http.StatusOK), b.through(gate, gateAddr, tokens, http.StatusOK)
 	test.load.once = true
-	all, err := b.duel(base, test, 8)
+	all, err := b.play(quickly(base, test, 8))
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (b *bench) gateOpaque() error {
 		if err := test.load.count(2 * len(c.tokens)); err != nil {
 			return err
 		}
-		o, err := b.duel(base, test, 10)
+		o, err := b.play(quickly(base, test, 10))
 		if err != nil {
 			return err
 		}

@@ -40,11 +40,12 @@ func (b *bench) stored() error {
 	for _, c := range []struct {
 		name  string
 		conns int
+		duel  func(base, test target, blocks int) duel
 		ask   func(*authority) ([][]byte, error)
 	}{
-		{"token.rs256", writerConns, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(rsaEnvironment)}, nil }},
-		{"token.es256", writerConns, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(ecEnvironment)}, nil }},
-		{"introspect", gateConns, func(a *authority) ([][]byte, error) {
+		{"token.rs256", writerConns, patiently, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(rsaEnvironment)}, nil }},
+		{"token.es256", writerConns, patiently, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(ecEnvironment)}, nil }},
+		{"introspect", gateConns, quickly, func(a *authority) ([][]byte, error) {
 			tokens, err := a.issue(rsaEnvironment, 500)
 			return introspections(a, tokens), err
 		}},
@@ -60,7 +61,7 @@ func (b *bench) stored() error {
 				return err
 			}
 		}
-		o, err := b.duel(sides[0], sides[1], 10)
+		o, err := b.play(c.duel(sides[0], sides[1], 10))
 		if err != nil {
 			return err
 		}

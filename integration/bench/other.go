@@ -19,7 +19,7 @@ func pinSelf([]int) error { return errLinuxOnly }
 
 func startOn(*exec.Cmd, []int) error { return errLinuxOnly }
 
-func cpuTime(int) (time.Duration, bool) { return 0, false }
+func cpuTime(int) time.Duration { return 0 }
 
 func heldUp(int) time.Duration { return 0 }
 

@@ -95,8 +95,13 @@ func (s *server) lastWords() string {
 	return strings.TrimSpace(string(text[max(0, len(text)-600):]))
 }
 
+// pause stops the process where it is; resume lets it go on.
+func (s *server) pause()  { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *server) resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+
 // stop ends the server and waits for it.
 func (s *server) stop() {
+	s.resume()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
 	select {
 	case <-s.ended:

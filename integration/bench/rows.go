@@ -31,7 +31,7 @@ func (b *bench) instructions(name string, base, test *served, against string) re
 		return missing(name, unit, errNotCounted.Error())
 	}
 	var bases, tests, ratios []float64
-	for range b.pairs(3) {
+	for range b.blocks(3) {
 		plain, err := instructionsPerRequest(base, 3000)
 		if err != nil {
 			return missing(name, unit, err.Error())

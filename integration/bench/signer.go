@@ -51,16 +51,21 @@ func (s *signer) close() {
 	_ = s.cmd.Wait()
 }
 
-func (s *signer) round(_, window time.Duration) (sample, error) {
+func (s *signer) round(_, window time.Duration) (slice, error) {
+	used := cpuTime(s.cmd.Process.Pid)
 	if _, err := fmt.Fprintln(s.tell, window.Microseconds()); err != nil {
-		return sample{}, err
+		return slice{}, err
 	}
 	var count, micros int64
 	if _, err := fmt.Fscanln(s.reply, &count, &micros); err != nil {
-		return sample{}, err
+		return slice{}, err
 	}
-	return sample{rate: float64(count) / float64(micros) * 1e6, cpuMicros: float64(micros) / float64(count)}, nil
+	return slice{answers: int(count), window: time.Duration(micros) * time.Microsecond, cpu: cpuTime(s.cmd.Process.Pid) - used}, nil
 }
+
+// A signer does nothing between its rounds by itself.
+func (s *signer) pause()  {}
+func (s *signer) resume() {}
 
 // signOnDemand is the child: for each line with a number of microseconds it signs
 // for that long, and answers with how often and how long it did.
