@@ -123,7 +123,7 @@ func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Re
 	ttl := in.config.TTL
 	e := jwt
 	if e == nil {
-		e = newEntry(&Token{Claims: a.claims, issuer: in.issuer}, asked)
+		e = newEntry(Token{Claims: a.claims, issuer: in.issuer}, asked)
 	} else {
 		ttl = in.issuer.config.RecheckEvery
 		if exp := a.claims.Expiry; !exp.IsZero() {

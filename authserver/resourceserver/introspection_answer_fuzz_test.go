@@ -34,7 +34,7 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 			return
 		}
 		if is.checkAnswer(a.claims, false, now) == Allowed {
-			e := newEntry(&Token{Claims: a.claims, issuer: is}, now)
+			e := newEntry(Token{Claims: a.claims, issuer: is}, now)
 			e.believeFor(time.Minute, time.Minute)
 			if e.fresh > e.stale || e.stale > e.end || e.size() <= 0 {
 				t.Fatalf("entry of %q = %+v", body, e)

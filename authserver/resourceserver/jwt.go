@@ -23,7 +23,7 @@ func (is *issuer) verifyJWT(ctx context.Context, jws *jose.JWS, claims *jose.Cla
 	if why := is.checkClaims(claims, now); why != Allowed {
 		return nil, outcome{why: why, issuer: is.index}
 	}
-	e := newEntry(&Token{Claims: claims, issuer: is}, now)
+	e := newEntry(Token{Claims: claims, issuer: is}, now)
 	e.keys = generation
 	return e, outcome{issuer: is.index}
 }

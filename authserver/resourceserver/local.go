@@ -31,7 +31,7 @@ func (is *issuer) verifyLocal(ctx context.Context, jws *jose.JWS, claims *jose.C
 	if o := is.checkRevoked(claims); o.why != Allowed {
 		return nil, o
 	}
-	e := newEntry(&Token{Claims: claims, issuer: is}, now)
+	e := newEntry(Token{Claims: claims, issuer: is}, now)
 	e.kid = key.ID
 	e.epoch.Store(epoch)
 	return e, outcome{issuer: is.index}
@@ -64,7 +64,7 @@ func (v *Verifier) recheckLocal(ctx context.Context, raw string, e *entry, epoch
 	switch {
 	case o.why == Allowed:
 		e.epoch.Store(epoch)
-		return e.token, o, true
+		return &e.token, o, true
 	case o.why == Revoked:
 		e.dead.Store(true)
 		v.good.Drop(raw)

@@ -180,7 +180,7 @@ func (v *Verifier) reuse(ctx context.Context, raw string, e *entry, now time.Tim
 			return v.recheckLocal(ctx, raw, e, epoch)
 		}
 	}
-	return e.token, outcome{issuer: is.index}, true
+	return &e.token, outcome{issuer: is.index}, true
 }
 
 // fresh verifies a token and remembers the result. known is an earlier good
@@ -203,7 +203,7 @@ func (v *Verifier) fresh(ctx context.Context, raw string, known *entry, now time
 	if !remembered {
 		v.remember(raw, e, now)
 	}
-	return e.token, o, path
+	return &e.token, o, path
 }
 
 // route sends the token to the issuer that it names, or, when it is opaque, to the one that is
