@@ -73,10 +73,9 @@ func quickly(base, test target, blocks int) duel {
 	return duel{base: base, test: test, blocks: blocks, pairs: 10, warm: 5 * time.Millisecond, window: 40 * time.Millisecond}
 }
 
-// patiently has rounds that are long beside an answer that takes tens of
-// milliseconds.
+// patiently has rounds for targets that take some ten milliseconds to answer.
 func patiently(base, test target, blocks int) duel {
-	return duel{base: base, test: test, blocks: blocks, pairs: 1, warm: 100 * time.Millisecond, window: 400 * time.Millisecond}
+	return duel{base: base, test: test, blocks: blocks, pairs: 3, warm: 60 * time.Millisecond, window: 140 * time.Millisecond}
 }
 
 // lasts is how long the duel takes where nothing disturbs it.

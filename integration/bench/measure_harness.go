@@ -19,7 +19,7 @@ func (b *bench) harness() error {
 	}
 	defer twin.stop()
 	tokens := []string{opaquePrefix}
-	o, err := b.play(quickly(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(twin, twinAddr, tokens, http.StatusOK), 14))
+	o, err := b.play(quickly(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(twin, twinAddr, tokens, http.StatusOK), 10))
 	if err != nil {
 		return err
 	}

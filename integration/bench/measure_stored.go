@@ -43,8 +43,8 @@ func (b *bench) stored() error {
 		duel  func(base, test target, blocks int) duel
 		ask   func(*authority) ([][]byte, error)
 	}{
-		{"token.rs256", writerConns, patiently, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(rsaEnvironment)}, nil }},
-		{"token.es256", writerConns, patiently, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(ecEnvironment)}, nil }},
+		{"token.rs256", rsaConns, patiently, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(rsaEnvironment)}, nil }},
+		{"token.es256", ecConns, patiently, func(a *authority) ([][]byte, error) { return [][]byte{a.tokenRequest(ecEnvironment)}, nil }},
 		{"introspect", gateConns, quickly, func(a *authority) ([][]byte, error) {
 			tokens, err := a.issue(rsaEnvironment, 500)
 			return introspections(a, tokens), err
