@@ -23,6 +23,11 @@ type Claims struct {
 	NotBefore time.Time // zero when absent
 	IssuedAt  time.Time // zero when absent
 
+	// What the usual Audience and Scope are slices of: a part of the claims set, not
+	// an object more for each.
+	audience [1]string
+	scope    [4]string
+
 	text    string         // the JSON text
 	members []member       // in the order sent
 	index   map[string]int // by name; nil while members are few
@@ -107,7 +112,7 @@ func (c *Claims) registered(name, text string) error {
 	case "client_id":
 		c.ClientID, ok = textString(text)
 	case "aud":
-		c.Audience, ok = audience(text)
+		c.Audience, ok = audience(text, c.audience[:0:1])
 	case "exp":
 		c.Expiry, ok = numericDate(text)
 	case "nbf":
@@ -118,7 +123,7 @@ func (c *Claims) registered(name, text string) error {
 		// A scope that is not a string grants nothing. The token is not refused
 		// for it: whether any scope is needed is the policy's question.
 		if scope, ok := textString(text); ok {
-			c.Scope = scopeMembers(scope)
+			c.Scope = slices.Clip(scopeMembers(scope, c.scope[:0]))
 		}
 	}
 	if !ok {
@@ -128,15 +133,14 @@ func (c *Claims) registered(name, text string) error {
 }
 
 // audience reads aud: a string or an array of them (RFC 7519 §4.1.3). An empty
-// string names nobody and is refused.
-func audience(text string) ([]string, bool) {
+// string names nobody and is refused. The result is appended to list.
+func audience(text string, list []string) ([]string, bool) {
 	if s, ok := textString(text); ok {
-		return []string{s}, s != ""
+		return append(list, s), s != ""
 	}
 	if text[0] != '[' {
 		return nil, false
 	}
-	var list []string
 	good := true
 	_ = rescan(text).elements(func(text string) error { // cannot fail: it was scanned before
 		s, ok := textString(text)
@@ -144,6 +148,9 @@ func audience(text string) ([]string, bool) {
 		list = append(list, s)
 		return nil
 	})
+	if len(list) == 0 {
+		return nil, good
+	}
 	return list, good
 }
 
@@ -169,12 +176,13 @@ func numericDate(text string) (time.Time, bool) {
 }
 
 // scopeMembers splits at single spaces and nothing else (RFC 6749 §3.3): a tab
-// or a comma is part of a member, which then equals no scope.
-func scopeMembers(s string) []string {
+// or a comma is part of a member, which then equals no scope. The result is
+// appended to list, unless there is nothing in it.
+func scopeMembers(s string, list []string) []string {
 	if s == "" {
 		return nil
 	}
-	list := make([]string, 0, 1+strings.Count(s, " "))
+	list = slices.Grow(list, 1+strings.Count(s, " "))
 	for m := range strings.SplitSeq(s, " ") {
 		if m != "" {
 			list = append(list, m)
@@ -261,7 +269,7 @@ func (c *Claims) Names() []string {
 // Size estimates the memory that c keeps alive, in bytes, for the cost bound
 // of a cache. Values decoded later are counted in advance.
 func (c *Claims) Size() int {
-	const perClaims, perMember, perString = 320, 20, 16
+	const perClaims, perMember, perString = 400, 20, 16
 	n := perClaims + 2*len(c.text) + perMember*cap(c.members) + perString*(cap(c.Audience)+cap(c.Scope))
 	if c.index != nil {
 		n += 48 * len(c.members)

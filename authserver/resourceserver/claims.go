@@ -109,12 +109,11 @@ func declaredKind(c *jose.Claims) (says, isAccess bool) {
 		{"tokenName", []string{"access_token"}},
 		{"token_use", []string{"access", "access_token"}},
 	} {
-		v, present := c.Value(kind.claim)
-		if !present {
+		if !c.Has(kind.claim) {
 			continue
 		}
 		says = true
-		s, _ := v.(string)
+		s, _ := c.Text(kind.claim)
 		isAccess = isAccess && slices.Contains(kind.values, s)
 	}
 	return says, says && isAccess

@@ -25,18 +25,17 @@ func parseAnswer(body []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	active, ok := claims.Value("active")
+	active, ok := claims.Raw("active")
 	if !ok {
 		return answer{}, errors.New("the answer has no member active")
 	}
-	yes, ok := active.(bool)
-	if !ok {
-		return answer{}, errors.New("active is not a boolean")
-	}
-	if !yes {
+	switch string(active) {
+	case "true":
+		return answer{active: true, claims: claims}, nil
+	case "false":
 		return answer{}, nil
 	}
-	return answer{active: true, claims: claims}, nil
+	return answer{}, errors.New("active is not a boolean")
 }
 
 // checkAnswer judges what the issuer said about an active token. Members that a
@@ -46,10 +45,10 @@ func (is *issuer) checkAnswer(c *jose.Claims, verified bool, now time.Time) Reas
 	if c.Has("iss") && c.Issuer != is.config.Issuer {
 		return BadClaims
 	}
-	if v, present := c.Value("token_type"); present {
+	if c.Has("token_type") {
 		// RFC 6749 §7.1 names the type; some name the token instead. A type that is bound to a
 		// key (DPoP) proves nothing when presented as a bearer token.
-		s, _ := v.(string)
+		s, _ := c.Text("token_type")
 		if !strings.EqualFold(s, "Bearer") && s != "access_token" {
 			return BadType
 		}
