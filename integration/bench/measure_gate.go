@@ -116,7 +116,7 @@ func (b *bench) gateMany() error {
 	if err != nil {
 		return err
 	}
-	// The caches' own bounds, 64 and 8 MiB by default, and as much again for the
+	// Less than the caches' own bounds, 64 and 16 MiB by default, and as much again for the
 	// collector, which lets the heap double between its rounds.
 	const memoryBound = 2 * (64 + 8)
 	b.report.add(
