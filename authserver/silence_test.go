@@ -1,10 +1,8 @@
 package authserver_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
@@ -13,7 +11,7 @@ import (
 // TestSilence: whatever is sent and whatever goes wrong, no secret and no token
 // gets into the log at any level, or into an error's body.
 func TestSilence(t *testing.T) {
-	var logged lockedBuffer
+	var logged testkit.Buffer
 	broken := &faulty{Store: testkit.Store(t)}
 	g := newRig(t, rigOptions{store: broken, log: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	token := g.token(envA, basicClient)
@@ -51,21 +49,4 @@ func TestSilence(t *testing.T) {
 			t.Errorf("an error body has %.20q", s)
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -1,42 +1,23 @@
 package resourceserver_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
-
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // Property 7 of the catalogue: neither errors nor logs repeat a token or a secret.
 func TestSilence(t *testing.T) {
 	const secret = "very-secret-of-the-gate"
 	c := newClock()
-	var log lockedBuffer
+	var log testkit.Buffer
 	keys, asked := newProvider(t, keySet(rsaKey())), newProvider(t, nil)
 	is := asked.introspected()
 	is.Introspection.ClientSecret = secret
