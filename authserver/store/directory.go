@@ -11,6 +11,9 @@ type Environment struct {
 	Name         string
 	Organization string // UUID; the org claim of PingOne API tokens
 	Issuer       string // byte-exact iss
+	// AllIssuers are the iss values that tokens of this environment may have, custom domains
+	// included; nil means Issuer alone.
+	AllIssuers []string
 	// APIAudience is the audience of the PingOne-shaped management API.
 	APIAudience string
 	// SigningAlgorithm signs access tokens: RS256 (default), PS256, ES256, EdDSA.
@@ -21,7 +24,86 @@ type Environment struct {
 	AccessTokenType string
 	// Compat names PingOne's behaviours that are weaker than ours; zero is strict.
 	Compat Compat
+	// Strict is security_profile strict: OAuth 2.1 (code alone, PKCE S256 for everyone, no wildcard redirect
+	// URIs, codes of 60 s, replay protection always on).
+	Strict bool
+	// Domains are the hosts of custom domains: there the environment's ID is in no path, and the
+	// issuer is "https://<host>/as". Issuer of an Environment found by host is that one.
+	Domains []Domain
+	// SignOn is how people sign on.
+	SignOn SignOn
+	// Branding is what the hosted pages look like.
+	Branding Branding
+	// Registration is dynamic client registration (RFC 7591).
+	Registration Registration
+	// VendorClaims puts PingOne's env and org into ID tokens.
+	VendorClaims bool
 }
+
+// Domain is a custom domain of an environment.
+type Domain struct {
+	Host   string // lower case, with the port where it is not the scheme's own
+	Issuer string // "https://<host>/as"
+}
+
+// At is the environment as seen through a custom domain: the same one with that domain's issuer.
+func (e *Environment) At(d Domain) *Environment {
+	c := *e
+	c.Issuer = d.Issuer
+	return &c
+}
+
+// Issuers are all byte-exact iss values of the environment's tokens; e's own is first.
+func (e *Environment) Issuers() []string {
+	all := append(make([]string, 0, len(e.AllIssuers)+1), e.Issuer)
+	for _, iss := range e.AllIssuers {
+		if iss != e.Issuer {
+			all = append(all, iss)
+		}
+	}
+	return all
+}
+
+// SignOn are the rules of signing on in an environment. Zero values are replaced by the defaults
+// named here when a Directory is built.
+type SignOn struct {
+	SessionIdle     time.Duration // a session unused for so long ends; default 30 days
+	SessionLifetime time.Duration // a session ends at the latest so long after sign-on; default 180 days
+	// SelfRegistration lets people register accounts; PasswordRecovery lets them recover forgotten passwords.
+	SelfRegistration, PasswordRecovery bool
+	PasswordMinLength                  int           // default 8 (NIST SP 800-63B §5.1.1.2)
+	LockoutAttempts                    int           // wrong passwords in a row that lock an account; default 5; negative: never
+	LockoutDuration                    time.Duration // default 15 minutes
+	// Argon2 cost of new password hashes (RFC 9106): memory in KiB (default 19456), passes (2), lanes (1).
+	Argon2Memory, Argon2Passes uint32
+	Argon2Lanes                uint8
+}
+
+// Branding of an environment's hosted pages. Empty fields mean Gatehouse's own look.
+type Branding struct {
+	Name    string // shown as the heading; default: the environment's name
+	LogoURL string // https, or a path of the same origin
+	Color   string // "#rrggbb": buttons and links
+	// Language is the fallback (BCP 47) where a browser asks for none that we speak: "en" (default) or "de".
+	Language string
+}
+
+// Registration says who may register clients (RFC 7591 §3).
+type Registration struct {
+	Mode   RegistrationMode
+	Tokens [][]byte // initial access tokens; with RegistrationToken only
+	// Scopes that registered clients may ask for.
+	Scopes []string
+}
+
+// RegistrationMode is off, token or open.
+type RegistrationMode string
+
+const (
+	RegistrationOff   RegistrationMode = ""
+	RegistrationToken RegistrationMode = "token"
+	RegistrationOpen  RegistrationMode = "open"
+)
 
 // Compat switches PingOne's own behaviour on where Gatehouse is stricter.
 type Compat struct {
@@ -75,8 +157,52 @@ type Client struct {
 	// JWKS is the client's public JWK Set (JSON); JWKSURI where it is fetched from. At most one is set.
 	JWKS    []byte
 	JWKSURI string
-	// RedirectURIs are kept for the authorization endpoint.
-	RedirectURIs []string
+	// RedirectURIs are compared byte for byte, except for the port of a loopback address (RFC 8252
+	// §7.3), and for one "*" behind the authority where WildcardRedirectURIs is set.
+	RedirectURIs         []string
+	WildcardRedirectURIs bool
+	// PostLogoutRedirectURIs are compared byte for byte.
+	PostLogoutRedirectURIs []string
+	// ResponseTypes are the parts that may be combined: "code", "token", "id_token".
+	ResponseTypes []string
+	PKCE          PKCE
+	// RefreshTokenTTL is the life of one refresh token; 0 means DefaultRefreshTokenTTL. RefreshTokenRolling is the
+	// time from sign-on during which they may be exchanged; 0 means without limit.
+	RefreshTokenTTL, RefreshTokenRolling time.Duration
+	// RefreshTokenGrace is how long a rotated token still gets the same successor; 0 to 24 h.
+	RefreshTokenGrace time.Duration
+	// NoReplayProtection is additionalRefreshTokenReplayProtectionEnabled=false: a replayed token is refused, and its
+	// family lives on.
+	NoReplayProtection bool
+	// PARRequired refuses authorization requests that were not pushed. PARTimeout is the life
+	// of a pushed one: 1 to 600 s, 0 means 60 s.
+	PARRequired bool
+	PARTimeout  time.Duration
+	// UnsignedRequestObject accepts alg none request objects; SignedRequestObject requires a signed one.
+	// Never both.
+	UnsignedRequestObject, SignedRequestObject bool
+	// UserInfoSigned answers at the UserInfo endpoint with a signed JWT.
+	UserInfoSigned bool
+	// Consent is when the person is asked.
+	Consent Consent
+	// IDPSignoff allows signing off with an ID token alone; SessionCheck adds session_state to authorization
+	// responses (OIDC Session Management).
+	IDPSignoff, SessionCheck bool
+	// BackchannelLogoutURI is told of ended sessions by POST (OIDC Back-Channel Logout);
+	// FrontchannelLogoutURI by an iframe of the sign-off page.
+	BackchannelLogoutURI, FrontchannelLogoutURI string
+	// FrontchannelLogoutSession adds iss and sid to FrontchannelLogoutURI.
+	FrontchannelLogoutSession bool
+	// IncludeX5T adds x5t to the header of tokens.
+	IncludeX5T bool
+	// CORS are the origins that may call with cookies; nil means none.
+	CORS []string
+	// LoginPageURL replaces the hosted sign-on page. InitiateLoginURI starts a sign-on at the client.
+	LoginPageURL, InitiateLoginURI string
+	// LogoURI, PolicyURI, TOSURI and ClientURI are shown to the person.
+	LogoURI, PolicyURI, TOSURI, ClientURI string
+	// DefaultMaxAge applies where a request has no max_age; 0 means none.
+	DefaultMaxAge time.Duration
 	// Grants are the resources' scopes the client may ask for: resource ID to scope names.
 	Grants map[string][]string
 	// Roles are the role names assigned to a worker.
@@ -85,20 +211,48 @@ type Client struct {
 	MultipleResources bool
 }
 
+// PKCE says what an authorization request must bring (RFC 7636).
+type PKCE string
+
+const (
+	PKCEOptional     PKCE = "" // plain and S256 are both good
+	PKCERequired     PKCE = "REQUIRED"
+	PKCES256Required PKCE = "S256_REQUIRED"
+)
+
+// Consent is when a client needs the person's consent to its scopes.
+type Consent string
+
+const (
+	ConsentNever  Consent = ""       // as PingOne: clients are the organisation's own; prompt=consent asks anyway
+	ConsentOnce   Consent = "once"   // asked for scopes not yet agreed to
+	ConsentAlways Consent = "always" // asked in every authorization
+)
+
 // ClientSecret is one secret; a zero Expires never ends.
 type ClientSecret struct {
 	Value   []byte
 	Expires time.Time
 }
 
-// User is a person of an environment. Password is the argon2id PHC string
-// ("$argon2id$…"), or, for a user declared in configuration, possibly the password itself.
+// User is a person of an environment.
 type User struct {
 	Environment string
-	ID          string
+	ID          string // sub
 	Username    string
-	Password    string
-	Claims      map[string]any
+	Disabled    bool
+	// Declared: from configuration, and not to be changed. Password is the declared one then: itself or its
+	// argon2id PHC string. Passwords of other users are in Credentials alone.
+	Declared bool
+	Password string
+	// Verified: the address in the email claim was confirmed, or the account was declared.
+	Verified bool
+	// Claims are the standard claims (OIDC Core §5.1) and others.
+	Claims    map[string]any
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// Version counts changes of a stored user; 0 for a declared one.
+	Version int64
 }
 
 // Directory finds the objects that requests name. It is read on every request:
@@ -109,10 +263,16 @@ type Directory interface {
 	Environments(ctx context.Context) ([]*Environment, error)
 	// EnvironmentByID finds an environment by its exact id, or ErrNotFound.
 	EnvironmentByID(ctx context.Context, id string) (*Environment, error)
+	// EnvironmentByHost finds an environment by the host of a custom domain, with that domain's issuer, or ErrNotFound.
+	EnvironmentByHost(ctx context.Context, host string) (*Environment, error)
 	// ClientByID finds an application, enabled or not, or ErrNotFound.
 	ClientByID(ctx context.Context, environment, id string) (*Client, error)
+	// PostLogoutRedirectURI reports whether some enabled application has registered the address.
+	PostLogoutRedirectURI(ctx context.Context, environment, uri string) (bool, error)
 	// ResourceByID finds a resource, or ErrNotFound.
 	ResourceByID(ctx context.Context, environment, id string) (*Resource, error)
 	// UserByName finds a user by exact username, or ErrNotFound.
 	UserByName(ctx context.Context, environment, username string) (*User, error)
+	// UserByID finds a user by sub, or ErrNotFound.
+	UserByID(ctx context.Context, environment, id string) (*User, error)
 }

@@ -16,3 +16,13 @@ const (
 	MaxAccessTokenTTL     = 30 * 24 * time.Hour
 	DefaultAccessTokenTTL = time.Hour
 )
+
+// Lifetimes that PingOne fixes or gives as defaults.
+const (
+	IDTokenTTL             = time.Hour
+	DefaultRefreshTokenTTL = 30 * 24 * time.Hour
+	CodeTTL                = 10 * time.Minute
+	StrictCodeTTL          = time.Minute
+	DefaultPARTimeout      = time.Minute
+	FlowIdle               = 15 * time.Minute
+)

@@ -35,6 +35,15 @@ type Store interface {
 	Revocations
 	Keys
 	Spent
+	Tickets
+	Flows
+	Sessions
+	RefreshTokens
+	Consents
+	Users
+	Credentials
+	RegisteredClients
+	Deliveries
 	Janitor
 
 	// Ping reports whether the backend answers: nil, or ErrUnavailable.
@@ -49,6 +58,7 @@ type AccessToken struct {
 	Client      string // client_id
 	Subject     string // sub; empty for client credentials
 	Session     string // sid; empty for client credentials
+	Grant       string // id of the authorization that it stems from; empty for client credentials
 	Scope       string // granted scopes, space separated
 	Audience    []string
 	IssuedAt    time.Time // whole seconds, UTC
@@ -90,6 +100,7 @@ const (
 	RevokedSession RevocationKind = "session" // Value is a sid
 	RevokedClient  RevocationKind = "client"  // Value is a client_id
 	RevokedSubject RevocationKind = "subject" // Value is a sub
+	RevokedGrant   RevocationKind = "grant"   // Value is a grant_id: an authorization and all that came of it
 )
 
 // Revocation ends every access token of Environment that Kind and Value select

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Family is one authorization that refresh tokens prolong: all tokens that were
+// rotated from each other.
+type Family struct {
+	Environment string
+	ID          string // the grant_id of its access tokens
+	Client      string
+	Subject     string
+	Session     string
+	Data        []byte // package token's: scope, claims asked for, auth_time…
+	CreatedAt   time.Time
+	// ExpiresAt is the rolling end: nothing of the family works after it.
+	ExpiresAt time.Time
+	// Ended: replayed, revoked, or its consent withdrawn.
+	Ended bool
+}
+
+// RefreshToken is one member of a family.
+type RefreshToken struct {
+	Hash      Hash
+	ExpiresAt time.Time
+	// Sealed is the token itself, encrypted by package token, so that a repeated
+	// exchange within the grace period gets the same successor on any node.
+	Sealed []byte
+}
+
+// RefreshTokens keeps refresh tokens. Every member of a family is remembered
+// until it expires, so that a replay is recognised.
+type RefreshTokens interface {
+	// PutFamily begins a family with its first token.
+	PutFamily(ctx context.Context, f Family, first RefreshToken) error
+
+	// FamilyByToken finds the family of a token, whether or not the token has been exchanged; spent says
+	// whether it has. Unknown, or token or family expired at now, is ErrNotFound. An ended family is
+	// returned with Ended set.
+	FamilyByToken(ctx context.Context, environment string, hash Hash, now time.Time) (f Family, t RefreshToken, spent bool, err error)
+
+	// RotateRefreshToken exchanges the token with this hash for next. Of any
+	// number of concurrent calls with one hash, on any node, exactly one stores its next; a
+	// call that comes while the exchange is younger than grace gets the stored successor instead of its
+	// own. Outside of grace it is ErrSpent, and with protect the family is
+	// ended by the first such call. The returned token is the successor. Unknown, expired or
+	// ended is ErrNotFound.
+	//
+	// ended reports whether this very call ended the family.
+	RotateRefreshToken(ctx context.Context, environment string, hash Hash, next RefreshToken, grace time.Duration, protect bool, now time.Time) (successor RefreshToken, ended bool, err error)
+
+	// EndFamilies ends the families that f selects and returns those that this
+	// very call ended.
+	EndFamilies(ctx context.Context, f FamilyFilter) ([]Family, error)
+
+	// ListFamilies lists the live families that f selects, newest first, at most limit.
+	ListFamilies(ctx context.Context, f FamilyFilter, limit int, now time.Time) ([]Family, error)
+}
+
+// FamilyFilter selects families of one environment: those that agree with every
+// field that is set. At least one must be.
+type FamilyFilter struct {
+	Environment, ID, Client, Subject, Session string
+}

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// RegisteredClient is a client that registered itself (RFC 7591).
+type RegisteredClient struct {
+	Environment string
+	ID          string // client_id
+	// Client is what it may do, its secrets sealed by package registration.
+	Client Client
+	// Sealed holds its secrets; Metadata is the client's own document as it is read back.
+	Sealed   []byte
+	Metadata []byte
+	// AccessToken is the hash of its registration_access_token (RFC 7592 §3).
+	AccessToken Hash
+	CreatedAt   time.Time
+	Version     int64
+}
+
+// RegisteredClients keeps them.
+type RegisteredClients interface {
+	// PutRegisteredClient stores a new one; an ID already present is ErrExists.
+	PutRegisteredClient(ctx context.Context, c RegisteredClient) error
+	// RegisteredClientByID finds one, or ErrNotFound.
+	RegisteredClientByID(ctx context.Context, environment, id string) (RegisteredClient, error)
+	// ReplaceRegisteredClient stores every field if the version is still c.Version,
+	// which becomes Version+1; otherwise ErrConflict.
+	ReplaceRegisteredClient(ctx context.Context, c RegisteredClient) error
+	// DeleteRegisteredClient deletes one, or ErrNotFound.
+	DeleteRegisteredClient(ctx context.Context, environment, id string) error
+	// RegisteredPostLogoutRedirectURI reports whether an enabled registered client has the address.
+	RegisteredPostLogoutRedirectURI(ctx context.Context, environment, uri string) (bool, error)
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Users keeps the people that configuration does not declare: those who
+// registered, and those whom the management API made.
+type Users interface {
+	// PutUser stores a new user; an ID or username already present in the
+	// environment is ErrExists. Usernames are compared byte for byte: callers fold them first.
+	PutUser(ctx context.Context, u User) error
+	// StoredUserByID and StoredUserByName find a user, disabled or not, or ErrNotFound.
+	StoredUserByID(ctx context.Context, environment, id string) (User, error)
+	StoredUserByName(ctx context.Context, environment, username string) (User, error)
+	// ReplaceUser stores every field if the stored version is still u.Version,
+	// which becomes Version+1; otherwise ErrConflict. ErrExists: the new username is taken.
+	ReplaceUser(ctx context.Context, u User) error
+	// DeleteUser deletes a user, its credential and its consents, or ErrNotFound.
+	DeleteUser(ctx context.Context, environment, id string) error
+}
+
+// Credential is a person's password and what happened with it. A declared user
+// may have one too: after a password was changed, and to count failures.
+type Credential struct {
+	Environment string
+	Subject     string
+	// Password is an argon2id PHC string; "" means none is stored.
+	Password string
+	// Overrides recognises the declared password that Password has replaced; when
+	// configuration declares another one, that one counts again. Zero for stored users.
+	Overrides Hash
+	// MustChange: the password is good, and a new one has to be chosen before anything else.
+	MustChange bool
+	ChangedAt  time.Time
+	// Failures in a row, LastFailure, and until when the account is locked.
+	Failures    int
+	LastFailure time.Time
+	LockedUntil time.Time
+	// Code is the hash of a pending recovery or verification code; "" purpose: none.
+	CodePurpose string
+	Code        Hash
+	CodeExpires time.Time // zero: never
+	CodeTries   int       // wrong ones so far
+	Version     int64
+}
+
+// Credentials keeps them, apart from profiles, which are read far more often.
+type Credentials interface {
+	// CredentialOf finds one, or ErrNotFound.
+	CredentialOf(ctx context.Context, environment, subject string) (Credential, error)
+	// PutCredential stores c durably: a new one where c.Version is 0, otherwise in place of that version,
+	// which becomes Version+1. ErrConflict: it changed since it was read.
+	PutCredential(ctx context.Context, c Credential) error
+}
