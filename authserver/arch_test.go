@@ -14,7 +14,7 @@ const module = "github.com/caddy-gatehouse/gatehouse/"
 
 var (
 	basics = []string{"oauth", "jose", "internal/secret", "internal/web", "internal/fetch", "internal/cache"}
-	rules  = []string{"keys", "clientauth", "token", "grant"}
+	rules  = []string{"keys", "clientauth", "token", "grant", "session", "identity", "authorize", "flow", "logout", "registration"}
 )
 
 func join(lists ...[]string) []string { return slices.Concat(lists...) }
@@ -42,8 +42,17 @@ var layers = map[string][]string{
 	"keys":       join(basics, []string{"store"}),
 	"clientauth": join(basics, []string{"store"}),
 	"token":      join(basics, []string{"store", "keys"}),
-	"grant":      join(basics, []string{"store", "token"}),
-	"endpoint":   join(basics, rules, []string{"store"}),
+	"grant":      join(basics, []string{"store", "token", "session", "identity"}),
+	"notify":     basics,
+	"session":    join(basics, []string{"store"}),
+	"identity":   join(basics, []string{"store", "notify"}),
+	"authorize":  join(basics, []string{"store", "clientauth", "keys", "session", "token"}),
+	"logout":     join(basics, []string{"store", "keys", "session", "token"}),
+	// One state machine behind the hosted pages and the flows API.
+	"flow":         join(basics, []string{"store", "authorize", "identity", "logout", "session"}),
+	"registration": join(basics, []string{"store"}),
+	"ui":           join(basics, []string{"store", "flow", "session"}),
+	"endpoint":     join(basics, rules, []string{"store"}),
 
 	"internal/testkit": nil, // tests only: anything
 }
@@ -57,6 +66,7 @@ var owners = map[string][]string{
 	"github.com/pressly/goose/":           {"authserver/store/sqlstore", "authserver/store/sqlite", "authserver/store/postgres"},
 	"github.com/prometheus/client_golang": {"caddymodule"},
 	"github.com/caddyserver/caddy/":       {"caddymodule", "cmd/caddy"},
+	"golang.org/x/crypto/argon2":          {"authserver/identity"},
 }
 
 type listed struct {

@@ -30,4 +30,6 @@ type Request struct {
 type Response struct {
 	Access token.Minted
 	Scope  []string // nil leaves the member out
+	// IDToken and RefreshToken are "" where there is none.
+	IDToken, RefreshToken string
 }

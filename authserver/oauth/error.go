@@ -31,6 +31,8 @@ type Error struct {
 	Challenges  []Challenge // WWW-Authenticate values, strongest first
 	RetryAfter  int         // whole seconds for Retry-After; 0 leaves the header out
 	Reason      string      // short closed-set word for metrics and logs; empty where Code says enough
+	PingOne     string      // code of PingOne's error body; "" derives it from Status
+	Details     []Detail    // of PingOne's error body
 	Cause       error
 }
 

@@ -269,6 +269,8 @@ type Directory interface {
 	ClientByID(ctx context.Context, environment, id string) (*Client, error)
 	// PostLogoutRedirectURI reports whether some enabled application has registered the address.
 	PostLogoutRedirectURI(ctx context.Context, environment, uri string) (bool, error)
+	// TrustedOrigin reports whether some enabled application trusts a script origin.
+	TrustedOrigin(ctx context.Context, environment, origin string) (bool, error)
 	// ResourceByID finds a resource, or ErrNotFound.
 	ResourceByID(ctx context.Context, environment, id string) (*Resource, error)
 	// UserByName finds a user by exact username, or ErrNotFound.

@@ -14,8 +14,12 @@ import (
 // Access is what an access token is to say.
 type Access struct {
 	Client   string
-	Subject  string   // "" for client credentials
-	Session  string   // "" for client credentials
+	Subject  string    // "" for client credentials
+	Session  string    // "" for client credentials
+	Grant    string    // id of the authorization; "" for client credentials
+	AuthTime time.Time // of the sign-on; zero for client credentials
+	ACR      string
+	AMR      []string
 	Scope    []string // granted scopes, in order
 	Audience []string
 	TTL      time.Duration

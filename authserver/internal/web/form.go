@@ -90,6 +90,63 @@ func ReadForm(r *http.Request) (*Form, error) {
 	return parseForm(string(body))
 }
 
+// ReadParameters reads an authorization request: of a GET the query, of a POST
+// the body alone (RFC 6749 §3.1). No parameter may occur twice.
+func ReadParameters(r *http.Request) (*Form, error) {
+	if r.Method == http.MethodPost {
+		return ReadForm(r)
+	}
+	if len(r.URL.RawQuery) > MaxForm {
+		return nil, tooLarge()
+	}
+	return parseForm(r.URL.RawQuery)
+}
+
+// NewForm makes a Form of parameters in their order; Encode writes it back.
+func NewForm(pairs ...[2]string) *Form {
+	f := &Form{}
+	for _, p := range pairs {
+		f.pairs = append(f.pairs, pair{p[0], p[1]})
+	}
+	return f
+}
+
+// Set replaces or adds a parameter.
+func (f *Form) Set(name, value string) {
+	for i := range f.pairs {
+		if f.pairs[i].name == name {
+			f.pairs[i].value = value
+			return
+		}
+	}
+	f.pairs = append(f.pairs, pair{name, value})
+}
+
+// Names lists the parameters that have a value, in order.
+func (f *Form) Names() []string {
+	var names []string
+	for _, p := range f.pairs {
+		if p.value != "" && !slices.Contains(names, p.name) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// Encode writes the parameters as a form body.
+func (f *Form) Encode() string {
+	var b strings.Builder
+	for i, p := range f.pairs {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(p.name))
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(p.value))
+	}
+	return b.String()
+}
+
 // readAll is io.ReadAll into b, up to MaxForm.
 func readAll(r io.Reader, b []byte) ([]byte, error) {
 	for {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -28,6 +29,10 @@ type Route struct {
 	// CacheControl is for answers without error; "" means no-store. Errors are
 	// never stored.
 	CacheControl string
+	// Preflight judges an Origin that wants to call with credentials, where the
+	// endpoint trusts a cookie; nil means that none may. The answer itself is opened to a script by
+	// AllowOrigin alone.
+	Preflight func(origin string) bool
 	// Render writes this route's errors. nil means OAuth.
 	Render Renderer
 }
@@ -88,6 +93,10 @@ func Handle(h *Host, rt *Route, w http.ResponseWriter, r *http.Request, serve Ha
 // fail writes err and logs it. It returns the outcome for the metrics.
 func (h *Host) fail(rt *Route, w http.ResponseWriter, r *http.Request, id string, err error) string {
 	e := oauth.From(err)
+	if shown, ok := errors.AsType[*Presented](err); ok {
+		shown.Write(w, e, id)
+		return h.log(rt, r, id, e)
+	}
 	render := rt.Render
 	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound {
 		render = PingOne // about the address, not about the protocol behind it
@@ -104,7 +113,11 @@ func (h *Host) fail(rt *Route, w http.ResponseWriter, r *http.Request, id string
 		header.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
 	WriteJSON(w, e.Status, render(e, id))
+	return h.log(rt, r, id, e)
+}
 
+// log writes the one line about a refused request and returns its outcome.
+func (h *Host) log(rt *Route, r *http.Request, id string, e *oauth.Error) string {
 	level := slog.LevelInfo
 	if e.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
 		level = slog.LevelError
@@ -149,7 +162,15 @@ func allow(methods []string) string {
 // from anywhere, a preflight.
 func options(header http.Header, rt *Route, r *http.Request) {
 	header.Set("Allow", allow(rt.Methods))
-	if rt.AnyOrigin && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != "" {
+	origin := r.Header.Get("Origin")
+	if origin == "" || r.Header.Get("Access-Control-Request-Method") == "" {
+		return
+	}
+	trusted := rt.Preflight != nil && rt.Preflight(origin)
+	if trusted {
+		AllowOrigin(header, origin)
+	}
+	if rt.AnyOrigin || trusted {
 		header.Set("Access-Control-Allow-Methods", allow(rt.Methods))
 		header.Set("Access-Control-Allow-Headers", allowedHeaders)
 		header.Set("Access-Control-Max-Age", "3600")

@@ -2,6 +2,7 @@ package declared
 
 import (
 	"context"
+	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -62,4 +63,51 @@ func (d *Directory) UserByName(_ context.Context, env, username string) (*store.
 		}
 	}
 	return nil, store.ErrNotFound
+}
+
+// UserByID finds a user by sub.
+func (d *Directory) UserByID(_ context.Context, env, id string) (*store.User, error) {
+	if e, ok := d.byID[env]; ok {
+		for _, u := range e.users {
+			if u.ID == id {
+				return u, nil
+			}
+		}
+	}
+	return nil, store.ErrNotFound
+}
+
+// EnvironmentByHost finds an environment by a custom domain's host.
+func (d *Directory) EnvironmentByHost(_ context.Context, host string) (*store.Environment, error) {
+	for _, e := range d.list {
+		for _, domain := range e.Domains {
+			if domain.Host == host {
+				return e.At(domain), nil
+			}
+		}
+	}
+	return nil, store.ErrNotFound
+}
+
+// PostLogoutRedirectURI reports whether an enabled application has the address.
+func (d *Directory) PostLogoutRedirectURI(_ context.Context, env, uri string) (bool, error) {
+	return d.anyClient(env, func(c *store.Client) bool { return slices.Contains(c.PostLogoutRedirectURIs, uri) }), nil
+}
+
+// TrustedOrigin reports whether an enabled application trusts the origin.
+func (d *Directory) TrustedOrigin(_ context.Context, env, origin string) (bool, error) {
+	return d.anyClient(env, func(c *store.Client) bool { return slices.Contains(c.CORS, origin) }), nil
+}
+
+func (d *Directory) anyClient(env string, has func(*store.Client) bool) bool {
+	e, ok := d.byID[env]
+	if !ok {
+		return false
+	}
+	for _, c := range e.clients {
+		if c.Enabled && has(c) {
+			return true
+		}
+	}
+	return false
 }
