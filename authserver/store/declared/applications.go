@@ -70,6 +70,12 @@ func (e *environment) client(a *Application) (*store.Client, error) {
 		if err := checkRedirectURI(raw); err != nil {
 			return nil, fmt.Errorf("redirect_uri %w", err)
 		}
+		if err := checkWildcard(raw, a.WildcardRedirectURIs); err != nil {
+			return nil, fmt.Errorf("redirect_uri: %w", err)
+		}
+	}
+	if err := setSignIn(c, a, e.record.Strict); err != nil {
+		return nil, err
 	}
 	return c, e.setAllowed(c, a.Allow)
 }

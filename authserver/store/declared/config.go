@@ -40,6 +40,18 @@ type Environment struct {
 	// Compat names PingOne behaviours that are weaker than Gatehouse's own:
 	// unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay.
 	Compat []string `json:"compat,omitempty"`
+	// SecurityProfile is "pingone" (default: PingOne's behaviour except where it is unsafe) or "strict" (OAuth 2.1).
+	SecurityProfile string `json:"security_profile,omitempty"`
+	// Domains are custom domains: hosts ("login.example.com"), or http URLs of a
+	// loopback host. There no path has the environment's ID, and the issuer is
+	// "https://<host>/as".
+	Domains []string `json:"domains,omitempty"`
+	// SignOn, Branding and Registration are described with their types.
+	SignOn       SignOn       `json:"sign_on,omitzero"`
+	Branding     Branding     `json:"branding,omitzero"`
+	Registration Registration `json:"client_registration,omitzero"`
+	// VendorClaims puts PingOne's env and org into ID tokens.
+	VendorClaims bool `json:"vendor_claims,omitempty"`
 
 	Users        []User        `json:"users,omitempty"`
 	Resources    []Resource    `json:"resources,omitempty"`
@@ -58,6 +70,8 @@ type User struct {
 	ID string `json:"id,omitempty"`
 	// Claims are the user's standard claims (OIDC Core §5.1) and others.
 	Claims map[string]any `json:"claims,omitempty"`
+	// Disabled keeps the user declared but lets nobody in.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // Resource declares a protected API.
@@ -106,6 +120,8 @@ type Application struct {
 	Grants []string `json:"grants,omitempty"`
 	// RedirectURIs are compared byte for byte, except for a loopback's port.
 	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	// SignIn is embedded: its members are the application's own.
+	SignIn
 	// Allow lists the scopes that the application may ask for: those of the
 	// environment's resources, written resource/scope where several resources
 	// have one of that name, and those of OpenID Connect and the PingOne API.
@@ -145,6 +161,10 @@ func (c Config) Expand(replace func(string) (string, error)) (Config, error) {
 	for i := range c.Environments {
 		e := &c.Environments[i]
 		e.Users = append([]User(nil), e.Users...)
+		e.Registration.Tokens = append([]string(nil), e.Registration.Tokens...)
+		for j := range e.Registration.Tokens {
+			expand(&e.Registration.Tokens[j], "environment %s: client_registration: token", e.Name)
+		}
 		for j := range e.Users {
 			expand(&e.Users[j].Password, "environment %s: user %s: password", e.Name, e.Users[j].Username)
 		}

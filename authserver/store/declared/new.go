@@ -23,7 +23,7 @@ const (
 // that JWKSFile names and nothing else. An error names the object and the option.
 func New(c Config) (*Directory, error) {
 	d := &Directory{byID: make(map[string]*environment, len(c.Environments))}
-	names := map[string]bool{}
+	names, hosts := map[string]bool{}, map[string]bool{}
 	for i := range c.Environments {
 		e := &c.Environments[i]
 		label := e.Name
@@ -42,6 +42,12 @@ func New(c Config) (*Directory, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("environment %s: %w", label, err)
+		}
+		for _, domain := range built.record.Domains {
+			if hosts[domain.Host] {
+				return nil, fmt.Errorf("environment %s: domain %s is declared twice", label, domain.Host)
+			}
+			hosts[domain.Host] = true
 		}
 		names[e.Name] = true
 		d.byID[e.ID] = built
@@ -105,6 +111,9 @@ func environmentRecord(c *Environment) (*store.Environment, error) {
 	if err := setRotation(record); err != nil {
 		return nil, err
 	}
+	if err := setSignOn(record, c); err != nil {
+		return nil, err
+	}
 	return record, setCompat(record, c.Compat)
 }
 
@@ -164,6 +173,7 @@ func (e *environment) addUsers(users []User) error {
 		ids[id] = true
 		e.users[u.Username] = &store.User{
 			Environment: e.record.ID, ID: id, Username: u.Username, Password: u.Password, Claims: u.Claims,
+			Declared: true, Verified: true, Disabled: u.Disabled,
 		}
 	}
 	return nil
