@@ -33,6 +33,9 @@ type App struct {
 	// The environments, each an authorization server of its own. Secrets,
 	// passwords, addresses, audiences and file names may hold placeholders.
 	Environments []declared.Environment `json:"environments,omitempty"`
+	// How codes reach people, for password recovery and registration. Default:
+	// not at all.
+	Notifier *Notifier `json:"notifier,omitempty"`
 
 	directory *declared.Directory
 	state     *sharedState

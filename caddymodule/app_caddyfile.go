@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	gatehouse {
 //	    storage     <backend> { … }
 //	    secrets_key <key>
+//	    notifier    outbox <directory> | smtp <host:port> { … }
 //	    environment <name> <uuid> { … }
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -46,6 +48,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return eachSubdirective(d, "gatehouse", map[string]option{
 		"storage":     once(a.parseStorage(d)),
 		"secrets_key": once(oneString(d, &a.SecretsKey)),
+		"notifier":    once(a.parseNotifier(d)),
 		"environment": repeated(a.parseEnvironment(d)),
 	})
 }
@@ -100,6 +103,14 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 		"key_rotation":      once(keyRotation(d, e)),
 		"access_token_type": once(oneString(d, &e.AccessTokenType)),
 		"compat":            once(someStrings(d, &e.Compat)),
+		"security_profile":  once(oneString(d, &e.SecurityProfile)),
+		"domain":            repeated(someStrings(d, &e.Domains)),
+		"vendor_claims":     once(flag(&e.VendorClaims)),
+		"sign_on":           once(func() error { return signOnBlock(d, e.Name, &e.SignOn) }),
+		"branding":          once(func() error { return brandingBlock(d, e.Name, &e.Branding) }),
+		"client_registration": once(func() error {
+			return registrationBlock(d, e.Name, &e.Registration)
+		}),
 		"user": repeated(func() error {
 			var u declared.User
 			if err := userBlock(d, &u); err != nil {
@@ -154,6 +165,7 @@ func userBlock(d *caddyfile.Dispenser, u *declared.User) error {
 	return eachSubdirective(d, "user "+u.Username, map[string]option{
 		"password": once(oneString(d, &u.Password)),
 		"id":       once(oneString(d, &u.ID)),
+		"disabled": once(flag(&u.Disabled)),
 		"claim": repeated(func() error {
 			var name string
 			if !d.Args(&name) || name == "" || !d.NextArg() {
@@ -223,7 +235,7 @@ func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {
 	if d.NextArg() {
 		return d.Errf("application %s: unexpected '%s' behind the client_id", a.ClientID, d.Val())
 	}
-	return eachSubdirective(d, "application "+a.ClientID, map[string]option{
+	options := map[string]option{
 		"name":               once(oneString(d, &a.Name)),
 		"type":               once(oneString(d, &a.Type)),
 		"secret":             once(oneString(d, &a.Secret)),
@@ -238,7 +250,9 @@ func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {
 		"role":               repeated(someStrings(d, &a.Roles)),
 		"multiple_resources": once(flag(&a.MultipleResources)),
 		"disabled":           once(flag(&a.Disabled)),
-	})
+	}
+	maps.Copy(options, signInOptions(d, &a.SignIn))
+	return eachSubdirective(d, "application "+a.ClientID, options)
 }
 
 func previousSecret(d *caddyfile.Dispenser, a *declared.Application) func() error {

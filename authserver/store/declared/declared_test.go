@@ -48,6 +48,12 @@ func TestDefaults(t *testing.T) {
 		ID: id, Name: "demo", Organization: id, Issuer: "https://auth.example.com/" + id + "/as",
 		APIAudience: "https://api.pingone.com", SigningAlgorithm: "RS256",
 		KeyRotation: 90 * 24 * time.Hour, KeyOverlap: 24 * time.Hour, AccessTokenType: "at+jwt",
+		SignOn: store.SignOn{
+			SessionIdle: 30 * 24 * time.Hour, SessionLifetime: 180 * 24 * time.Hour, PasswordMinLength: 8,
+			LockoutAttempts: 5, LockoutDuration: 15 * time.Minute, Argon2Memory: 19456, Argon2Passes: 2, Argon2Lanes: 1,
+		},
+		Branding:     store.Branding{Name: "demo", Language: "en"},
+		Registration: store.Registration{Scopes: []string{"openid", "profile", "email", "address", "phone", "offline_access"}},
 	}
 	if diff := cmp.Diff(want, env); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
