@@ -98,7 +98,10 @@ func (b *backend) send(ctx context.Context, statements []*sqlstore.Statement) er
 	for _, s := range statements {
 		q := batch.Queue(s.Text, s.Args...)
 		if s.Row != nil {
-			q.Query(func(rows pgx.Rows) error { return each(rows, s.Row) })
+			q.Query(func(rows pgx.Rows) error {
+				s.Affected = 0
+				return each(rows, func(r sqlstore.Row) error { s.Affected++; return s.Row(r) })
+			})
 		} else {
 			q.Exec(func(tag pgconn.CommandTag) error {
 				s.Affected = tag.RowsAffected()
@@ -166,13 +169,19 @@ func (b *backend) Close() error {
 }
 
 // failure marks what is wrong with the connection or the server, rather than
-// with a statement, as store.ErrUnavailable.
+// with a statement, as store.ErrUnavailable, and what a unique index has refused
+// as store.ErrExists.
 func failure(err error) error {
 	if err == nil || errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && !outage(e.Code) {
-		return err
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if e.Code == uniqueViolation {
+			return fmt.Errorf("%w: %w", store.ErrExists, err)
+		}
+		if !outage(e.Code) {
+			return err
+		}
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }

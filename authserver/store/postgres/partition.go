@@ -28,8 +28,9 @@ const (
 	// "gatehouse" as a number.
 	partitionLock = 0x67617465686f7573
 
-	// SQLSTATE after lock_timeout, and of a row that its partition does not admit.
-	lockNotAvailable, checkViolation = "55P03", "23514"
+	// SQLSTATE after lock_timeout, and of a row that its partition, or a unique
+	// index, does not admit.
+	lockNotAvailable, checkViolation, uniqueViolation = "55P03", "23514", "23505"
 )
 
 // Changing partitions needs short exclusive locks. While such a lock is waited

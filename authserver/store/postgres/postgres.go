@@ -96,6 +96,7 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
 var dialect = sqlstore.Dialect{
 	Writers:          2, // one fills its batch while the other's is on the way to the disk
 	SkipLocked:       " FOR UPDATE SKIP LOCKED",
+	ForUpdate:        " FOR UPDATE",
 	ExpiringTokens:   defaultPartition,
 	NotifyRevocation: notifyRevocation,
 }

@@ -131,8 +131,9 @@ func (b *backend) run(ctx context.Context, s *sqlstore.Statement) error {
 		return err
 	}
 	if s.Row != nil {
+		s.Affected = 0
 		rows, err := stmt.QueryContext(ctx, s.Args...)
-		return each(rows, err, s.Row)
+		return each(rows, err, func(r sqlstore.Row) error { s.Affected++; return s.Row(r) })
 	}
 	result, err := stmt.ExecContext(ctx, s.Args...)
 	if err != nil {
@@ -238,11 +239,16 @@ func (b *backend) Close() error {
 }
 
 // failure marks what is wrong with the disk or the file, rather than with a
-// statement, as store.ErrUnavailable.
+// statement, as store.ErrUnavailable, and what a unique index has refused as
+// store.ErrExists.
 func failure(err error) error {
 	e, ok := errors.AsType[*sqlite3.Error](err)
 	if !ok {
 		return err
+	}
+	switch e.Code() {
+	case sqlite3lib.SQLITE_CONSTRAINT_UNIQUE, sqlite3lib.SQLITE_CONSTRAINT_PRIMARYKEY:
+		return fmt.Errorf("%w: %w", store.ErrExists, err)
 	}
 	switch e.Code() & 0xff {
 	case sqlite3lib.SQLITE_BUSY, sqlite3lib.SQLITE_LOCKED, sqlite3lib.SQLITE_NOMEM, sqlite3lib.SQLITE_READONLY,

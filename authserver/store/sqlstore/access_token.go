@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,11 +10,11 @@ import (
 )
 
 const (
-	insertAccessToken = `INSERT INTO access_tokens (environment, id, client_id, subject, session, scope, audience, issued_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	insertAccessToken = `INSERT INTO access_tokens (environment, id, client_id, subject, session, grant_id, scope, audience, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING`
 
-	accessTokenColumns = `SELECT id, client_id, subject, session, scope, audience, issued_at, expires_at FROM access_tokens
+	accessTokenColumns = `SELECT id, client_id, subject, session, grant_id, scope, audience, issued_at, expires_at FROM access_tokens
 `
 	// expires_at is in the text so that PostgreSQL looks into one partition.
 	accessTokenByID = accessTokenColumns + `WHERE environment = $1 AND id = $2 AND expires_at = $3`
@@ -34,15 +33,15 @@ ORDER BY id LIMIT $5`
 
 // PutAccessToken implements store.AccessTokens.
 func (db *DB) PutAccessToken(ctx context.Context, t store.AccessToken) error {
-	if !identity(t.Environment, t.ID, t.Client, t.Subject) || !text(t.Session, t.Scope) || !text(t.Audience...) {
+	if !identity(t.Environment, t.ID, t.Client, t.Subject) || !text(t.Session, t.Grant, t.Scope) || !text(t.Audience...) {
 		return errText("access token")
 	}
-	audience, err := encodeAudience(t.Audience)
+	audience, err := encodeStrings(t.Audience)
 	if err != nil {
 		return fmt.Errorf("store access token: %w", err)
 	}
 	s := &Statement{Text: insertAccessToken, Args: []any{
-		t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Scope, audience, t.IssuedAt.Unix(), t.ExpiresAt.Unix(),
+		t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Grant, t.Scope, audience, t.IssuedAt.Unix(), t.ExpiresAt.Unix(),
 	}}
 	if err := db.commit(ctx, &write{statements: []*Statement{s}}); err != nil {
 		return fmt.Errorf("store access token: %w", err)
@@ -96,10 +95,10 @@ func (db *DB) accessTokens(ctx context.Context, environment, query string, args 
 		t := store.AccessToken{Environment: environment}
 		var audience string
 		var issued, expires int64
-		if err := r.Scan(&t.ID, &t.Client, &t.Subject, &t.Session, &t.Scope, &audience, &issued, &expires); err != nil {
+		if err := r.Scan(&t.ID, &t.Client, &t.Subject, &t.Session, &t.Grant, &t.Scope, &audience, &issued, &expires); err != nil {
 			return err
 		}
-		if err := decodeAudience(audience, &t.Audience); err != nil {
+		if err := decodeStrings(audience, &t.Audience); err != nil {
 			return err
 		}
 		t.IssuedAt, t.ExpiresAt = seconds(issued), seconds(expires)
@@ -107,22 +106,6 @@ func (db *DB) accessTokens(ctx context.Context, environment, query string, args 
 		return nil
 	})
 	return tokens, err
-}
-
-// encodeAudience writes an audience as a JSON array, and none as nothing.
-func encodeAudience(audience []string) (string, error) {
-	if len(audience) == 0 {
-		return "", nil
-	}
-	b, err := json.Marshal(audience)
-	return string(b), err
-}
-
-func decodeAudience(s string, audience *[]string) error {
-	if s == "" {
-		return nil
-	}
-	return json.Unmarshal([]byte(s), audience)
 }
 
 // seconds is a time column as a time.

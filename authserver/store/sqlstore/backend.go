@@ -35,10 +35,12 @@ type Row interface {
 type Statement struct {
 	Text string // static: backends prepare each text once
 	Args []any
-	// Row reads the row that a RETURNING clause gives. Statements that have one
-	// return at most one row. It may be called again when a batch is repeated.
+	// Row reads a row that a RETURNING clause gives. When a batch is repeated it
+	// is called again: rows of an attempt that failed come before those of the
+	// one that counts, which may be fewer, or none.
 	Row func(Row) error
-	// Affected is the number of rows changed, set by Commit where Row is nil.
+	// Affected is the number of rows that the attempt that counts changed, or
+	// returned where Row is set. Commit sets it.
 	Affected int64
 }
 
@@ -50,6 +52,11 @@ type Dialect struct {
 	// SkipLocked ends a subquery that picks rows to delete, so that two sweepers
 	// do not wait for each other; empty where there is one writer.
 	SkipLocked string
+
+	// ForUpdate ends a subquery that picks rows to change which another
+	// transaction may be changing: it waits for them and looks again; empty where
+	// there is one writer.
+	ForUpdate string
 
 	// ExpiringTokens is the table from which expired access tokens are deleted
 	// row by row.

@@ -39,7 +39,7 @@ type Config struct {
 // DB is a store.Store over a Backend that is opened in the background.
 type DB struct {
 	config Config
-	text   sweepTexts
+	text   texts
 	hub    hub
 	queue  chan *write
 
@@ -71,7 +71,7 @@ func New(c Config) *DB {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &DB{
 		config:  c,
-		text:    newSweepTexts(c.Dialect),
+		text:    newTexts(c.Dialect),
 		queue:   make(chan *write, 2*maxBatch),
 		ctx:     ctx,
 		cancel:  cancel,

@@ -10,20 +10,31 @@ import (
 // waiting behind it for its commit does not notice.
 const sweepChunk = 200
 
-// sweepTexts delete at most $2 rows that expired before $1, from one table each.
-// The condition on the outside looks again at a row that was prolonged between
-// the picking and the deleting.
-type sweepTexts []string
+// sweepText deletes at most $2 rows that expired before $1 from one table.
+type sweepText struct {
+	table string
+	text  string
+	time  func(time.Time) int64 // how the table counts
+}
 
-func newSweepTexts(d Dialect) sweepTexts {
-	table := func(name, key string) string {
-		return "DELETE FROM " + name + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + name +
-			" WHERE expires_at < $1 ORDER BY expires_at LIMIT $2" + d.SkipLocked + ") AND expires_at < $1"
+// newSweepTexts makes one for each table. The condition on the outside looks again at a
+// row that was prolonged between the picking and the deleting.
+func newSweepTexts(d Dialect) []sweepText {
+	table := func(name, key, expires string, t func(time.Time) int64) sweepText {
+		return sweepText{table: name, time: t, text: "DELETE FROM " + name + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + name +
+			" WHERE " + expires + " < $1 ORDER BY " + expires + " LIMIT $2" + d.SkipLocked + ") AND " + expires + " < $1"}
 	}
-	return sweepTexts{
-		table(d.ExpiringTokens, "environment, id"),
-		table("revocations", "environment, kind, value"),
-		table("spent", "environment, hash"),
+	unix := time.Time.Unix
+	return []sweepText{
+		table(d.ExpiringTokens, "environment, id", "expires_at", unix),
+		table("revocations", "environment, kind, value", "expires_at", unix),
+		table("spent", "environment, hash", "expires_at", unix),
+		table("tickets", "environment, kind, hash", "kept_until", micros),
+		table("flows", "environment, id", "expires_at", micros),
+		table("sessions", "environment, id", "expires_at", micros),
+		table("families", "environment, id", "kept_until", micros),
+		table("refresh_tokens", "environment, hash", "expires_at", micros),
+		table("deliveries", "environment, id", "expires_at", micros),
 	}
 }
 
@@ -39,10 +50,10 @@ func (db *DB) Sweep(ctx context.Context, now time.Time, limit int) (deleted int,
 			return deleted, fmt.Errorf("sweep: %w", err)
 		}
 	}
-	for _, text := range db.text {
+	for _, sweep := range db.text.sweep {
 		for deleted < limit {
 			n := min(sweepChunk, limit-deleted)
-			s := &Statement{Text: text, Args: []any{now.Unix(), int64(n)}}
+			s := &Statement{Text: sweep.text, Args: []any{sweep.time(now), int64(n)}}
 			if err := db.commit(ctx, &write{statements: []*Statement{s}, order: "sweep"}); err != nil {
 				return deleted, fmt.Errorf("sweep: %w", err)
 			}

@@ -1,26 +1,88 @@
 package sqlstore
 
+// texts are the statements that differ between the databases.
+type texts struct {
+	sweep           []sweepText
+	families        []familyTexts // in the order of familyKeys
+	claimDeliveries string
+}
+
+func newTexts(d Dialect) texts {
+	return texts{sweep: newSweepTexts(d), families: newFamilyTexts(d), claimDeliveries: claimDeliveries(d)}
+}
+
 // Texts is every statement that a backend is given, by name, so that a
 // backend's tests can look at its plans.
 func Texts(d Dialect) map[string]string {
-	texts := map[string]string{
-		"insertAccessToken":     insertAccessToken,
-		"accessTokenByID":       accessTokenByID,
-		"accessTokensByClient":  accessTokensByClient,
-		"accessTokensBySubject": accessTokensBySubject,
-		"accessTokensByBoth":    accessTokensByBoth,
-		"putRevocation":         putRevocation,
-		"neededRevocations":     neededRevocations,
-		"readKeyRing":           readKeyRing,
-		"firstKeyRing":          firstKeyRing,
-		"replaceKeyRing":        replaceKeyRing,
-		"spend":                 spend,
+	all := map[string]string{
+		"insertAccessToken":       insertAccessToken,
+		"accessTokenByID":         accessTokenByID,
+		"accessTokensByClient":    accessTokensByClient,
+		"accessTokensBySubject":   accessTokensBySubject,
+		"accessTokensByBoth":      accessTokensByBoth,
+		"putRevocation":           putRevocation,
+		"neededRevocations":       neededRevocations,
+		"readKeyRing":             readKeyRing,
+		"firstKeyRing":            firstKeyRing,
+		"replaceKeyRing":          replaceKeyRing,
+		"spend":                   spend,
+		"insertTicket":            insertTicket,
+		"ticketByHash":            ticketByHash,
+		"takeTicket":              takeTicket,
+		"insertFlow":              insertFlow,
+		"flowByID":                flowByID,
+		"replaceFlow":             replaceFlow,
+		"deleteFlow":              deleteFlow,
+		"insertSession":           insertSession,
+		"sessionByToken":          sessionByToken,
+		"sessionByID":             sessionByID,
+		"replaceSession":          replaceSession,
+		"endSession":              endSession,
+		"listSessions":            listSessions,
+		"insertFamily":            insertFamily,
+		"insertFirst":             insertFirst,
+		"familyByToken":           familyByToken,
+		"rotateToken":             rotateToken,
+		"insertSuccessor":         insertSuccessor,
+		"keepFamily":              keepFamily,
+		"successor":               successor,
+		"endFamily":               endFamily,
+		"putConsent":              putConsent,
+		"consentTo":               consentTo,
+		"listConsents":            listConsents,
+		"deleteConsent":           deleteConsent,
+		"insertUser":              insertUser,
+		"userByID":                userByID,
+		"userByName":              userByName,
+		"replaceUser":             replaceUser,
+		"deleteCredentialOfUser":  deleteCredentialOfUser,
+		"deleteConsentsOfUser":    deleteConsentsOfUser,
+		"deleteUser":              deleteUser,
+		"credentialOf":            credentialOf,
+		"insertCredential":        insertCredential,
+		"replaceCredential":       replaceCredential,
+		"insertRegisteredClient":  insertRegisteredClient,
+		"registeredClientByID":    registeredClientByID,
+		"replaceRegisteredClient": replaceRegisteredClient,
+		"deleteRegisteredClient":  deleteRegisteredClient,
+		"insertPostLogoutURI":     insertPostLogoutURI,
+		"clearPostLogoutURIs":     clearPostLogoutURIs,
+		"deletePostLogoutURIs":    deletePostLogoutURIs,
+		"postLogoutURI":           postLogoutURI,
+		"insertDelivery":          insertDelivery,
+		"claimDeliveries":         claimDeliveries(d),
+		"retryDelivery":           retryDelivery,
+		"finishDelivery":          finishDelivery,
 	}
-	for i, name := range []string{d.ExpiringTokens, "revocations", "spent"} {
-		texts["sweep "+name] = newSweepTexts(d)[i]
+	for _, s := range newSweepTexts(d) {
+		all["sweep "+s.table] = s.text
+	}
+	for i, key := range familyKeys {
+		t := newFamilyTexts(d)[i]
+		all["listFamiliesBy"+key.name], all["endFamiliesBy"+key.name] = t.list, t.end
 	}
 	if d.NotifyRevocation != "" {
-		texts["notifyRevocation"] = d.NotifyRevocation
+		all["notifyRevocation"] = d.NotifyRevocation
 	}
-	return texts
+	return all
 }
