@@ -13,7 +13,7 @@ import (
 const module = "github.com/caddy-gatehouse/gatehouse/"
 
 var (
-	basics = []string{"oauth", "jose", "internal/secret", "internal/web", "internal/fetch", "internal/cache"}
+	basics = []string{"oauth", "jose", "internal/secret", "internal/web", "internal/fetch", "internal/cache", "internal/limit"}
 	rules  = []string{"keys", "clientauth", "token", "grant", "session", "identity", "authorize", "flow", "logout", "registration"}
 )
 
@@ -27,6 +27,7 @@ var layers = map[string][]string{
 	"jose":            {},
 	"internal/secret": {},
 	"internal/cache":  {}, // shared by the gate and the token rules; ristretto's one importer
+	"internal/limit":  {}, // how often something may be tried; used by identity and flow
 	"internal/web":    {"oauth"},
 	"internal/fetch":  {"jose"},
 
@@ -67,6 +68,8 @@ var owners = map[string][]string{
 	"github.com/prometheus/client_golang": {"caddymodule"},
 	"github.com/caddyserver/caddy/":       {"caddymodule", "cmd/caddy"},
 	"golang.org/x/crypto/argon2":          {"authserver/identity"},
+	"golang.org/x/time/rate":              {"authserver/internal/limit"},
+	"github.com/wneessen/go-mail":         {"authserver/notify"},
 }
 
 type listed struct {
