@@ -49,9 +49,10 @@ type source struct {
 	used time.Time
 }
 
-// find picks the key of c for a header. No key and no error means that c has no
-// such key; an error, that its keys cannot be had now.
-func (k *KeySources) find(ctx context.Context, c *store.Client, h *jose.Header) (*jose.Key, error) {
+// Find picks the key of c for a header, that of an assertion or of a request
+// object. No key and no error means that c has no such key; an error, that its
+// keys cannot be had now.
+func (k *KeySources) Find(ctx context.Context, c *store.Client, h *jose.Header) (*jose.Key, error) {
 	id := owner{c.Environment, c.ID}
 	if c.JWKSURI != "" {
 		s, err := k.source(remoteSet{id, c.JWKSURI})
@@ -59,6 +60,9 @@ func (k *KeySources) find(ctx context.Context, c *store.Client, h *jose.Header) 
 			return nil, err
 		}
 		return s.Find(ctx, h)
+	}
+	if len(c.JWKS) == 0 {
+		return nil, nil
 	}
 	if v, ok := k.parsed.Load(id); ok {
 		if p := v.(*parsed); bytes.Equal(p.text, c.JWKS) {

@@ -20,7 +20,7 @@ func (a *Authenticator) verifyPrivateKeyJWT(ctx context.Context, p *presented, r
 		}
 		return reg.refuse(why)
 	}
-	key, err := a.Keys.find(ctx, reg.client, &p.jws.Header)
+	key, err := a.Keys.Find(ctx, reg.client, &p.jws.Header)
 	switch {
 	case err != nil:
 		return unavailable(fmt.Errorf("key set of client %q: %w", reg.client.ID, err))

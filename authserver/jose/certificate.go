@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -31,4 +32,16 @@ func (k *SigningKey) Certificate(from time.Time) ([]byte, error) {
 		return nil, fmt.Errorf("certificate of key %s: %w", k.ID(), err)
 	}
 	return der, nil
+}
+
+// Certified is k together with its certificate (DER), for SignTraced.
+func (k *SigningKey) Certified(certificate []byte) *SigningKey {
+	return &SigningKey{algorithm: k.algorithm, private: k.private, public: k.public, x5t: X5T(certificate)}
+}
+
+// X5T is the SHA-1 thumbprint of a certificate (RFC 7515 §4.1.7). It names the
+// certificate and proves nothing.
+func X5T(certificate []byte) string {
+	sum := sha1.Sum(certificate)
+	return b64.EncodeToString(sum[:])
 }

@@ -26,8 +26,12 @@ func mediaType(typ string) string {
 	return typ
 }
 
-// parseHeader reads a JOSE header's JSON.
-func parseHeader(s string, lim Limits) (h Header, err error) {
+// none is the alg of an unsecured JWS (RFC 7518 §3.6).
+const none = "none"
+
+// parseHeader reads a JOSE header's JSON: of a signed object, or, with unsigned,
+// of one whose alg is none. Never does it take the one for the other.
+func parseHeader(s string, lim Limits, unsigned bool) (h Header, err error) {
 	encrypted := false
 	err = scanObject(s, lim, func(name, text string) error {
 		switch name {
@@ -37,6 +41,12 @@ func parseHeader(s string, lim Limits) (h Header, err error) {
 				return refuse(ProblemAlgorithm, "alg is not a string")
 			}
 			a := algorithms[alg]
+			if unsigned {
+				if alg != none {
+					return refuse(ProblemAlgorithm, "alg is not none")
+				}
+				a = &algorithm{name: none}
+			}
 			if a == nil {
 				return refuse(ProblemAlgorithm, "alg is not a known signature algorithm")
 			}

@@ -39,7 +39,7 @@ func Parse(token string, lim Limits) (*JWS, error) {
 	if !ok {
 		return nil, malformed("the header is not canonical base64url")
 	}
-	h, err := parseHeader(string(out[:n]), lim)
+	h, err := parseHeader(string(out[:n]), lim, false)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,19 @@ func (k *SigningKey) Sign(typ string, claims []byte) (string, error) {
 	return sign(k.algorithm, k.private, head, claims)
 }
 
+// SignTraced is Sign with the thumbprint of the key's certificate in the header
+// (x5t, RFC 7515 §4.1.7); without a certificate (Certified) it is Sign.
+func (k *SigningKey) SignTraced(typ string, claims []byte) (string, error) {
+	if k.x5t == "" {
+		return k.Sign(typ, claims)
+	}
+	head, err := encodeHeader(header{k.algorithm.name, k.public.ID, typ, k.x5t})
+	if err != nil {
+		return "", err
+	}
+	return sign(k.algorithm, k.private, head, claims)
+}
+
 // SignSecret signs claims with a shared secret and an HMAC algorithm; it is how
 // tests and private clients make client_secret_jwt assertions. A secret shorter
 // than the hash is refused (RFC 7518 §3.2).
@@ -31,7 +44,7 @@ func SignSecret(alg string, secret []byte, typ string, claims []byte) (string, e
 	if !k.Fits(alg) {
 		return "", errors.New("sign: the shared secret is too short for the algorithm (RFC 7518 §3.2)")
 	}
-	head, err := encodeHeader(alg, "", typ)
+	head, err := encodeHeader(header{Algorithm: alg, Type: typ})
 	if err != nil {
 		return "", err
 	}
@@ -57,13 +70,17 @@ func sign(a *algorithm, key any, head string, claims []byte) (string, error) {
 	return string(buf), nil
 }
 
+// header is a JOSE header that is written.
+type header struct {
+	Algorithm  string `json:"alg"`
+	KeyID      string `json:"kid,omitempty"`
+	Type       string `json:"typ,omitempty"`
+	Thumbprint string `json:"x5t,omitempty"`
+}
+
 // encodeHeader makes the first part, its dot included.
-func encodeHeader(alg, kid, typ string) (string, error) {
-	b, err := json.Marshal(struct {
-		Algorithm string `json:"alg"`
-		KeyID     string `json:"kid,omitempty"`
-		Type      string `json:"typ,omitempty"`
-	}{alg, kid, typ})
+func encodeHeader(h header) (string, error) {
+	b, err := json.Marshal(h)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
@@ -85,7 +102,7 @@ func (c *headerCache) encoded(alg, kid, typ string) (string, error) {
 			return head, nil
 		}
 	}
-	head, err := encodeHeader(alg, kid, typ)
+	head, err := encodeHeader(header{Algorithm: alg, KeyID: kid, Type: typ})
 	if err != nil {
 		return "", err
 	}

@@ -23,6 +23,7 @@ type SigningKey struct {
 	algorithm *algorithm
 	private   crypto.Signer // *rsa.PrivateKey, *ecdsa.PrivateKey or ed25519.PrivateKey
 	public    *Key
+	x5t       string // of the certificate; "" for none
 	headers   headerCache
 }
 

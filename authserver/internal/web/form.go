@@ -122,6 +122,9 @@ func (f *Form) Set(name, value string) {
 	f.pairs = append(f.pairs, pair{name, value})
 }
 
+// Has reports whether a parameter was sent at all, with or without a value.
+func (f *Form) Has(name string) bool { return f.has(name) }
+
 // Names lists the parameters that have a value, in order.
 func (f *Form) Names() []string {
 	var names []string
