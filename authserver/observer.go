@@ -14,6 +14,15 @@ type Observer interface {
 	Revoked(kind string)
 	// Swept: rows deleted by the janitor.
 	Swept(n int)
+	// PasswordChecked: outcome "ok", "invalid", "locked", "limited" or "disabled".
+	PasswordChecked(outcome string)
+	// SignedOn: one finished sign-on; outcome "ok" or an OAuth error code.
+	SignedOn(outcome string)
+	// RefreshReplayed: a refresh token was used twice, and its family ended.
+	RefreshReplayed()
+	// LogoutDelivered: one attempt to tell a client of an ended session; outcome
+	// "ok", "retry" or "given_up".
+	LogoutDelivered(outcome string)
 	// KeyRotated: outcome "created", "rotated", "retired", "error".
 	KeyRotated(outcome string)
 }
@@ -24,4 +33,8 @@ func (nobody) Served(string, string, time.Duration) {}
 func (nobody) TokenIssued(string)                   {}
 func (nobody) Revoked(string)                       {}
 func (nobody) Swept(int)                            {}
+func (nobody) PasswordChecked(string)               {}
+func (nobody) SignedOn(string)                      {}
+func (nobody) RefreshReplayed()                     {}
+func (nobody) LogoutDelivered(string)               {}
 func (nobody) KeyRotated(string)                    {}

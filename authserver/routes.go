@@ -16,9 +16,10 @@ import (
 // before its handler runs.
 type route struct {
 	web.Route
-	path     string // behind the issuer's path
+	path     string // behind the environment's; a last segment "*" stands for any
 	surface  string
 	metadata string // the endpoint's name in the metadata document; "" is not listed
+	cookies  bool   // trusts the session cookie, so scripts come from trusted origins only
 	serve    func(w http.ResponseWriter, r *http.Request, env *store.Environment) error
 }
 
@@ -30,7 +31,7 @@ const public = "public, max-age=300"
 const wellKnown = "/.well-known/oauth-authorization-server"
 
 // openIDConfiguration is behind the issuer's path (OIDC Discovery §4).
-const openIDConfiguration = "/.well-known/openid-configuration"
+const openIDConfiguration = "/as/.well-known/openid-configuration"
 
 // routes is the table. Discovery, Allow and the metrics' labels derive from it.
 func routes(c *Config) []route {

@@ -20,7 +20,7 @@ import (
 type Server struct {
 	directory store.Directory
 	host      web.Host
-	routes    map[string]*route // by path behind the issuer's
+	routes    map[string]*route // by path behind the environment's
 }
 
 // New checks the configuration and builds the routes. It touches neither disk
@@ -45,72 +45,136 @@ func New(ctx context.Context, c Config) (*Server, error) {
 }
 
 // Handles reports whether the path belongs to this server; a host passes other
-// requests on. All of an issuer's tree does, whether or not the environment or
-// the endpoint exists, so that nothing behind the server answers in its place.
+// requests on. All of an environment's trees do, whether or not the environment
+// or the endpoint exists, so that nothing behind the server answers in its place.
+// On a custom domain those are the trees without the environment's ID.
 func (s *Server) Handles(r *http.Request) bool {
-	_, _, ok := split(r.URL.Path)
-	return ok
+	if _, _, ok := split(r.URL.Path); ok {
+		return true
+	}
+	if _, ok := bare(r.URL.Path); !ok {
+		return false
+	}
+	_, err := s.directory.EnvironmentByHost(r.Context(), strings.ToLower(r.Host))
+	return !errors.Is(err, store.ErrNotFound)
 }
 
 // ServeHTTP answers one request. Which environment is meant is settled by the
-// path alone, never by a Host header.
+// path, or on a custom domain by that domain; no other Host header is looked at.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	env, rt, err := s.find(r)
 	if err != nil {
 		web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return err })
 		return
 	}
-	web.Handle(&s.host, &rt.Route, w, r, func(w http.ResponseWriter, r *http.Request) error {
+	around := &rt.Route
+	if rt.cookies && r.Method == http.MethodOptions {
+		around = s.preflight(r.Context(), rt, env)
+	}
+	web.Handle(&s.host, around, w, r, func(w http.ResponseWriter, r *http.Request) error {
 		return rt.serve(w, r, env)
 	})
 }
 
+// preflight lets scripts of the origins that some application trusts ask; whether
+// its answer may be read is decided where the application is known.
+func (s *Server) preflight(ctx context.Context, rt *route, env *store.Environment) *web.Route {
+	around := rt.Route
+	around.Preflight = func(origin string) bool {
+		trusted, err := s.directory.TrustedOrigin(ctx, env.ID, origin)
+		return err == nil && trusted
+	}
+	return &around
+}
+
 // find resolves the path: byte-exact, in its plainest spelling only.
 func (s *Server) find(r *http.Request) (*store.Environment, *route, error) {
-	id, rest, ok := split(r.URL.Path)
-	if !ok || r.URL.RawPath != "" {
+	if r.URL.RawPath != "" {
 		return nil, nil, web.NotFound()
 	}
-	front := strings.HasPrefix(r.URL.Path, wellKnown)
-	if front {
-		rest = openIDConfiguration
+	id, rest, ok := split(r.URL.Path)
+	if !ok {
+		if rest, ok = bare(r.URL.Path); !ok {
+			return nil, nil, web.NotFound()
+		}
 	}
-	rt := s.routes[rest]
+	rt := s.route(rest)
 	if rt == nil {
 		return nil, nil, web.NotFound()
 	}
-	env, err := s.directory.EnvironmentByID(r.Context(), id)
+	var env *store.Environment
+	var err error
+	if id != "" {
+		env, err = s.directory.EnvironmentByID(r.Context(), id)
+	} else {
+		env, err = s.directory.EnvironmentByHost(r.Context(), strings.ToLower(r.Host))
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil, web.NotFound()
 	case err != nil:
 		return nil, nil, oauth.Unavailable(1, "The service is temporarily unavailable").
 			WithCause(fmt.Errorf("find environment: %w", err))
-	case front && r.URL.Path != wellKnown+issuerPath(env):
+	case strings.HasPrefix(r.URL.Path, wellKnown) && r.URL.Path != wellKnown+issuerPath(env):
 		return nil, nil, web.NotFound()
 	}
 	return env, rt, nil
 }
 
-// split takes a path of ours apart: "/<environment>/as<rest>", or the metadata
-// place of RFC 8414 §3.1 in front of an issuer's path. ok is false for paths
-// that are somebody else's. Environments are recognised in any case, so that a
+// route finds the row of a path: its own, or that of all paths with one more segment.
+func (s *Server) route(rest string) *route {
+	if rt := s.routes[rest]; rt != nil {
+		return rt
+	}
+	i := strings.LastIndexByte(rest, '/')
+	if i < 0 || i == len(rest)-1 {
+		return nil
+	}
+	return s.routes[rest[:i]+anySegment]
+}
+
+// anySegment ends the path of a row that is for every last segment.
+const anySegment = "/*"
+
+// trees are the beginnings of our paths behind an environment's, each whole or
+// followed by a slash.
+var trees = []string{"/as", "/flows", "/signon"}
+
+// split takes a path of ours apart: "/<environment><rest>", where rest begins
+// with one of our trees, or the metadata place of RFC 8414 §3.1 in front of an issuer's path. ok is false for
+// paths that are somebody else's. Environments are recognised in any case, so that a
 // near miss is answered here.
 func split(path string) (id, rest string, ok bool) {
 	if issuer, found := strings.CutPrefix(path, wellKnown+"/"); found {
 		issuer, found = strings.CutSuffix(issuer, "/as")
 		id = issuer[strings.LastIndexByte(issuer, '/')+1:]
-		return id, "", found && looksLikeUUID(id)
+		return id, openIDConfiguration, found && looksLikeUUID(id)
 	}
 	const n = len("/00000000-0000-0000-0000-000000000000")
-	if len(path) < n+len("/as") || path[0] != '/' || !looksLikeUUID(path[1:n]) {
+	if len(path) < n || path[0] != '/' || !looksLikeUUID(path[1:n]) {
 		return "", "", false
 	}
-	rest, ok = strings.CutPrefix(path[n:], "/as")
-	if !ok || rest != "" && rest[0] != '/' {
+	if !ours(path[n:]) {
 		return "", "", false
 	}
-	return path[1:n], rest, true
+	return path[1:n], path[n:], true
+}
+
+// bare is split for a custom domain, where no environment is in the path.
+func bare(path string) (rest string, ok bool) {
+	if path == wellKnown+"/as" {
+		return openIDConfiguration, true
+	}
+	return path, ours(path)
+}
+
+func ours(rest string) bool {
+	for _, tree := range trees {
+		if behind, ok := strings.CutPrefix(rest, tree); ok && (behind == "" || behind[0] == '/') {
+			return true
+		}
+	}
+	return false
 }
 
 func looksLikeUUID(s string) bool {

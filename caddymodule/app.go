@@ -140,7 +140,8 @@ func (a *App) Cleanup() error {
 	return a.release()
 }
 
-// environment finds the environment with exactly this issuer, or nil.
+// environment finds the environment with exactly this issuer, its own or that of
+// a custom domain, or nil.
 func (a *App) environment(issuer string) (*store.Environment, error) {
 	all, err := a.directory.Environments(context.Background()) // from memory
 	if err != nil {
@@ -149,6 +150,11 @@ func (a *App) environment(issuer string) (*store.Environment, error) {
 	for _, e := range all {
 		if e.Issuer == issuer {
 			return e, nil
+		}
+		for _, domain := range e.Domains {
+			if domain.Issuer == issuer {
+				return a.directory.EnvironmentByHost(context.Background(), domain.Host)
+			}
 		}
 	}
 	return nil, nil

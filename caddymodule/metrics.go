@@ -73,6 +73,7 @@ func collect(ctx caddy.Context) {
 		metrics.decisions, metrics.verificationSeconds, metrics.jwksRefreshes, metrics.introspections,
 		metrics.introspectionSeconds, metrics.caches,
 		s.requests, s.seconds, s.issued, s.revoked, s.swept, s.rotations,
+		s.passwords, s.signOns, s.replays, s.logouts,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); again {
@@ -270,10 +271,11 @@ func (c *cacheCollector) collectCache(out chan<- prometheus.Metric, name string,
 
 // serverObserver counts what the authorization server does.
 type serverObserver struct {
-	requests                   *prometheus.CounterVec
-	seconds                    *prometheus.HistogramVec
-	issued, revoked, rotations *prometheus.CounterVec
-	swept                      prometheus.Counter
+	requests                    *prometheus.CounterVec
+	seconds                     *prometheus.HistogramVec
+	issued, revoked, rotations  *prometheus.CounterVec
+	passwords, signOns, logouts *prometheus.CounterVec
+	swept, replays              prometheus.Counter
 
 	byAnswer   handles[[2]string, prometheus.Counter]
 	byEndpoint handles[string, prometheus.Observer]
@@ -291,6 +293,14 @@ func newServerObserver() *serverObserver {
 		revoked: counter("revocations_total", "Revocations, by what was revoked.", "kind"),
 		rotations: counter("signing_key_rotations_total",
 			"Changes to the signing keys, by outcome.", "outcome"),
+		passwords: counter("password_checks_total",
+			"Passwords checked, by outcome (ok, invalid, locked, limited, disabled).", "outcome"),
+		signOns: counter("sign_ons_total", "Sign-ons that ended, by outcome (ok or the error code).", "outcome"),
+		logouts: counter("logout_deliveries_total",
+			"Attempts to tell an application of an ended session, by outcome (ok, retry, given_up).", "outcome"),
+		replays: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "refresh_token_replays_total", Help: "Refresh tokens used twice, whose families were ended.",
+		}),
 		swept: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "janitor_deleted_total", Help: "Expired records deleted.",
 		}),
@@ -317,6 +327,18 @@ func (o *serverObserver) Revoked(kind string) { o.revoked.WithLabelValues(kind).
 
 // Swept implements authserver.Observer.
 func (o *serverObserver) Swept(n int) { o.swept.Add(float64(n)) }
+
+// PasswordChecked implements authserver.Observer.
+func (o *serverObserver) PasswordChecked(outcome string) { o.passwords.WithLabelValues(outcome).Inc() }
+
+// SignedOn implements authserver.Observer.
+func (o *serverObserver) SignedOn(outcome string) { o.signOns.WithLabelValues(outcome).Inc() }
+
+// RefreshReplayed implements authserver.Observer.
+func (o *serverObserver) RefreshReplayed() { o.replays.Inc() }
+
+// LogoutDelivered implements authserver.Observer.
+func (o *serverObserver) LogoutDelivered(outcome string) { o.logouts.WithLabelValues(outcome).Inc() }
 
 // KeyRotated implements authserver.Observer.
 func (o *serverObserver) KeyRotated(outcome string) { o.rotations.WithLabelValues(outcome).Inc() }

@@ -9,8 +9,9 @@ import (
 
 // Directory answers from memory. It is immutable and safe for concurrent use.
 type Directory struct {
-	list []*store.Environment
-	byID map[string]*environment
+	list   []*store.Environment
+	byID   map[string]*environment
+	byHost map[string]*store.Environment // custom domains
 }
 
 type environment struct {
@@ -77,14 +78,11 @@ func (d *Directory) UserByID(_ context.Context, env, id string) (*store.User, er
 	return nil, store.ErrNotFound
 }
 
-// EnvironmentByHost finds an environment by a custom domain's host.
+// EnvironmentByHost finds an environment by a custom domain's host. The same
+// host always gives the same pointer.
 func (d *Directory) EnvironmentByHost(_ context.Context, host string) (*store.Environment, error) {
-	for _, e := range d.list {
-		for _, domain := range e.Domains {
-			if domain.Host == host {
-				return e.At(domain), nil
-			}
-		}
+	if e, ok := d.byHost[host]; ok {
+		return e, nil
 	}
 	return nil, store.ErrNotFound
 }

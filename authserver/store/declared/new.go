@@ -22,8 +22,8 @@ const (
 // New checks c, fills in defaults and builds the directory. It reads the files
 // that JWKSFile names and nothing else. An error names the object and the option.
 func New(c Config) (*Directory, error) {
-	d := &Directory{byID: make(map[string]*environment, len(c.Environments))}
-	names, hosts := map[string]bool{}, map[string]bool{}
+	d := &Directory{byID: make(map[string]*environment, len(c.Environments)), byHost: map[string]*store.Environment{}}
+	names := map[string]bool{}
 	for i := range c.Environments {
 		e := &c.Environments[i]
 		label := e.Name
@@ -44,10 +44,10 @@ func New(c Config) (*Directory, error) {
 			return nil, fmt.Errorf("environment %s: %w", label, err)
 		}
 		for _, domain := range built.record.Domains {
-			if hosts[domain.Host] {
+			if d.byHost[domain.Host] != nil {
 				return nil, fmt.Errorf("environment %s: domain %s is declared twice", label, domain.Host)
 			}
-			hosts[domain.Host] = true
+			d.byHost[domain.Host] = built.record.At(domain)
 		}
 		names[e.Name] = true
 		d.byID[e.ID] = built
