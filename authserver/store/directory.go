@@ -181,6 +181,8 @@ type Client struct {
 	// UnsignedRequestObject accepts alg none request objects; SignedRequestObject requires a signed one.
 	// Never both.
 	UnsignedRequestObject, SignedRequestObject bool
+	// RequestObjectAlgorithm is the one alg of its request objects; "" means any that is supported.
+	RequestObjectAlgorithm string
 	// UserInfoSigned answers at the UserInfo endpoint with a signed JWT.
 	UserInfoSigned bool
 	// Consent is when the person is asked.
@@ -209,6 +211,9 @@ type Client struct {
 	Roles []string
 	// MultipleResources is requestScopesForMultipleResourcesEnabled.
 	MultipleResources bool
+	// Registered: the client registered itself (RFC 7591), so the addresses that it names are a
+	// stranger's, and are contacted on the public Internet alone.
+	Registered bool
 }
 
 // PKCE says what an authorization request must bring (RFC 7636).

@@ -24,6 +24,9 @@ type Client struct {
 	http    *http.Client
 	secure  *http.Transport
 	plain   *http.Transport // http to loopback addresses
+
+	strangers *Client // see Strangers; itself where it is that one
+	stranger  bool
 }
 
 // StatusError is an answer with another status than 200.
@@ -55,11 +58,20 @@ func NewClient(o Options) (*Client, error) {
 		}
 	}
 	c := &Client{options: o, secure: transport(nil), plain: transport(loopbackOnly)}
-	c.http = &http.Client{
-		Transport: c,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // seen as a status that is not 200
-		},
+	c.strangers = &Client{
+		options: o, stranger: true, secure: transport(o.dialStranger),
+		plain: transport(func(network, address string, raw syscall.RawConn) error {
+			return errors.Join(loopbackOnly(network, address, raw), o.dialStranger(network, address, raw))
+		}),
+	}
+	c.strangers.strangers = c.strangers
+	for _, one := range []*Client{c, c.strangers} {
+		one.http = &http.Client{
+			Transport: one,
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse // seen as a status that is not 200
+			},
+		}
 	}
 	return c, nil
 }
@@ -82,8 +94,18 @@ func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// CheckURL is Options.CheckURL with the client's options.
-func (c *Client) CheckURL(raw string) (*url.URL, error) { return c.options.CheckURL(raw) }
+// CheckURL is Options.CheckURL with the client's options, and for a client from
+// Strangers a look at the host.
+func (c *Client) CheckURL(raw string) (*url.URL, error) {
+	u, err := c.options.CheckURL(raw)
+	if err == nil && c.stranger {
+		err = c.options.checkStrangerHost(u)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
 
 // GetJSON gets a document. Any status but 200 (a *StatusError), a redirect included, a
 // body over the limit, or a content type that is not JSON is an error.
@@ -108,7 +130,7 @@ func (c *Client) PostForm(ctx context.Context, url string, form url.Values, auth
 
 func (c *Client) do(ctx context.Context, method, url string, form io.Reader, auth func(*http.Request)) (int, http.Header, []byte, error) {
 	// Judged again at each request: some addresses come out of metadata.
-	if _, err := c.options.CheckURL(url); err != nil {
+	if _, err := c.CheckURL(url); err != nil {
 		return 0, nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
@@ -159,6 +181,8 @@ func isJSON(contentType string) bool {
 
 // Close closes idle connections.
 func (c *Client) Close() {
-	c.secure.CloseIdleConnections()
-	c.plain.CloseIdleConnections()
+	for _, one := range []*Client{c, c.strangers} {
+		one.secure.CloseIdleConnections()
+		one.plain.CloseIdleConnections()
+	}
 }

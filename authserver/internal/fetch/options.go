@@ -12,7 +12,9 @@ import (
 
 // Options shapes a Client. Zero fields mean the defaults.
 type Options struct {
-	CA       []byte        // PEM roots instead of the system's; nothing readable in it is an error
+	CA []byte // PEM roots instead of the system's; nothing readable in it is an error
+	// ExtraCA are PEM roots beside those; nothing readable in it is an error.
+	ExtraCA  []byte
 	Timeout  time.Duration // whole exchange, from dialling to the last byte of the body; default 5 s
 	MaxBody  int64         // bytes of an answer, after decompression; default 1 MiB
 	MaxConns int           // per host; default 64
@@ -20,6 +22,9 @@ type Options struct {
 	// address. The address is checked again when dialling, so that a resolver
 	// cannot lead such a request off the machine.
 	InsecureLoopbackHTTP bool
+	// StrangerNetworks are those beyond the public Internet that Client.Strangers may connect to:
+	// loopback and private ones, for instance. Default: none.
+	StrangerNetworks []netip.Prefix
 }
 
 func (o Options) withDefaults() Options {
@@ -35,14 +40,26 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// roots reads CA. A nil pool means the system's roots.
+// roots reads CA and ExtraCA. A nil pool means the system's roots.
 func (o Options) roots() (*x509.CertPool, error) {
-	if o.CA == nil {
-		return nil, nil
+	var pool *x509.CertPool
+	if o.CA != nil {
+		pool = x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(o.CA) {
+			return nil, errors.New("the CA file holds no readable PEM certificate")
+		}
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(o.CA) {
-		return nil, errors.New("the CA file holds no readable PEM certificate")
+	if o.ExtraCA == nil {
+		return pool, nil
+	}
+	if pool == nil {
+		var err error
+		if pool, err = x509.SystemCertPool(); err != nil {
+			return nil, fmt.Errorf("the system's certificates: %w", err)
+		}
+	}
+	if !pool.AppendCertsFromPEM(o.ExtraCA) {
+		return nil, errors.New("the extra CA file holds no readable PEM certificate")
 	}
 	return pool, nil
 }

@@ -1,0 +1,164 @@
+package logout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+)
+
+const (
+	// longestToken is how long a revocation of access tokens is needed: the longest
+	// accessTokenValiditySeconds, and the time for which gates may accept a token
+	// after its exp.
+	longestToken = 30*24*time.Hour + 10*time.Minute
+	// endTimeout bounds the ending of one session. It goes on when the browser
+	// that asked for it goes away, so that nothing is left half ended.
+	endTimeout = 10 * time.Second
+)
+
+// Ender ends sessions. Safe for concurrent use. Every field is required.
+type Ender struct {
+	Directory store.Directory
+	Sessions  *session.Sessions
+	Store     interface {
+		store.Revocations
+		store.RefreshTokens
+		store.Deliveries
+	}
+	Set      *token.Revocations
+	Keys     *keys.Rings
+	Outbound *fetch.Client
+	NewID    func() string
+	Now      func() time.Time
+	Log      *slog.Logger
+	// Revoked is told the kind of each revocation; Delivered "ok", "retry" or "given_up".
+	Revoked   func(kind string)
+	Delivered func(outcome string)
+
+	once  sync.Once
+	fresh chan store.Delivery // from End to Run; see handOver
+	// lastFailure is when an attempt failed here, in Unix nanoseconds; 0 for never.
+	lastFailure atomic.Int64
+	mu          sync.Mutex     // guards busy
+	busy        map[string]int // attempts under way by client
+}
+
+// End ends the session with this sid: its access tokens are revoked, its
+// refresh-token families ended, back-channel logout queued and tried at once. It returns the front-channel
+// addresses to load, iss and sid added where the client wants them. Ended already is no error, and has no
+// addresses: of any number of concurrent calls one tells the clients. b, where given, forgets its cookie.
+//
+// An error is temporarily_unavailable; then the session may still be there, and
+// the same call can be made again.
+func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *session.Browser) (frontchannel []string, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+
+	// The session goes last. If this process dies or the store fails before, the
+	// session is still there to be ended; the other way round its tokens would
+	// live on with nothing left that names them.
+	s, err := e.Sessions.ByID(ctx, env, sid)
+	if errors.Is(err, store.ErrNotFound) {
+		// Idle or ended: whatever still hangs on the sid goes all the same.
+		if b != nil {
+			if _, err := e.Sessions.End(ctx, env, sid, b); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, unavailable("end session", err)
+			}
+		}
+		return nil, e.kill(ctx, env, store.RevokedSession, sid)
+	}
+	if err != nil {
+		return nil, unavailable("read session", err)
+	}
+	if err := e.kill(ctx, env, store.RevokedSession, sid); err != nil {
+		return nil, err
+	}
+	queued, err := e.queue(ctx, env, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := e.Sessions.End(ctx, env, sid, b)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		e.forget(ctx, queued) // another call tells the clients
+		return nil, nil
+	case err != nil:
+		return nil, unavailable("end session", err)
+	}
+	// Again, for what was made since, while the session still was there.
+	if err := e.kill(ctx, env, store.RevokedSession, sid); err != nil {
+		return nil, err
+	}
+	// Who joined meanwhile is told too.
+	if queued, err = e.queue(ctx, env, ended, queued); err != nil {
+		return nil, err
+	}
+	e.handOver(queued)
+	e.Revoked(string(store.RevokedSession))
+	return e.frontchannel(ctx, env, ended)
+}
+
+// EndReplaced does the same for a session that session.SignOn has already ended.
+func (e *Ender) EndReplaced(ctx context.Context, env *store.Environment, s *session.Session) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err := e.kill(ctx, env, store.RevokedSession, s.ID); err != nil {
+		return err
+	}
+	queued, err := e.queue(ctx, env, s, nil)
+	if err != nil {
+		return err
+	}
+	e.handOver(queued)
+	e.Revoked(string(store.RevokedSession))
+	return nil
+}
+
+// EndClient ends everything that a client holds: its access tokens and its
+// refresh-token families, of every person. It is for a client that goes (RFC 7592 §2.3).
+func (e *Ender) EndClient(ctx context.Context, env *store.Environment, client string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err := e.kill(ctx, env, store.RevokedClient, client); err != nil {
+		return err
+	}
+	e.Revoked(string(store.RevokedClient))
+	return nil
+}
+
+// kill revokes the access tokens and ends the refresh-token families of a session
+// or a client. When it returns nil that is durable, and every check in this process sees it.
+func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.RevocationKind, value string) error {
+	now := e.Now().UTC().Truncate(time.Second)
+	r := store.Revocation{Environment: env.ID, Kind: kind, Value: value, At: now, ExpiresAt: now.Add(longestToken)}
+	if err := e.Store.PutRevocation(ctx, r); err != nil {
+		return unavailable("store revocation", err)
+	}
+	e.Set.Add(r) // the store has told the set already; this makes sure of it
+	f := store.FamilyFilter{Environment: env.ID}
+	if kind == store.RevokedClient {
+		f.Client = value
+	} else {
+		f.Session = value
+	}
+	if _, err := e.Store.EndFamilies(ctx, f); err != nil {
+		return unavailable("end refresh tokens", err)
+	}
+	return nil
+}
+
+// unavailable says that the server cannot do now what it was asked.
+func unavailable(what string, cause error) error {
+	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, cause))
+}
