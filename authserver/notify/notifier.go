@@ -1,8 +1,3 @@
-// Package notify brings codes to people: by SMTP, or, for development, into an
-// outbox directory that a developer can read.
-//
-// It leaves which codes and when to identity. RFC 5321, RFC 5322. Start reading
-// at Notifier.
 package notify
 
 import "context"
@@ -26,7 +21,7 @@ type Message struct {
 }
 
 // Notifier sends messages. Implementations are safe for concurrent use and
-// honour ctx.
+// honour ctx. Their errors name neither the address nor the code.
 type Notifier interface {
 	Send(ctx context.Context, m Message) error
 }
