@@ -5,6 +5,7 @@ GO         ?= go
 FUZZTIME   ?= 20s
 TESTFLAGS  ?=
 DEMO_CADDY := bin/demo/caddy
+DEMO_WEB   := bin/demo/web
 DEMO_TOKEN := http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/token
 # A checkout without version control (a tarball, a CI copy) builds too.
 export GOFLAGS ?= -buildvcs=false
@@ -15,17 +16,19 @@ export GOFLAGS ?= -buildvcs=false
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## serve Caddyfile.example: authorization server, gate and a demo API on localhost (Ctrl-C ends it)
+run: ## serve Caddyfile.example: authorization server, gate, a demo API and a demo web application on localhost (Ctrl-C ends it)
 	@echo "Building the custom Caddy (the first time takes a few minutes) ..."
-	@$(GO) build -o $(DEMO_CADDY) ./cmd/caddy
+	@$(GO) build -o $(DEMO_CADDY) ./cmd/caddy && $(GO) build -o $(DEMO_WEB) ./cmd/demo
 	@mkdir -p data && $(DEMO_CADDY) run --config Caddyfile.example --adapter caddyfile >data/caddy.log 2>&1 & pid=$$!; \
-	trap 'kill $$pid 2>/dev/null; wait $$pid 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
+	$(DEMO_WEB) >data/demo.log 2>&1 & web=$$!; \
+	trap 'kill $$pid $$web 2>/dev/null; wait $$pid $$web 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
 	for i in $$(seq 150); do \
 		kill -0 $$pid 2>/dev/null || { echo "Caddy ended at once; the last lines of data/caddy.log:"; tail -n 5 data/caddy.log; exit 1; }; \
 		curl -fso /dev/null http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/jwks && break; sleep 0.2; \
 	done; \
 	echo; \
 	echo "Gatehouse is up (log: data/caddy.log)."; \
+	echo "  sign in here           http://localhost:8083/         as alice with alice-demo-pass; messages are in data/outbox"; \
 	echo "  authorization server   http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/.well-known/openid-configuration"; \
 	echo "  API, verified locally  http://localhost:8081/         needs orders:read; /admin needs orders:write"; \
 	echo "  API, introspected      http://localhost:8082/"; \
