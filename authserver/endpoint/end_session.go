@@ -1,0 +1,112 @@
+package endpoint
+
+import (
+	"net/http"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// EndSession is the end-session endpoint (OIDC RP-Initiated Logout §2), which
+// PingOne calls signoff. GET and POST mean the same.
+type EndSession struct {
+	Directory store.Directory
+	Sessions  *session.Sessions
+	Logout    *logout.Ender
+	Pages     SignOffPages
+}
+
+// Serve signs a person off: at once where an ID token of theirs shows that it is
+// their client who asks, otherwise after they have confirmed it on our own page,
+// since any page on the web can send a browser here.
+//
+// Errors are pages, and never redirects. A post_logout_redirect_uri that is not
+// registered is one, and the session stays.
+func (e *EndSession) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK) // no body was asked for, so nobody can have meant to sign off
+		return nil
+	}
+	if err := e.serve(w, r, env); err != nil {
+		return &web.Presented{Err: err, Write: func(w http.ResponseWriter, shown *oauth.Error, id string) {
+			e.Pages.Error(w, r, env, shown, id)
+		}}
+	}
+	return nil
+}
+
+func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
+	ctx := r.Context()
+
+	// parse
+	form, err := web.ReadParameters(r)
+	if err != nil {
+		return err
+	}
+	q, err := readSignOff(form)
+	if err != nil {
+		return err
+	}
+
+	// authenticate the browser, and the client by its ID token
+	b, err := e.Sessions.Read(r, env)
+	if err != nil {
+		return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+	}
+	var client *store.Client
+	trusted := false
+	if q.hint != "" {
+		hint, err := e.Logout.Hint(ctx, env, q.hint)
+		if err != nil {
+			return err
+		}
+		if err := q.checkHint(hint); err != nil {
+			return err
+		}
+		if b.Session != nil && b.Session.Subject != hint.Subject {
+			return oauth.InvalidRequest("The id_token_hint was issued to somebody else")
+		}
+		client, trusted = hint.Client, true
+	} else if client, err = q.named(ctx, e.Directory, env); err != nil {
+		return err
+	}
+
+	// validate
+	if err := q.checkURI(ctx, e.Directory, env, client); err != nil {
+		return err
+	}
+	if !trusted {
+		if b.Session == nil && q.uri == "" {
+			e.Pages.SignedOff(w, r, env, nil, "") // there is nothing to ask for
+			return nil
+		}
+		if r.Method != http.MethodPost || !q.confirmed(env, b.Binding()) {
+			e.Sessions.Begin(b)
+			b.WriteCookies(w, env)
+			e.Pages.ConfirmSignOff(w, r, env, env.Issuer+"/signoff", q.hidden(q.proof(env, b.Binding())))
+			return nil
+		}
+	}
+
+	// act
+	var frames []string
+	if b.Session != nil {
+		if frames, err = e.Logout.End(ctx, env, b.Session.ID, b); err != nil {
+			return err
+		}
+	}
+
+	// respond
+	b.WriteCookies(w, env)
+	if next := q.next(); trusted && next != "" && len(frames) == 0 {
+		goTo(w, r, next)
+		return nil
+	}
+	// From the confirmation page too: its form-action keeps a browser from following a redirect to
+	// another origin.
+	e.Pages.SignedOff(w, r, env, frames, q.next())
+	return nil
+}
