@@ -1,0 +1,115 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// silent is a flow that needed nobody. It lives in one request.
+type silent struct {
+	state *state
+	taken atomic.Bool
+}
+
+// Answer gives the response of a Completed or Failed flow, once: a second time is 400
+// INVALID_REQUEST and nothing new is made. The browser must have the session that the flow led to.
+// correlation is the correlation id.
+//
+// What may have changed since is judged again: the person, the client, and
+// whether the client may have this kind of answer.
+func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b *session.Browser, correlation string) (*authorize.Response, error) {
+	s, err := e.take(ctx, env, f, b)
+	if err != nil {
+		return nil, err
+	}
+	f.Answered = true
+	reply := s.state.Request.ReplyTo
+	if s.state.Status == Failed {
+		return authorize.Refuse(env, reply, s.state.error(), correlation), nil
+	}
+	if e := enabled(s.client, s.state.Request); e != nil {
+		return authorize.Refuse(env, reply, e, correlation), nil
+	}
+	user, err := s.person(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if user == nil {
+		return authorize.Refuse(env, reply, denied(), correlation), nil
+	}
+	return e.Issuer.Issue(ctx, env, s.state.Request, s.client, user, b)
+}
+
+// take marks a flow as answered: of any number of concurrent calls one succeeds.
+func (e *Engine) take(ctx context.Context, env *store.Environment, f *Flow, b *session.Browser) (*step, error) {
+	if f.silent != nil {
+		s := &step{Engine: e, env: env, browser: b, client: f.Client, state: f.silent.state}
+		if err := s.answerable(); err != nil {
+			return nil, err
+		}
+		if f.silent.taken.Swap(true) {
+			return nil, answered()
+		}
+		return s, nil
+	}
+	for range tries {
+		s, record, err := e.load(ctx, env, f.ID, b)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.answerable(); err != nil {
+			return nil, err
+		}
+		s.state.Answered = true
+		switch err := e.replace(ctx, s.state, &record, e.Now()); {
+		case err == nil:
+			return s, nil
+		case !errors.Is(err, store.ErrConflict): // a conflict is somebody else's answer: look again
+			return nil, fmt.Errorf("answer flow: %w", err)
+		}
+	}
+	return nil, oauth.Unavailable(1, "The flow changes too often")
+}
+
+// tries bounds how often a changed flow is read again. Two are enough: only an answer changes
+// a finished one.
+const tries = 5
+
+// answerable judges whether the flow can be answered to this browser.
+func (s *step) answerable() error {
+	st := s.state
+	switch {
+	case !st.Status.Terminal():
+		return notPossible("The flow is not finished")
+	case st.Answered:
+		return answered()
+	case st.Status == Completed && (s.browser.Session == nil || s.browser.Session.ID != st.Session || s.browser.Session.Subject != st.Subject):
+		return notPossible("The session that the flow led to has ended")
+	}
+	return nil
+}
+
+func answered() *oauth.Error { return notPossible("The flow has been answered") }
+
+// enabled judges whether the client may still have this kind of answer: what was
+// switched off while the person signed on stays off.
+func enabled(client *store.Client, req *authorize.Request) *oauth.Error {
+	for _, part := range req.ResponseType {
+		grant := oauth.GrantImplicit
+		if part == oauth.ResponseCode {
+			grant = oauth.GrantAuthorizationCode
+		}
+		if !slices.Contains(client.ResponseTypes, part) || !slices.Contains(client.GrantTypes, grant) {
+			return oauth.AuthorizationError(oauth.CodeUnauthorizedClient, "The response type is not enabled for this client")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// next decides what has to happen now, and puts the flow there. The order is
+// that of the questions: who is it, did they prove it as the request wants it, may they go on, do they agree.
+func (s *step) next(ctx context.Context) error {
+	st := s.state
+	user, err := s.person(ctx)
+	if err != nil {
+		return err
+	}
+	st.Subject, st.Fixed, st.Session, st.Consent, st.Proof = "", "", "", nil, nil
+	proven := st.Proven != "" && user != nil && s.browser.Session.ID == st.Proven
+	switch {
+	case user == nil, st.Fresh && !proven:
+		st.Status = UsernamePasswordRequired
+		return nil
+	case !wanted(st, user.ID) && proven:
+		st.fail(unwanted())
+		return nil
+	case !wanted(st, user.ID):
+		st.Status, st.Fresh = UsernamePasswordRequired, true
+		return nil
+	}
+
+	st.Subject = user.ID
+	switch {
+	case !proven && s.mustProve():
+		st.Status, st.Fixed = PasswordRequired, user.ID
+		return nil
+	case !proven && slices.Contains(st.Request.Prompt, oauth.PromptSelectAccount) && st.Selected != user.ID:
+		st.Status = AccountSelectionRequired
+		return nil
+	case !verified(user):
+		st.Status = VerificationCodeRequired
+		return nil
+	case !reaches(st.Request.Claims, s.browser.Session.ACR):
+		st.fail(unmet())
+		return nil
+	}
+
+	ask, err := s.mustConsent(ctx, user)
+	if err != nil {
+		return err
+	}
+	if ask {
+		st.Status, st.Consent = ConsentRequired, slices.Clone(st.Request.Scope)
+		return nil
+	}
+	st.Status, st.Session = Completed, s.browser.Session.ID
+	return nil
+}
+
+// person is whose session the browser has; nil where it has none, or where the
+// person is gone or disabled.
+func (s *step) person(ctx context.Context) (*store.User, error) {
+	if s.browser.Session == nil {
+		return nil, nil
+	}
+	user, err := s.Users.ByID(ctx, s.env, s.browser.Session.Subject)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("find the session's person: %w", err)
+	case user.Disabled:
+		return nil, nil
+	}
+	return user, nil
+}
+
+// verified reports whether a person's address is confirmed. Declared people are
+// the operator's own.
+func verified(user *store.User) bool { return user.Verified || user.Declared }
+
+// wanted reports whether the request can be answered for this person: an
+// id_token_hint (OIDC Core §3.1.2.1) or a sub asked for by value (§5.5.1)
+// names the only one.
+func wanted(st *state, subject string) bool {
+	if hint := st.Request.HintSubject; hint != "" && hint != subject {
+		return false
+	}
+	for _, member := range []map[string]oauth.ClaimRequest{st.Request.Claims.IDToken, st.Request.Claims.UserInfo} {
+		asked := member["sub"]
+		if asked.Value != "" && asked.Value != subject || len(asked.Values) > 0 && !slices.Contains(asked.Values, subject) {
+			return false
+		}
+	}
+	return true
+}
+
+// mustProve reports whether the session is not enough, however fresh it looks.
+func (s *step) mustProve() bool {
+	st := s.state
+	if slices.Contains(st.Request.Prompt, oauth.PromptLogin) {
+		return true
+	}
+	limit := s.client.DefaultMaxAge
+	if st.Request.MaxAge != nil {
+		// A number of seconds beyond any session's life is no limit; it must not overflow.
+		limit = time.Duration(min(max(*st.Request.MaxAge, 0), int64(100*365*24*time.Hour/time.Second))) * time.Second
+	} else if limit == 0 {
+		return false
+	}
+	// auth_time is cut to whole seconds, so a session may count as one second older
+	// than it is, never as younger. Zero asks for a new proof always, as prompt=login does.
+	return limit <= 0 || s.Now().Sub(s.browser.Session.AuthTime) > limit
+}
+
+// reaches reports whether acr is good enough for an essential acr claim (OIDC
+// Core §5.5.1.1). A voluntary one never fails a request.
+func reaches(asked oauth.ClaimsRequest, acr string) bool {
+	want, ok := asked.IDToken["acr"]
+	if !ok || !want.Essential {
+		return true
+	}
+	if want.Value == "" && len(want.Values) == 0 {
+		return acr != ""
+	}
+	return want.Value != "" && want.Value == acr || slices.Contains(want.Values, acr)
+}
+
+// mustConsent reports whether the person has to agree to the scopes first.
+func (s *step) mustConsent(ctx context.Context, user *store.User) (bool, error) {
+	st := s.state
+	if st.Agreed != "" && st.Agreed == s.browser.Session.ID {
+		return false, nil
+	}
+	if slices.Contains(st.Request.Prompt, oauth.PromptConsent) {
+		return true, nil
+	}
+	switch s.client.Consent {
+	case store.ConsentNever:
+		return false, nil
+	case store.ConsentOnce:
+	default:
+		return true, nil
+	}
+	if s.client.AuthMethod == oauth.AuthNone && !provable(st.Request.ReplyTo.URI) {
+		// Any program of the device can call itself this client (RFC 8252 §8.6), so
+		// what was agreed to earlier may have been agreed to for another one.
+		return true, nil
+	}
+	record, err := s.Consents.ConsentTo(ctx, s.env.ID, user.ID, s.client.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("find consent: %w", err)
+	}
+	return slices.ContainsFunc(st.Request.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
+}
+
+// provable reports whether only the client itself can receive what is sent to
+// the address: an https one has an owner, a custom scheme or a loopback port
+// has not.
+func provable(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.Scheme == "https"
+}

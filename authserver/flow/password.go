@@ -1,0 +1,128 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// acrPassword is the level of one factor: PingOne's name of the policy.
+const acrPassword = "Single_Factor"
+
+// pwd is the amr value of a password (RFC 8176 §2).
+const pwd = "pwd"
+
+// checkPassword proves who somebody is.
+func (s *step) checkPassword(ctx context.Context) error {
+	username, err := s.username(ctx)
+	if err != nil {
+		return err
+	}
+	if err := require("username", username, "password", s.in.Password); err != nil {
+		return err
+	}
+	user, standing, err := s.Users.CheckPassword(ctx, s.env, username, s.in.Password, s.browser.Address)
+	if err != nil {
+		return err
+	}
+	return s.proved(ctx, user, standing)
+}
+
+// username is what was typed, or the name of the one person who can go on;
+// another name is refused before anything is learnt about it.
+func (s *step) username(ctx context.Context) (string, error) {
+	if s.state.Fixed == "" {
+		s.state.remember(s.in.Username)
+		return s.in.Username, nil
+	}
+	user, err := s.subject(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.in.Username != "" && s.in.Username != user.Username {
+		return "", oauth.InvalidData(oauth.Detail{
+			Code: "INVALID_VALUE", Target: "username", Message: "The session belongs to another user",
+		})
+	}
+	return user.Username, nil
+}
+
+// subject is the person whom the flow is about. One who has gone meanwhile, or
+// was disabled, is refused; the flow has to be begun anew.
+func (s *step) subject(ctx context.Context) (*store.User, error) {
+	user, err := s.Users.ByID(ctx, s.env, s.state.Subject)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, notPossible("The account is not available")
+	case err != nil:
+		return nil, fmt.Errorf("find the flow's person: %w", err)
+	case user.Disabled:
+		return nil, notPossible("The account is not available")
+	}
+	return user, nil
+}
+
+// proved goes on after somebody proved who they are. There is no session before
+// what standing demands is done.
+func (s *step) proved(ctx context.Context, user *store.User, standing identity.Standing) error {
+	st := s.state
+	switch {
+	case user.Disabled:
+		return notPossible("The account is not available")
+	case st.Fixed != "" && user.ID != st.Fixed:
+		return notPossible("The session belongs to another user")
+	case !wanted(st, user.ID):
+		st.fail(unwanted())
+		return nil
+	}
+	st.Subject, st.Proof = user.ID, []string{pwd}
+	switch standing {
+	case identity.StandingGood:
+		if !verified(user) {
+			st.Status = VerificationCodeRequired
+			return nil
+		}
+		return s.signOn(ctx, user)
+	case identity.StandingMustChange, identity.StandingExpired, identity.StandingUnverified:
+		st.Status = Status(standing)
+		return nil
+	}
+	return fmt.Errorf("no such standing: %q", standing)
+}
+
+// changePassword replaces a password that is expired or temporary. The current
+// one is proven again: between the two requests anybody may have sat down.
+func (s *step) changePassword(ctx context.Context) error {
+	if err := require("currentPassword", s.in.CurrentPassword, "newPassword", s.in.NewPassword); err != nil {
+		return err
+	}
+	user, err := s.subject(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Users.ChangePassword(ctx, s.env, user, s.in.CurrentPassword, s.in.NewPassword, s.browser.Address); err != nil {
+		return err
+	}
+	return s.proved(ctx, user, identity.StandingGood)
+}
+
+// signOn makes the browser signed on, and the flow its new cookie's.
+func (s *step) signOn(ctx context.Context, user *store.User) error {
+	st := s.state
+	replaced, err := s.Sessions.SignOn(ctx, s.env, s.browser, session.SignOn{Subject: user.ID, ACR: acrPassword, AMR: st.Proof})
+	if err != nil {
+		return fmt.Errorf("sign on: %w", err)
+	}
+	st.Proven, st.Fresh, st.Proof = s.browser.Session.ID, false, nil
+	if replaced != nil {
+		if err := s.Logout.EndReplaced(ctx, s.env, replaced); err != nil {
+			return fmt.Errorf("end the session of the person before: %w", err)
+		}
+	}
+	return s.next(ctx)
+}

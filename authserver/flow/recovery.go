@@ -1,0 +1,44 @@
+package flow
+
+import (
+	"context"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+)
+
+// forgot begins the recovery of a password. Whether there is such a user, the
+// flow goes the same way.
+func (s *step) forgot(ctx context.Context) error {
+	username, err := s.username(ctx)
+	if err != nil {
+		return err
+	}
+	if err := require("username", username); err != nil {
+		return err
+	}
+	s.state.Username = ""
+	s.state.remember(username)
+	if err := s.sendRecoveryCode(ctx); err != nil {
+		return err
+	}
+	s.state.Subject = "" // nobody has proven anything yet
+	s.state.Status = RecoveryCodeRequired
+	return nil
+}
+
+// sendRecoveryCode sends a new code.
+func (s *step) sendRecoveryCode(ctx context.Context) error {
+	return s.Users.Forgot(ctx, s.env, s.state.Username, s.locale(), s.browser.Address)
+}
+
+// recover sets a new password with the code. Who has both is signed on.
+func (s *step) recover(ctx context.Context) error {
+	if err := require("recoveryCode", s.in.RecoveryCode, "newPassword", s.in.NewPassword); err != nil {
+		return err
+	}
+	user, err := s.Users.Recover(ctx, s.env, s.state.Username, s.in.RecoveryCode, s.in.NewPassword, s.browser.Address)
+	if err != nil {
+		return err
+	}
+	return s.proved(ctx, user, identity.StandingGood)
+}

@@ -1,0 +1,72 @@
+package flow
+
+import (
+	"net/http"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// notPossible refuses an action, or an answer, that the flow's state does not
+// allow.
+func notPossible(format string, args ...any) *oauth.Error {
+	e := oauth.InvalidRequest(format, args...)
+	e.PingOne, e.Reason = oauth.PingOneInvalidRequest, "flow_state"
+	return e
+}
+
+// missing refuses an action that lacks a member.
+func missing(target string) *oauth.Error {
+	return oauth.InvalidData(oauth.Detail{Code: "REQUIRED_VALUE", Target: target, Message: "The value is required"})
+}
+
+// require gives the error for the first of name, value, name, value… without a
+// value, or nil.
+func require(pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			return missing(pairs[i])
+		}
+	}
+	return nil
+}
+
+func denied() *oauth.Error {
+	return oauth.AuthorizationError(oauth.CodeAccessDenied, "The person or the server denied the request")
+}
+
+func tooMany() *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "flow_limit", RetryAfter: 60,
+		PingOne: oauth.PingOneRequestLimited, Description: "Too many sign-ons were begun and not finished",
+	}
+}
+
+// unwanted is the answer where the request names a person and another one, or
+// nobody, is signed on (OIDC Core §3.1.2.1, id_token_hint).
+func unwanted() *oauth.Error {
+	return oauth.AuthorizationError(oauth.CodeLoginRequired, "Another person than the requested one is signed on")
+}
+
+func unmet() *oauth.Error {
+	return oauth.AuthorizationError(oauth.CodeUnmetAuthentication, "The requested level of authentication is not available")
+}
+
+// silence is the answer to prompt=none where the person would have to do
+// something (OIDC Core §3.1.2.6).
+func silence(status Status, req *authorize.Request, client *store.Client) *authorize.Failure {
+	var e *oauth.Error
+	switch status {
+	case UsernamePasswordRequired, PasswordRequired:
+		e = oauth.AuthorizationError(oauth.CodeLoginRequired, "User authentication is required")
+		e.Details = []oauth.Detail{{Code: "LOGIN_REQUIRED", Message: "User authentication is required"}}
+	case AccountSelectionRequired:
+		e = oauth.AuthorizationError(oauth.CodeAccountSelection, "The person has to select an account")
+	case ConsentRequired:
+		e = oauth.AuthorizationError(oauth.CodeConsentRequired, "The person has to agree")
+	default:
+		e = oauth.AuthorizationError(oauth.CodeInteractionRequired, "The person has to do something")
+	}
+	return &authorize.Failure{Err: e, ReplyTo: &req.ReplyTo, Client: client}
+}
