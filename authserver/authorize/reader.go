@@ -1,19 +1,7 @@
-// Package authorize reads authorization requests, judges them, and answers them.
-//
-// A request comes from the query, a form, a signed object or a pushed reference
-// and becomes one Request by one ordered table of checks. Only the check of
-// redirect_uri can make a ReplyTo, and only an error holding one is sent there.
-// Issue makes what a response type promises, and Response.Write puts it where
-// the response mode says.
-//
-// It leaves who the person is, and whether they agree, to flow. RFC 6749 §4.1,
-// §4.2, OIDC Core §3, RFC 7636, RFC 8252, RFC 9101, RFC 9126, RFC 9207. Start
-// reading at Reader.Read, then checks.go.
 package authorize
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
@@ -21,13 +9,12 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
-	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // Request is an authorization request that passed every check. It is kept as
-// JSON in a flow.
+// JSON in a flow, where it takes at most maxRequest bytes.
 type Request struct {
 	Client       string              `json:"client_id"`
 	ResponseType []string            `json:"response_type"` // parts, sorted
@@ -41,7 +28,7 @@ type Request struct {
 	MaxAge       *int64              `json:"max_age,omitempty"` // seconds
 	ACRValues    []string            `json:"acr_values,omitempty"`
 	LoginHint    string              `json:"login_hint,omitempty"`
-	HintSubject  string              `json:"hint_subject,omitempty"` // of a good id_token_hint
+	HintSubject  string              `json:"hint_subject,omitempty"` // of a good id_token_hint, or the sub that claims asks for
 	UILocales    []string            `json:"ui_locales,omitempty"`
 	Claims       oauth.ClaimsRequest `json:"claims"`
 	Challenge    string              `json:"code_challenge,omitempty"`
@@ -79,47 +66,45 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Read judges a request of the front channel. Errors are *Failure, or a fault of the store.
+// Read judges a request of the front channel. Every error is a *Failure; a fault
+// of the store is one too, which may travel like the others once it is known where to.
 func (r *Reader) Read(ctx context.Context, env *store.Environment, form *web.Form) (*Request, *store.Client, error) {
-	panic("contract")
+	d := &draft{Reader: r, env: env, form: form}
+	if err := d.judge(ctx, front); err != nil {
+		return nil, nil, &Failure{Err: oauth.From(err), ReplyTo: d.replyTo, Client: d.client}
+	}
+	return &d.req, d.client, nil
 }
 
-// Push judges a request of an authenticated client and keeps it (RFC 9126 §2.1).
-// It returns the request_uri and its life. Errors are plain *oauth.Error.
-func (r *Reader) Push(ctx context.Context, env *store.Environment, client *store.Client, form *web.Form) (uri string, life time.Duration, err error) {
-	panic("contract")
+// draft is a request while it is judged. It belongs to one goroutine.
+type draft struct {
+	*Reader
+	env    *store.Environment
+	client *store.Client
+	// form has the parameters that count: those that were sent, until a pushed
+	// reference or a request object takes their place.
+	form *web.Form
+	// pushed: the client pushed them itself. signed: they come out of an object
+	// that it signed.
+	pushed, signed bool
+	// problem is why the reference or object that was sent is no good. The
+	// parameters beside it then serve for nothing but to say so.
+	problem error
+
+	req     Request
+	replyTo *ReplyTo
 }
 
-// Issuer makes codes and tokens. Safe for concurrent use.
-type Issuer struct {
-	Codes     *token.Codes
-	Tokens    *token.Minter
-	IDTokens  *token.IDTokens
-	Sessions  *session.Sessions
-	NewID     func() string // grant_id
-	NewSecret func() secret.Value
-	Now       func() time.Time
-	// Issued is told of tokens handed out in the front channel.
-	Issued func(grant string)
+// judge runs the checks of one entrance.
+func (d *draft) judge(ctx context.Context, at entrance) error {
+	for i := range checks {
+		if checks[i].at&at == 0 {
+			continue
+		}
+		if err := checks[i].run(ctx, d); err != nil {
+			return err
+		}
+	}
+	d.req.Client = d.client.ID
+	return nil
 }
-
-// Issue answers req for the person of b.Session: code, access token, ID token,
-// session_state, iss. The client joins the session.
-func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, b *session.Browser) (*Response, error) {
-	panic("contract")
-}
-
-// Response is the answer to an authorization request, good or bad.
-type Response struct {
-	ReplyTo ReplyTo
-	Params  [][2]string // in order, state and iss included
-}
-
-// Refuse is the answer that carries an error. id is the correlation id.
-func Refuse(env *store.Environment, to ReplyTo, e *oauth.Error, id string) *Response {
-	panic("contract")
-}
-
-// Write sends the response in its mode: 302 (303 after a POST) with query or fragment, or the form_post page. It is
-// not for pi.flow.
-func (r *Response) Write(w http.ResponseWriter, req *http.Request) { panic("contract") }
