@@ -2,7 +2,6 @@ package keys
 
 import (
 	"bytes"
-	"crypto/sha1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -47,7 +46,7 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 			if k.key, err = open(seal, env, rec); err != nil {
 				return nil, err
 			}
-			if k.jwk, err = publish(k.key, rec); err != nil {
+			if k.key, k.jwk, err = publish(k.key, rec); err != nil {
 				return nil, fmt.Errorf("publish key %s: %w", rec.ID, err)
 			}
 		}
@@ -70,24 +69,25 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 }
 
 // publish makes the JWK of a key's public half, with kid, use and alg, and with
-// a certificate for those who want one (x5c, x5t; RFC 7517 §4.7, §4.8).
-func publish(key *jose.SigningKey, rec *store.Key) (json.RawMessage, error) {
+// a certificate for those who want one (x5c, x5t; RFC 7517 §4.7, §4.8). The key
+// comes back with that certificate.
+func publish(key *jose.SigningKey, rec *store.Key) (*jose.SigningKey, json.RawMessage, error) {
 	text, err := key.PublicJWK()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var jwk map[string]any
 	if err := json.Unmarshal(text, &jwk); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	der, err := key.Certificate(rec.CreatedAt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	thumbprint := sha1.Sum(der) // what x5t is; nobody relies on it
 	jwk["x5c"] = []string{base64.StdEncoding.EncodeToString(der)}
-	jwk["x5t"] = base64.RawURLEncoding.EncodeToString(thumbprint[:])
-	return json.Marshal(jwk)
+	jwk["x5t"] = jose.X5T(der)
+	published, err := json.Marshal(jwk)
+	return key.Certified(der), published, err
 }
 
 // seal encrypts the private half of key for env. The environment and the kid are

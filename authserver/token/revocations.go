@@ -138,8 +138,8 @@ func (s *Revocations) interrupted() bool {
 
 // Holder is what the set needs to know of a token.
 type Holder struct {
-	ID, Session, Client, Subject string
-	IssuedAt                     time.Time
+	ID, Grant, Session, Client, Subject string
+	IssuedAt                            time.Time
 }
 
 // Revoked reports whether a token of env has been revoked. An error means that
@@ -155,7 +155,7 @@ func (s *Revocations) Revoked(env string, h Holder) (bool, error) {
 	for _, by := range [...]struct {
 		kind  store.RevocationKind
 		value string
-	}{{store.RevokedSession, h.Session}, {store.RevokedClient, h.Client}, {store.RevokedSubject, h.Subject}} {
+	}{{store.RevokedGrant, h.Grant}, {store.RevokedSession, h.Session}, {store.RevokedClient, h.Client}, {store.RevokedSubject, h.Subject}} {
 		if at, ok := s.find(env, by.kind, by.value); ok && iat <= at.at {
 			return true, nil
 		}

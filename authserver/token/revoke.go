@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -14,6 +16,7 @@ import (
 // Revoker ends tokens before their time. Safe for concurrent use.
 type Revoker struct {
 	Verifier *Verifier
+	Refresh  *Refresher
 	Store    store.Revocations
 	Set      *Revocations
 	Now      func() time.Time
@@ -21,12 +24,18 @@ type Revoker struct {
 	Revoked func(kind string)
 }
 
-// Revoke ends one access token of client. When it returns nil the revocation is
-// durable and every check in this process sees it. A text that is no token that
-// works is a success (RFC 7009 §2.2). Another client's token is refused with
-// unauthorized_client and stays alive (§2.1); one that cannot be revoked is
-// unsupported_token_type (§2.2.1).
+// Revoke ends one access or refresh token of client. When it returns nil the
+// revocation is durable and every check in this process sees it. A text that is
+// no token that works is a success (RFC 7009 §2.2). Another client's token is
+// refused with unauthorized_client and stays alive (§2.1); one that cannot be
+// revoked is unsupported_token_type (§2.2.1).
+//
+// A refresh token, exchanged or not, takes its family and the access tokens of
+// its grant along (§2.1).
 func (v *Revoker) Revoke(ctx context.Context, env *store.Environment, client *store.Client, raw string) error {
+	if !strings.Contains(raw, ".") {
+		return v.revokeRefresh(ctx, env, client, raw) // an access token is a JWT
+	}
 	t, err := v.Verifier.Read(ctx, env, raw)
 	switch {
 	case errors.Is(err, ErrInactive):
@@ -34,18 +43,60 @@ func (v *Revoker) Revoke(ctx context.Context, env *store.Environment, client *st
 	case err != nil:
 		return err
 	case t.Client != client.ID:
-		return oauth.UnauthorizedClient("The token was not issued to this client")
-	case slices.Contains(t.Audience, env.APIAudience):
+		return notYours()
+	case slices.Contains(t.Audience, env.APIAudience) && !forUserInfo(t):
 		// The management API verifies its tokens alone, so to say "revoked" would
 		// be a lie.
 		return oauth.UnsupportedTokenType("Tokens for the PingOne API cannot be revoked")
 	case !t.Personal && env.Compat.UnrevocableClientCredentials:
 		return oauth.UnsupportedTokenType("Tokens without a session cannot be revoked")
 	}
-	r := store.Revocation{
+	return v.put(ctx, store.Revocation{
 		Environment: env.ID, Kind: store.RevokedToken, Value: t.ID(),
 		At: v.Now().UTC().Truncate(time.Second), ExpiresAt: t.ExpiresAt.Add(clockSlack).UTC().Truncate(time.Second),
+	})
+}
+
+// forUserInfo reports whether a token has scopes of OpenID Connect alone: it is
+// then good for UserInfo, which does look at revocations.
+func forUserInfo(t *Active) bool {
+	return t.Person != nil && len(t.Person.Scope) > 0 &&
+		!slices.ContainsFunc(t.Person.Scope, func(s string) bool { return !oauth.OpenIDScope(s) })
+}
+
+func (v *Revoker) revokeRefresh(ctx context.Context, env *store.Environment, client *store.Client, raw string) error {
+	held, err := v.Refresh.Find(ctx, env, secret.Of(raw))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case held.Authorization.Client != client.ID:
+		return notYours()
 	}
+	return v.EndGrant(ctx, env, held.Authorization)
+}
+
+func notYours() error { return oauth.UnauthorizedClient("The token was not issued to this client") }
+
+// EndGrant ends all that came of an authorization and all that is about to: its
+// access tokens whenever issued, and its refresh tokens. What of it is done
+// already is not done again.
+func (v *Revoker) EndGrant(ctx context.Context, env *store.Environment, a Authorization) error {
+	// No access token outlives this, and none can be made once the family is ended
+	// and the code spent, except by requests under way.
+	end := v.Now().Add(store.MaxAccessTokenTTL + clockSlack).UTC().Truncate(time.Second)
+	if _, known := v.Set.find(env.ID, store.RevokedGrant, a.Grant); !known {
+		r := store.Revocation{Environment: env.ID, Kind: store.RevokedGrant, Value: a.Grant, At: end, ExpiresAt: end}
+		if err := v.put(ctx, r); err != nil {
+			return err
+		}
+	}
+	return v.Refresh.End(ctx, env, a)
+}
+
+// put stores r; when it returns nil every check sees it.
+func (v *Revoker) put(ctx context.Context, r store.Revocation) error {
 	if err := v.Store.PutRevocation(ctx, r); err != nil {
 		return unavailable(fmt.Errorf("store revocation: %w", err))
 	}

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,8 +28,9 @@ type Active struct {
 	Issuer      string
 	Client      string
 	Audience    []string
-	// Personal: a user granted it (it has a sub or a sid).
+	// Personal: a user granted it (it has a sub or a sid). Person says who.
 	Personal  bool
+	Person    *Person // nil unless Personal
 	ExpiresAt time.Time
 	// Introspection is the whole answer of RFC 7662 §2.2, rendered once.
 	Introspection []byte
@@ -37,6 +39,14 @@ type Active struct {
 	kid    string
 	ring   atomic.Pointer[keys.Ring] // the ring that last had the key
 	epoch  atomic.Uint64             // revocations' epoch+1 when it was last found not revoked
+}
+
+// Person is whom an access token speaks for, and what of them it shows.
+type Person struct {
+	Subject, Session, Grant string
+	Scope                   []string
+	// UserInfo names claims beyond those of Scope, see Access.UserInfo.
+	UserInfo []string
 }
 
 // ID is the jti.
@@ -83,7 +93,7 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 		return nil, unavailable(err)
 	}
 	if a, ok := v.Cache.Get(raw, now); ok {
-		if a.Environment != env.ID || a.Issuer != env.Issuer || !now.Before(a.ExpiresAt) {
+		if a.Environment != env.ID || !speaksFor(env, a.Issuer) || !now.Before(a.ExpiresAt) {
 			return nil, inactive("foreign or expired")
 		}
 		if a.ring.Load() != ring {
@@ -98,9 +108,12 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 	if err != nil {
 		return nil, err
 	}
-	raw = strings.Clone(raw) // it may be part of a form that holds a secret
-	const fixed = 400        // the struct and its strings, roughly
-	v.Cache.Put(raw, a, len(a.Introspection)+fixed, now, a.ExpiresAt)
+	raw = strings.Clone(raw)           // it may be part of a form that holds a secret
+	cost := len(a.Introspection) + 400 // the struct and its strings, roughly
+	if a.Person != nil {
+		cost += 400
+	}
+	v.Cache.Put(raw, a, cost, now, a.ExpiresAt)
 	return a, nil
 }
 
@@ -124,18 +137,29 @@ func read(env *store.Environment, ring *keys.Ring, raw string, now time.Time) (*
 	switch {
 	case !isAccessToken(&jws.Header, c):
 		return nil, inactive("not an access token")
-	case c.Issuer != env.Issuer:
+	case !speaksFor(env, c.Issuer):
 		return nil, inactive("of another issuer")
 	case !now.Before(c.Expiry):
 		return nil, inactive("expired")
 	}
 	a := &Active{
-		Environment: env.ID, Issuer: env.Issuer, Client: c.ClientID, Audience: c.Audience, ExpiresAt: c.Expiry,
+		Environment: env.ID, Issuer: c.Issuer, Client: c.ClientID, Audience: c.Audience, ExpiresAt: c.Expiry,
 		holder: holder(c), kid: jws.Header.KeyID, Introspection: answer(c),
 	}
-	a.Personal = a.holder.Subject != "" || a.holder.Session != ""
+	if a.Personal = a.holder.Subject != "" || a.holder.Session != ""; a.Personal {
+		a.Person = &Person{
+			Subject: a.holder.Subject, Session: a.holder.Session, Grant: a.holder.Grant,
+			Scope: c.Scope, UserInfo: texts(c, claimUserInfo),
+		}
+	}
 	a.ring.Store(ring)
 	return a, nil
+}
+
+// speaksFor reports whether iss is one of env's own: through whichever domain a
+// token is shown, it may have been issued through another.
+func speaksFor(env *store.Environment, iss string) bool {
+	return iss == env.Issuer || slices.Contains(env.AllIssuers, iss)
 }
 
 // isAccessToken tells access tokens from whatever else the environment's keys
@@ -150,10 +174,24 @@ func isAccessToken(h *jose.Header, c *jose.Claims) bool {
 
 func holder(c *jose.Claims) Holder {
 	h := Holder{ID: c.ID, Client: c.ClientID, Subject: c.Subject, IssuedAt: c.IssuedAt}
-	if v, ok := c.Value("sid"); ok {
-		h.Session, _ = v.(string)
-	}
+	h.Session, _ = c.Text("sid")
+	h.Grant, _ = c.Text(claimGrant)
 	return h
+}
+
+// texts gives a claim that is an array of text; of anything else nothing.
+func texts(c *jose.Claims, name string) []string {
+	v, _ := c.Value(name)
+	list, _ := v.([]any)
+	var out []string
+	for _, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			return nil
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // answer renders the introspection response.
@@ -173,14 +211,29 @@ func answer(c *jose.Claims) []byte {
 	b = seconds(b, "iat", c.IssuedAt)
 	b = seconds(b, "exp", c.Expiry)
 	b = member(b, "jti", c.ID)
-	for _, name := range [...]string{"sid", "env", "org"} {
-		if v, ok := c.Value(name); ok {
-			if s, ok := v.(string); ok {
-				b = member(b, name, s)
-			}
+	b = answerSignedOn(b, c)
+	for _, name := range [...]string{"sid", claimGrant, "env", "org"} {
+		if s, ok := c.Text(name); ok {
+			b = member(b, name, s)
 		}
 	}
 	return append(b, '}')
+}
+
+// answerSignedOn copies auth_time, acr and amr.
+func answerSignedOn(b []byte, c *jose.Claims) []byte {
+	if v, ok := c.Value("auth_time"); ok {
+		if n, ok := v.(json.Number); ok {
+			b = append(key(b, "auth_time"), n...)
+		}
+	}
+	if acr, ok := c.Text("acr"); ok {
+		b = member(b, "acr", acr)
+	}
+	if amr := texts(c, "amr"); len(amr) > 0 {
+		b = array(b, "amr", amr)
+	}
+	return b
 }
 
 func inactive(format string, args ...any) error {

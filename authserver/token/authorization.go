@@ -1,0 +1,57 @@
+package token
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// SignedOn is what tokens say about how a person signed on.
+type SignedOn struct {
+	Subject  string    `json:"sub"`
+	Session  string    `json:"sid"`
+	AuthTime time.Time `json:"auth_time"` // whole seconds
+	ACR      string    `json:"acr"`
+	AMR      []string  `json:"amr"`
+}
+
+// Authorization is what a person granted to a client: what a code stands for,
+// and what a refresh token prolongs. It is kept as JSON.
+type Authorization struct {
+	Grant  string   `json:"grant_id"`
+	Client string   `json:"client_id"`
+	On     SignedOn `json:"on"`
+	// Issuer is the iss of everything that comes of it (OIDC Core §12.2), whichever
+	// of the environment's domains is called later. Codes and Refresher fill it in.
+	Issuer      string              `json:"iss,omitempty"`
+	Scope       []string            `json:"scope,omitempty"`
+	Audience    []string            `json:"audience,omitempty"`
+	TTL         time.Duration       `json:"ttl,omitempty"`
+	Claims      oauth.ClaimsRequest `json:"claims"`
+	Nonce       string              `json:"nonce,omitempty"`
+	RedirectURI string              `json:"redirect_uri,omitempty"` // "" where the request had none
+	Challenge   string              `json:"code_challenge,omitempty"`
+	Method      string              `json:"code_challenge_method,omitempty"`
+}
+
+// In is env as the authorization saw it. A domain that the environment has lost
+// since is not used any more.
+func (a *Authorization) In(env *store.Environment) *store.Environment {
+	if a.Issuer == "" || a.Issuer == env.Issuer || !slices.Contains(env.AllIssuers, a.Issuer) {
+		return env
+	}
+	return env.At(store.Domain{Issuer: a.Issuer})
+}
+
+// Access is the access token that a client gets for it; user is the person of
+// a.On.
+func (a *Authorization) Access(client *store.Client, user *store.User) Access {
+	return Access{
+		Client: a.Client, Subject: a.On.Subject, Session: a.On.Session, Grant: a.Grant,
+		AuthTime: a.On.AuthTime, ACR: a.On.ACR, AMR: a.On.AMR,
+		Scope: a.Scope, Audience: a.Audience, TTL: a.TTL,
+		UserInfo: beyondScope(user, client, a.Scope, a.Claims.UserInfo), IncludeX5T: client.IncludeX5T,
+	}
+}
