@@ -1,0 +1,19 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+)
+
+// FormToken is the anti-forgery value of a form: it ties the form to this
+// browser, to one flow, and to the state that the form was made for. It can be made
+// again and compared, so nothing is stored; it changes with the cookie, at every change of privilege.
+// Compare it in constant time.
+func (b *Browser) FormToken(flowID, state string) string {
+	// The binding is a hash of the cookie, which only this browser and the server know.
+	binding := b.Binding()
+	mac := hmac.New(sha256.New, binding[:])
+	mac.Write([]byte("gatehouse form v1\x00" + flowID + "\x00" + state))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}

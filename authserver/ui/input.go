@@ -1,0 +1,92 @@
+package ui
+
+// input is one labelled field of a form.
+type input struct {
+	ID, Label, Type, Autocomplete, Mode, Value, Hint string
+	Required, Focus, Plain                           bool // Plain: no capitals, no spelling
+	Errors                                           []string
+	MaxLength                                        int
+}
+
+// Wrong reports whether the field has errors.
+func (i input) Wrong() bool { return len(i.Errors) > 0 }
+
+// DescribedBy lists the ids of what explains the field.
+func (i input) DescribedBy() string {
+	switch {
+	case i.Wrong() && i.Hint != "":
+		return i.ID + "-error " + i.ID + "-hint"
+	case i.Wrong():
+		return i.ID + "-error"
+	case i.Hint != "":
+		return i.ID + "-hint"
+	}
+	return ""
+}
+
+// The longest values that a field takes: far above what is accepted, so that only accidents are cut.
+const (
+	maxName     = 256
+	maxPassword = 1024
+	maxCode     = 32
+)
+
+// inputs are the fields of all forms by id, which is their name too.
+var inputs = map[string]input{
+	"username":        {Type: "text", Autocomplete: "username", Required: true, Plain: true, MaxLength: maxName},
+	"password":        {Type: "password", Autocomplete: "current-password", Required: true, MaxLength: maxPassword},
+	"email":           {Type: "email", Autocomplete: "email", Mode: "email", Required: true, Plain: true, MaxLength: maxName},
+	"given":           {Type: "text", Autocomplete: "given-name", MaxLength: maxName},
+	"family":          {Type: "text", Autocomplete: "family-name", MaxLength: maxName},
+	"code":            {Type: "text", Autocomplete: "one-time-code", Mode: "text", Required: true, Plain: true, MaxLength: maxCode},
+	"currentPassword": {Type: "password", Autocomplete: "current-password", Required: true, MaxLength: maxPassword},
+	"newPassword":     {Type: "password", Autocomplete: "new-password", Required: true, MaxLength: maxPassword},
+	"repeat":          {Type: "password", Autocomplete: "new-password", Required: true, MaxLength: maxPassword},
+}
+
+// Input is a field with what was typed and what is wrong with it. A password never comes back.
+func (v *view) Input(id string) input {
+	i := inputs[id]
+	i.ID = id
+	i.Label = v.T("field." + id)
+	if i.Type != "password" && id != "code" {
+		i.Value = v.values[id]
+	}
+	i.Errors = v.wrong[id]
+	i.Focus = v.focus == id
+	return i
+}
+
+// Hinted is Input with an explanation below the label.
+func (v *view) Hinted(id, hint string) input {
+	i := v.Input(id)
+	i.Hint = hint
+	return i
+}
+
+// fields are those of each page, in their order.
+var fields = map[string][]string{
+	"sign_on":         {"username", "password"},
+	"register":        {"username", "email", "given", "family", "newPassword", "repeat"},
+	"verify":          {"code"},
+	"forgot":          {"username"},
+	"recover":         {"code", "newPassword", "repeat"},
+	"change_password": {"currentPassword", "newPassword", "repeat"},
+}
+
+// chooseFocus begins with the first field that is wrong, or else the first that
+// is empty.
+func (v *view) chooseFocus() {
+	for _, id := range fields[v.page] {
+		if len(v.wrong[id]) > 0 {
+			v.focus = id
+			return
+		}
+	}
+	for _, id := range fields[v.page] {
+		if v.values[id] == "" {
+			v.focus = id
+			return
+		}
+	}
+}
