@@ -93,10 +93,7 @@ func (i *Issuer) make(ctx context.Context, env *store.Environment, req *Request,
 		r.add("code", id.Code)
 	}
 	if slices.Contains(req.ResponseType, oauth.ResponseToken) {
-		access, err := i.Tokens.Mint(ctx, env, token.Access{
-			Client: client.ID, Subject: a.On.Subject, Session: a.On.Session, Grant: a.Grant, AuthTime: a.On.AuthTime,
-			ACR: a.On.ACR, AMR: a.On.AMR, Scope: a.Scope, Audience: a.Audience, TTL: a.TTL,
-		})
+		access, err := i.Tokens.Mint(ctx, env, a.Access(client, user))
 		if err != nil {
 			return false, fmt.Errorf("issue access token: %w", err)
 		}
