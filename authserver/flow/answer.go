@@ -35,8 +35,8 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 	if s.state.Status == Failed {
 		return authorize.Refuse(env, reply, s.state.error(), correlation), nil
 	}
-	if e := enabled(s.client, s.state.Request); e != nil {
-		return authorize.Refuse(env, reply, e, correlation), nil
+	if refused := s.enabled(); refused != nil {
+		return authorize.Refuse(env, reply, refused, correlation), nil
 	}
 	user, err := s.person(ctx)
 	if err != nil {
@@ -45,7 +45,14 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 	if user == nil {
 		return authorize.Refuse(env, reply, denied(), correlation), nil
 	}
-	return e.Issuer.Issue(ctx, env, s.state.Request, s.client, user, b)
+	response, err := e.Issuer.Issue(ctx, env, s.state.Request, s.client, user, b)
+	if refused, ok := errors.AsType[*oauth.Error](err); ok {
+		switch refused.Code {
+		case oauth.CodeAccessDenied, oauth.CodeLoginRequired: // the person or the session ended this very moment
+			return authorize.Refuse(env, reply, refused, correlation), nil
+		}
+	}
+	return response, err
 }
 
 // take marks a flow as answered: of any number of concurrent calls one succeeds.
@@ -94,22 +101,42 @@ func (s *step) answerable() error {
 	case st.Status == Completed && (s.browser.Session == nil || s.browser.Session.ID != st.Session || s.browser.Session.Subject != st.Subject):
 		return notPossible("The session that the flow led to has ended")
 	}
-	return nil
+	return s.reachable()
 }
 
 func answered() *oauth.Error { return notPossible("The flow has been answered") }
 
 // enabled judges whether the client may still have this kind of answer: what was
 // switched off while the person signed on stays off.
-func enabled(client *store.Client, req *authorize.Request) *oauth.Error {
-	for _, part := range req.ResponseType {
+func (s *step) enabled() *oauth.Error {
+	types := s.state.Request.ResponseType
+	if s.env.Strict && oauth.TokenBearing(types) {
+		return oauth.UnsupportedResponseType("The response_type is not supported")
+	}
+	for _, part := range types {
 		grant := oauth.GrantImplicit
 		if part == oauth.ResponseCode {
 			grant = oauth.GrantAuthorizationCode
 		}
-		if !slices.Contains(client.ResponseTypes, part) || !slices.Contains(client.GrantTypes, grant) {
-			return oauth.AuthorizationError(oauth.CodeUnauthorizedClient, "The response type is not enabled for this client")
+		if !slices.Contains(s.client.ResponseTypes, part) || !slices.Contains(s.client.GrantTypes, grant) {
+			return oauth.UnauthorizedClient("The response_type is not enabled for this client")
 		}
 	}
 	return nil
+}
+
+// reachable judges whether the answer may still go where the request wanted it:
+// nothing travels to an address that the client has given up.
+func (s *step) reachable() error {
+	uri := s.state.Request.ReplyTo.URI
+	if uri == "" { // pi.flow: to the caller
+		return nil
+	}
+	rules := oauth.RedirectRules{Wildcard: s.client.WildcardRedirectURIs && !s.env.Strict, Localhost: !s.env.Strict}
+	for _, registered := range s.client.RedirectURIs {
+		if oauth.MatchRedirectURI(registered, uri, rules) {
+			return nil
+		}
+	}
+	return notPossible("Redirect URI mismatch")
 }

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
-
-// acrPassword is the level of one factor: PingOne's name of the policy.
-const acrPassword = "Single_Factor"
 
 // pwd is the amr value of a password (RFC 8176 §2).
 const pwd = "pwd"
@@ -44,7 +43,7 @@ func (s *step) username(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.in.Username != "" && s.in.Username != user.Username {
+	if typed := strings.TrimSpace(s.in.Username); typed != "" && !strings.EqualFold(typed, user.Username) {
 		return "", oauth.InvalidData(oauth.Detail{
 			Code: "INVALID_VALUE", Target: "username", Message: "The session belongs to another user",
 		})
@@ -114,12 +113,20 @@ func (s *step) changePassword(ctx context.Context) error {
 // signOn makes the browser signed on, and the flow its new cookie's.
 func (s *step) signOn(ctx context.Context, user *store.User) error {
 	st := s.state
-	replaced, err := s.Sessions.SignOn(ctx, s.env, s.browser, session.SignOn{Subject: user.ID, ACR: acrPassword, AMR: st.Proof})
+	if before := s.browser.Session; before != nil && before.Subject != user.ID {
+		// The session of the person before goes first, with all that hangs on it: if that fails, nothing has
+		// happened and it can be tried again. The other way round its tokens would live on
+		// with nobody left who could sign them off.
+		if _, err := s.Logout.End(ctx, s.env, before.ID, nil); err != nil {
+			return fmt.Errorf("end the session of the person before: %w", err)
+		}
+	}
+	replaced, err := s.Sessions.SignOn(ctx, s.env, s.browser, session.SignOn{Subject: user.ID, ACR: authorize.SingleFactor, AMR: st.Proof})
 	if err != nil {
 		return fmt.Errorf("sign on: %w", err)
 	}
-	st.Proven, st.Fresh, st.Proof = s.browser.Session.ID, false, nil
-	if replaced != nil {
+	st.Proven, st.Fresh = s.browser.Session.ID, false
+	if replaced != nil { // it was not gone yet after all
 		if err := s.Logout.EndReplaced(ctx, s.env, replaced); err != nil {
 			return fmt.Errorf("end the session of the person before: %w", err)
 		}

@@ -1,10 +1,10 @@
 package flow
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/limit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -30,13 +30,13 @@ type count struct {
 	now, before int
 }
 
-// begin counts one more flow of an address, or reports that there are limit
-// already.
-func (p *pending) begin(address string, limit int, now time.Time) bool {
-	if limit == 0 {
-		limit = DefaultUnfinished
+// begin counts one more flow of an address, or reports that there are as many
+// as there may be.
+func (p *pending) begin(address string, most int, now time.Time) bool {
+	if most == 0 {
+		most = DefaultUnfinished
 	}
-	key := network(address)
+	key := limit.Address(address)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.counts == nil {
@@ -51,7 +51,7 @@ func (p *pending) begin(address string, limit int, now time.Time) bool {
 		p.counts[key] = c
 	}
 	c.turn(now)
-	if c.now+c.before >= limit {
+	if c.now+c.before >= most {
 		return false
 	}
 	c.now++
@@ -62,7 +62,7 @@ func (p *pending) begin(address string, limit int, now time.Time) bool {
 func (p *pending) finish(address string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := network(address)
+	key := limit.Address(address)
 	c := p.counts[key]
 	switch {
 	case c == nil: // begun on another node
@@ -101,17 +101,4 @@ func (p *pending) sweep(now time.Time) {
 		}
 		delete(p.counts, key)
 	}
-}
-
-// network is what counts as one address: of IPv6 the /64 that one subscriber has.
-func network(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil || a.Unmap().Is4() {
-		return address
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return address
-	}
-	return p.String()
 }
