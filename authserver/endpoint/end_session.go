@@ -83,10 +83,10 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 			e.Pages.SignedOff(w, r, env, nil, "") // there is nothing to ask for
 			return nil
 		}
-		if r.Method != http.MethodPost || !q.confirmed(env, b.Binding()) {
+		if r.Method != http.MethodPost || !q.confirmed(env, b) {
 			e.Sessions.Begin(b)
 			b.WriteCookies(w, env)
-			e.Pages.ConfirmSignOff(w, r, env, env.Issuer+"/signoff", q.hidden(q.proof(env, b.Binding())))
+			e.Pages.ConfirmSignOff(w, r, env, env.Issuer+"/signoff", q.hidden(q.proof(env, b)))
 			return nil
 		}
 	}

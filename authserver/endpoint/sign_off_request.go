@@ -2,10 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"net/http"
 	"slices"
@@ -14,6 +10,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -71,21 +68,20 @@ func (q *signOffRequest) hidden(confirmation string) [][2]string {
 	return fields
 }
 
+// formSignOff stands for the confirmation page where forms of flows have an id.
+const formSignOff = "sign-off"
+
 // proof ties the confirmation to the browser that was asked and to what it was
-// asked. Nobody else knows the cookie that binding is the hash of, so nobody else
-// can have the browser post it (CWE-352).
-func (q *signOffRequest) proof(env *store.Environment, binding store.Hash) string {
-	mac := hmac.New(sha256.New, binding[:])
-	for _, part := range [...]string{"gatehouse sign-off", env.ID, q.client, q.uri, q.state} {
-		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		mac.Write([]byte(part))
-	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+// asked, so that nobody else can have the browser post it.
+func (q *signOffRequest) proof(env *store.Environment, b *session.Browser) string {
+	asked := web.NewForm([2]string{"env", env.ID}, [2]string{"client", q.client}, [2]string{"uri", q.uri}, [2]string{"state", q.state})
+	return b.FormToken(formSignOff, asked.Encode())
 }
 
 // confirmed reports whether our page, shown to this browser, sent the request.
-func (q *signOffRequest) confirmed(env *store.Environment, binding store.Hash) bool {
-	return q.confirmation != "" && secret.Equal([]byte(q.confirmation), []byte(q.proof(env, binding)))
+// A browser without a cookie has not been shown any.
+func (q *signOffRequest) confirmed(env *store.Environment, b *session.Browser) bool {
+	return q.confirmation != "" && b.Binding() != (store.Hash{}) && secret.Equal([]byte(q.confirmation), []byte(q.proof(env, b)))
 }
 
 // named finds the client that the request names by its id alone.

@@ -76,12 +76,12 @@ func (e *Ender) Hint(ctx context.Context, env *store.Environment, raw string) (*
 }
 
 // isIDToken tells ID tokens from whatever else the environment's keys sign:
-// access tokens (which name their client in client_id) and logout tokens (which
-// have events).
+// access tokens name their client in client_id, logout tokens have events, signed
+// UserInfo answers no times.
 func isIDToken(h *jose.Header, c *jose.Claims) bool {
 	if h.Type != "" && !h.TypeIs("JWT") {
 		return false
 	}
 	return len(c.Audience) == 1 && c.Subject != "" && !c.IssuedAt.IsZero() && !c.Expiry.IsZero() &&
-		!c.Has("client_id") && !c.Has("events") && !c.Has("scope")
+		c.Has("auth_time") && !c.Has("client_id") && !c.Has("events") && !c.Has("scope")
 }
