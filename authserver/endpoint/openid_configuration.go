@@ -11,6 +11,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // OpenIDConfiguration is the metadata document, at the places of OpenID Connect
@@ -21,7 +22,7 @@ type OpenIDConfiguration struct {
 	// GrantTypes are those that the token endpoint answers.
 	GrantTypes []string
 
-	rendered sync.Map // environment id → *rendered
+	rendered sync.Map // issuer → *rendered
 }
 
 type rendered struct {
@@ -29,9 +30,10 @@ type rendered struct {
 	body []byte
 }
 
-// Serve answers with the rendered document.
+// Serve answers with the rendered document: of the issuer that was called, which
+// may be a custom domain.
 func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, _ *http.Request, env *store.Environment) error {
-	if v, ok := e.rendered.Load(env.ID); ok {
+	if v, ok := e.rendered.Load(env.Issuer); ok {
 		if known := v.(*rendered); known.env == env {
 			web.WriteJSON(w, http.StatusOK, known.body)
 			return nil
@@ -41,47 +43,97 @@ func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, _ *http.Request, env 
 	if err != nil {
 		return fmt.Errorf("render metadata: %w", err)
 	}
-	e.rendered.Store(env.ID, &rendered{env, body})
+	e.rendered.Store(env.Issuer, &rendered{env, body})
 	web.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
 
+// metadata is the document while it is made. No member is null or empty.
+type metadata map[string]any
+
+// list adds a member, unless there is nothing in it.
+func (m metadata) list(name string, values ...string) {
+	if len(values) > 0 {
+		m[name] = values
+	}
+}
+
 // document builds the metadata (RFC 8414 §2, OIDC Discovery §3). encoding/json
-// sorts the members. response_types_supported is required and empty: there is no
-// authorization endpoint to ask for any. subject_types and ID token algorithms
-// are required by OpenID Connect and true of every token that will be signed.
-//
-// Diverges: OIDC Discovery §3 requires authorization_endpoint; there is none yet,
-// and a document must not name what does not exist.
-func (e *OpenIDConfiguration) document(env *store.Environment) map[string]any {
-	methods := []string{
-		oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost, oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT,
-	}
-	algorithms := []string{
-		jose.HS256, jose.HS384, jose.HS512, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
-		jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
-	}
-	doc := map[string]any{
-		"issuer":                                env.Issuer,
-		"response_types_supported":              []string{},
-		"grant_types_supported":                 e.GrantTypes,
-		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{env.SigningAlgorithm},
-		"claims_parameter_supported":            false,
-		"request_parameter_supported":           false,
-		"request_uri_parameter_supported":       false,
-	}
+// sorts the members.
+func (e *OpenIDConfiguration) document(env *store.Environment) metadata {
+	m := metadata{"issuer": env.Issuer}
 	for name, path := range e.Endpoints {
-		doc[name] = env.Issuer + "/" + path
-		switch name {
-		case "token_endpoint":
-			doc[name+"_auth_methods_supported"] = methods
-			doc[name+"_auth_signing_alg_values_supported"] = algorithms
-		case "introspection_endpoint", "revocation_endpoint":
-			// Public clients may ask about their own tokens and give them back.
-			doc[name+"_auth_methods_supported"] = append(slices.Clone(methods), oauth.AuthNone)
-			doc[name+"_auth_signing_alg_values_supported"] = algorithms
+		if name == "registration_endpoint" && env.Registration.Mode == store.RegistrationOff {
+			continue
+		}
+		m[name] = env.Issuer + "/" + path
+	}
+	clientAuthentication(m)
+	m.list("subject_types_supported", "public")
+	m.list("id_token_signing_alg_values_supported", env.SigningAlgorithm)
+	m.list("grant_types_supported", e.GrantTypes...)
+	if m["authorization_endpoint"] != nil {
+		e.authorization(m, env)
+	} else {
+		// Required, and empty: there is nothing to ask a response of.
+		m["response_types_supported"] = []string{}
+	}
+	if m["userinfo_endpoint"] != nil {
+		m.list("userinfo_signing_alg_values_supported", env.SigningAlgorithm)
+		m.list("claim_types_supported", "normal")
+		m.list("claims_supported", append([]string{"sub", "iss", "auth_time", "acr", "amr"}, token.StandardClaims()...)...)
+	}
+	if m["end_session_endpoint"] != nil {
+		for _, name := range [...]string{
+			"backchannel_logout_supported", "backchannel_logout_session_supported",
+			"frontchannel_logout_supported", "frontchannel_logout_session_supported",
+		} {
+			m[name] = true
 		}
 	}
-	return doc
+	return m
+}
+
+// clientAuthentication adds how clients prove who they are, per endpoint.
+// Resources at the introspection endpoint use a part of the same methods.
+func clientAuthentication(m metadata) {
+	for _, name := range [...]string{"token_endpoint", "introspection_endpoint", "revocation_endpoint"} {
+		if m[name] == nil {
+			continue
+		}
+		m.list(name+"_auth_methods_supported", oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost,
+			oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT, oauth.AuthNone)
+		m.list(name+"_auth_signing_alg_values_supported", clientAlgorithms...)
+	}
+}
+
+// clientAlgorithms sign what clients send: assertions and request objects.
+var clientAlgorithms = []string{
+	jose.HS256, jose.HS384, jose.HS512, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
+	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+}
+
+// authorization adds what the authorization endpoint understands. In a strict
+// environment that is OAuth 2.1: code alone, PKCE with S256. "none" is among the
+// request object algorithms of no environment: it is for single clients that were
+// allowed it, and they know.
+func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment) {
+	m.list("response_types_supported", "code")
+	m.list("code_challenge_methods_supported", oauth.ChallengeS256)
+	if !env.Strict {
+		m.list("response_types_supported", "code", "id_token", "token id_token", "code id_token", "code token", "code token id_token", "token")
+		m.list("code_challenge_methods_supported", oauth.ChallengePlain, oauth.ChallengeS256)
+		m.list("grant_types_supported", append(slices.Clone(e.GrantTypes), oauth.GrantImplicit)...)
+	}
+	m.list("response_modes_supported", oauth.ModePingFlow, oauth.ModeQuery, oauth.ModeFragment, oauth.ModeFormPost)
+	m.list("scopes_supported", oauth.ScopeOpenID, "profile", "email", "address", "phone", oauth.ScopeOfflineAccess)
+	m.list("acr_values_supported", "Single_Factor")
+	m.list("prompt_values_supported", oauth.PromptNone, oauth.PromptLogin, oauth.PromptConsent, oauth.PromptSelectAccount)
+	m.list("ui_locales_supported", "en", "de")
+	m.list("request_object_signing_alg_values_supported", clientAlgorithms...)
+	m["claims_parameter_supported"] = true
+	m["request_parameter_supported"] = true
+	m["request_uri_parameter_supported"] = false // PAR references alone
+	m["require_pushed_authorization_requests"] = false
+	m["authorization_response_iss_parameter_supported"] = true // RFC 9207
 }

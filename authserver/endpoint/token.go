@@ -60,10 +60,10 @@ func (e *Token) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 	return nil
 }
 
-// tokenBody encodes RFC 6749 §5.1. No value in it ever needs escaping: a token is
-// base64url and dots, scopes have no quotes.
+// tokenBody encodes RFC 6749 §5.1 and OIDC Core §3.1.3.3. No value in it ever
+// needs escaping: a token is base64url and dots, scopes have no quotes.
 func tokenBody(g *grant.Response) []byte {
-	b := make([]byte, 0, len(g.Access.Raw)+256)
+	b := make([]byte, 0, len(g.Access.Raw)+len(g.IDToken)+len(g.RefreshToken)+256)
 	b = append(b, `{"access_token":"`...)
 	b = append(b, g.Access.Raw...)
 	b = append(b, `","token_type":"Bearer","expires_in":`...)
@@ -72,6 +72,12 @@ func tokenBody(g *grant.Response) []byte {
 		b = append(b, `,"scope":"`...)
 		b = append(b, strings.Join(g.Scope, " ")...)
 		b = append(b, '"')
+	}
+	for _, token := range [...]struct{ name, raw string }{{"id_token", g.IDToken}, {"refresh_token", g.RefreshToken}} {
+		if token.raw != "" {
+			b = append(append(append(b, `,"`...), token.name...), `":"`...)
+			b = append(append(b, token.raw...), '"')
+		}
 	}
 	return append(b, '}')
 }

@@ -176,23 +176,6 @@ func beyondScope(user *store.User, client *store.Client, scope []string, asked m
 	return names[:min(len(names), maxUserInfo)]
 }
 
-// UserInfo encodes the answer of the UserInfo endpoint (OIDC Core §5.3.2): sub,
-// and the claims that scope gives and that asked names, as far as client may
-// have them. With audience it has iss and aud too, to be signed.
-func UserInfo(env *store.Environment, client *store.Client, user *store.User, scope, asked []string, audience bool) []byte {
-	single := make(map[string]oauth.ClaimRequest, len(asked))
-	for _, name := range asked {
-		single[name] = oauth.ClaimRequest{}
-	}
-	b := append(make([]byte, 0, 512), '{')
-	b = member(b, "sub", user.ID)
-	if audience {
-		b = member(b, "iss", env.Issuer)
-		b = member(b, "aud", client.ID)
-	}
-	return append(person(b, client, Claims(user, scope, true, single)), '}')
-}
-
 // line is text that says something: never empty, and never what somebody's
 // program made of nothing.
 func line(v any) (any, bool) {

@@ -13,6 +13,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
+// endTimeout bounds the writes of EndGrant.
+const endTimeout = 10 * time.Second
+
 // Revoker ends tokens before their time. Safe for concurrent use.
 type Revoker struct {
 	Verifier *Verifier
@@ -83,6 +86,9 @@ func notYours() error { return oauth.UnauthorizedClient("The token was not issue
 // access tokens whenever issued, and its refresh tokens. What of it is done
 // already is not done again.
 func (v *Revoker) EndGrant(ctx context.Context, env *store.Environment, a Authorization) error {
+	// Who shows a stolen code or token may hang up; what it leads to is done all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
 	// No access token outlives this, and none can be made once the family is ended
 	// and the code spent, except by requests under way.
 	end := v.Now().Add(store.MaxAccessTokenTTL + clockSlack).UTC().Truncate(time.Second)

@@ -1,0 +1,124 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+)
+
+// Personal makes tokens that speak for a person, for the grants that prolong
+// what the person once granted. Safe for concurrent use.
+type Personal struct {
+	Tokens   *token.Minter
+	IDTokens *token.IDTokens
+	Refresh  *token.Refresher
+	Revoker  *token.Revoker
+	Users    Users
+	Sessions Sessions
+}
+
+// Users finds people (identity.Users).
+type Users interface {
+	ByID(ctx context.Context, env *store.Environment, id string) (*store.User, error)
+}
+
+// Sessions finds the sessions that tokens hang on (session.Sessions).
+type Sessions interface {
+	ByID(ctx context.Context, env *store.Environment, id string) (*session.Session, error)
+	Touch(ctx context.Context, env *store.Environment, id string) error
+}
+
+// refused is the one answer to a code or refresh token that cannot be redeemed,
+// whatever is wrong with it: who guesses learns nothing. The log has the cause.
+func refused(cause string) error {
+	return oauth.InvalidGrant("The code or token is invalid, expired, used or not for this client").WithCause(errors.New(cause))
+}
+
+// unavailable says that it cannot be told now whether the request is good.
+func unavailable(what string, cause error) error {
+	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, cause))
+}
+
+// person finds who granted a, and refuses if they may not any more or have
+// signed off.
+func (p *Personal) person(ctx context.Context, env *store.Environment, a *token.Authorization) (*store.User, error) {
+	user, err := p.Users.ByID(ctx, env, a.On.Subject)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, refused("the user is gone")
+	case err != nil:
+		return nil, unavailable("find user", err)
+	case user.Disabled:
+		return nil, refused("the user is disabled")
+	}
+	s, err := p.Sessions.ByID(ctx, env, a.On.Session)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, refused("the session has ended")
+	case err != nil:
+		return nil, unavailable("find session", err)
+	case s.Subject != a.On.Subject:
+		return nil, refused("the session is another person's")
+	}
+	return user, nil
+}
+
+// settle is asked last, with what looking at the session has said after
+// everything was made. Whoever ends a session ends it first and what hangs on it
+// then, so that tokens made meanwhile are either seen by them or the end is seen
+// here.
+func (p *Personal) settle(ctx context.Context, env *store.Environment, a token.Authorization, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		if err := p.Revoker.EndGrant(ctx, env, a); err != nil {
+			return err
+		}
+		return refused("the session ended meanwhile")
+	case err != nil:
+		return unavailable("find session", err)
+	}
+	return nil
+}
+
+// make mints the access token for a, and the ID token where openid is granted
+// (OIDC Core §3.1.3.3). The claims of the scopes are UserInfo's (§5.4); the ID token
+// has those that were asked for it one by one.
+func (p *Personal) make(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a token.Authorization) (*Response, error) {
+	minted, err := p.Tokens.Mint(ctx, env, a.Access(client, user))
+	if err != nil {
+		return nil, err
+	}
+	r := &Response{Access: minted, Scope: a.Scope}
+	if !slices.Contains(a.Scope, oauth.ScopeOpenID) {
+		return r, nil
+	}
+	r.IDToken, err = p.IDTokens.Mint(ctx, env, token.IDToken{
+		Client: client, On: a.On, Nonce: a.Nonce, AccessToken: minted.Raw,
+		Claims: token.Claims(user, a.Scope, false, a.Claims.IDToken),
+	})
+	return r, err
+}
+
+// offline reports whether an authorization comes with a refresh token. The
+// client needs the grant type, and, where it may ask for offline_access, must
+// have done so; a client that may not gets one always (PingOne).
+func offline(client *store.Client, scope []string) bool {
+	if !slices.Contains(client.GrantTypes, oauth.GrantRefreshToken) {
+		return false
+	}
+	return slices.Contains(scope, oauth.ScopeOfflineAccess) ||
+		!slices.Contains(client.Grants[store.ResourceOpenID], oauth.ScopeOfflineAccess)
+}
+
+// credential takes a code or token out of the form, where nothing prints it.
+func credential(r Request, name string) (secret.Value, error) {
+	raw, err := r.Form.Require(name)
+	return secret.Of(raw), err
+}

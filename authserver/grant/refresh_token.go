@@ -1,0 +1,116 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+)
+
+// RefreshToken is the grant of clients whose person is not there (RFC 6749 §6).
+//
+// Everything is judged, and the new tokens are made, before the refresh token is
+// exchanged, so that neither a mistake nor a store that fails meanwhile costs
+// it. An exchange that was written is durable; where its answer is lost on the
+// way, the client can repeat the request within its grace period and gets the
+// same successor. Without a grace period the repetition is a replay, which ends
+// the family and all access tokens of the grant.
+type RefreshToken struct {
+	Personal
+	Scopes *token.Scopes
+}
+
+var _ Grant = (*RefreshToken)(nil)
+
+// Type is refresh_token.
+func (g *RefreshToken) Type() string { return oauth.GrantRefreshToken }
+
+// Name is refresh_token.
+func (g *RefreshToken) Name() string { return oauth.GrantRefreshToken }
+
+// Token exchanges a refresh token. auth_time, sid, acr and amr stay those of the
+// sign-on (OIDC Core §12.2).
+func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) {
+	raw, err := credential(r, "refresh_token")
+	if err != nil {
+		return nil, err
+	}
+	requested, err := oauth.ParseScope(r.Form.Get("scope"))
+	if err != nil {
+		return nil, err
+	}
+	env := r.Environment
+	held, err := g.Refresh.Find(ctx, env, raw)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, refused("the refresh token is unknown or expired")
+	case err != nil:
+		return nil, err
+	case held.Authorization.Client != r.Client.ID:
+		return nil, refused("the refresh token is another client's")
+	case held.Ended:
+		return nil, g.replayed(ctx, r, held, errors.New("the refresh token has ended"))
+	}
+	a, err := g.narrow(ctx, r, held.Authorization, requested)
+	if err != nil {
+		return nil, err
+	}
+	user, err := g.person(ctx, env, &a)
+	if err != nil {
+		return nil, err
+	}
+	response, err := g.make(ctx, a.In(env), r.Client, user, a)
+	if err != nil {
+		return nil, err
+	}
+	next, err := g.Refresh.Exchange(ctx, env, r.Client, held)
+	switch {
+	case errors.Is(err, store.ErrSpent):
+		held.Spent = true
+		return nil, g.replayed(ctx, r, held, errors.New("the refresh token was used before"))
+	case errors.Is(err, store.ErrNotFound):
+		return nil, refused("the refresh token has ended")
+	case err != nil:
+		return nil, err
+	}
+	// A use of the session, and the last look at whether it still lives.
+	if err := g.settle(ctx, env, a, g.Sessions.Touch(ctx, env, a.On.Session)); err != nil {
+		return nil, err
+	}
+	response.RefreshToken = next.Reveal()
+	return response, nil
+}
+
+// replayed refuses a token, and ends its grant if it was used before: also when
+// the family has ended already, because whoever ended it may not have come so
+// far as to end the rest.
+func (g *RefreshToken) replayed(ctx context.Context, r Request, held token.Held, cause error) error {
+	if held.Spent && token.Protected(r.Environment, r.Client) {
+		if err := g.Revoker.EndGrant(ctx, r.Environment, held.Authorization); err != nil {
+			return err
+		}
+	}
+	return refused(cause.Error())
+}
+
+// narrow is a with the scopes that the new access token has: those asked for, or
+// all, as far as they are still granted to the client. The family keeps its own.
+func (g *RefreshToken) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
+	for _, name := range requested {
+		if !slices.Contains(a.Scope, name) {
+			return a, oauth.InvalidScope("The scope exceeds what was granted")
+		}
+	}
+	if len(requested) == 0 {
+		requested = a.Scope
+	}
+	granted, err := g.Scopes.ForUser(ctx, r.Environment, r.Client, requested)
+	if err != nil {
+		return a, err
+	}
+	a.Scope, a.Audience, a.TTL = granted.Scope, granted.Audience, granted.TTL
+	return a, nil
+}
