@@ -19,7 +19,8 @@ help: ## list the targets
 run: ## serve Caddyfile.example: authorization server, gate, a demo API and a demo web application on localhost (Ctrl-C ends it)
 	@echo "Building the custom Caddy (the first time takes a few minutes) ..."
 	@$(GO) build -o $(DEMO_CADDY) ./cmd/caddy && $(GO) build -o $(DEMO_WEB) ./cmd/demo
-	@mkdir -p data && $(DEMO_CADDY) run --config Caddyfile.example --adapter caddyfile >data/caddy.log 2>&1 & pid=$$!; \
+	@mkdir -p data
+	@$(DEMO_CADDY) run --config Caddyfile.example --adapter caddyfile >data/caddy.log 2>&1 & pid=$$!; \
 	$(DEMO_WEB) >data/demo.log 2>&1 & web=$$!; \
 	trap 'kill $$pid $$web 2>/dev/null; wait $$pid $$web 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
 	for i in $$(seq 150); do \

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -61,8 +63,29 @@ type Config struct {
 	Directory store.Directory
 	// Surfaces to expose. Default: all of them.
 	Surfaces []string
+	// Notifier brings codes to people. Default: none, and then nobody can register or
+	// recover a password.
+	Notifier *Notifier
+	// Outbound are the rules of requests to clients: their keys, and logout tokens.
+	Outbound Outbound
+	// Address is the client's address without a port, for limits and sessions.
+	// Default: that of the connection.
+	Address func(*http.Request) string
+	// InsecureNoLimit exempts addresses from the limits on guessing. Default: nobody.
+	InsecureNoLimit func(address string) bool
 	// Log gets one line for each refused request. Default: the State's.
 	Log *slog.Logger
+}
+
+// Outbound are the rules of requests that the server makes to its clients.
+type Outbound struct {
+	// CA are PEM certificates of authorities to trust beside the system's.
+	CA []byte
+	// InsecureLoopbackHTTP allows http to loopback hosts. For development.
+	InsecureLoopbackHTTP bool
+	// Networks beyond the public Internet that may be contacted for clients that
+	// registered themselves. Default: none.
+	Networks []netip.Prefix
 }
 
 // check validates c, fills in defaults and lists the environments.

@@ -61,7 +61,9 @@ func (s *State) sweep(ctx context.Context) {
 func (s *State) sweepOnce(ctx context.Context) {
 	now := s.config.Now()
 	s.revocations.Prune(now)
-	s.clientKeys.Prune(now)
+	for _, o := range s.allOutbounds() {
+		o.keys.Prune(now)
+	}
 	for total := 0; ; {
 		n, err := s.config.Store.Sweep(ctx, now, sweepBatch)
 		total += n

@@ -2,14 +2,12 @@ package authserver
 
 import (
 	"net/http"
+	"strings"
 
-	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/endpoint"
 	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
-	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
-	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // route is one row of the table: everything that is decided about a path
@@ -34,38 +32,117 @@ const wellKnown = "/.well-known/oauth-authorization-server"
 const openIDConfiguration = "/as/.well-known/openid-configuration"
 
 // routes is the table. Discovery, Allow and the metrics' labels derive from it.
-func routes(c *Config) []route {
-	s := c.State
-	clients := &clientauth.Authenticator{Directory: c.Directory, Spent: s.config.Store, Keys: s.clientKeys, Now: s.config.Now}
-	minter := &token.Minter{Keys: s.rings, Store: s.config.Store, NewID: secret.NewID, Now: s.config.Now}
-	verifier := &token.Verifier{Keys: s.rings, Revocations: s.revocations, Cache: s.verified, Now: s.config.Now}
-	revoker := &token.Revoker{
-		Verifier: verifier, Store: s.config.Store, Set: s.revocations, Now: s.config.Now, Revoked: s.config.Observer.Revoked,
+func routes(c *Config, p *parts) []route {
+	issued := c.State.config.Observer.TokenIssued
+	personal := grant.Personal{
+		Tokens: p.minter, IDTokens: p.idTokens, Refresh: p.refresher, Revoker: p.revoker, Users: p.users, Sessions: p.sessions,
 	}
 	grants := []grant.Grant{
-		&grant.ClientCredentials{Directory: c.Directory, Tokens: minter},
+		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
+		&grant.RefreshToken{Personal: personal, Scopes: p.scopes},
+		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
+	register := &endpoint.Registration{Registrar: p.registrar}
 	metadata := &endpoint.OpenIDConfiguration{Endpoints: map[string]string{}}
 	for _, g := range grants {
 		metadata.GrantTypes = append(metadata.GrantTypes, g.Type())
 	}
 
-	get, post := []string{http.MethodGet}, []string{http.MethodPost}
+	get, post, both := []string{http.MethodGet}, []string{http.MethodPost}, []string{http.MethodGet, http.MethodPost}
 	table := []route{
-		{web.Route{Name: "token", Methods: post, AnyOrigin: true}, "/token", SurfaceOIDC, "token_endpoint",
-			(&endpoint.Token{Clients: clients, Grants: grants, Issued: s.config.Observer.TokenIssued}).Serve},
-		{web.Route{Name: "introspect", Methods: post, AnyOrigin: true}, "/introspect", SurfaceOIDC, "introspection_endpoint",
-			(&endpoint.Introspection{Clients: clients, Tokens: verifier}).Serve},
-		{web.Route{Name: "revoke", Methods: post, AnyOrigin: true}, "/revoke", SurfaceOIDC, "revocation_endpoint",
-			(&endpoint.Revocation{Clients: clients, Tokens: revoker}).Serve},
-		{web.Route{Name: "jwks", Methods: get, AnyOrigin: true, CacheControl: public, Render: web.PingOne}, "/jwks", SurfaceOIDC, "jwks_uri",
-			(&endpoint.JWKS{Keys: s.rings}).Serve},
-		{web.Route{Name: "openid_configuration", Methods: get, AnyOrigin: true, CacheControl: public, Render: web.PingOne}, openIDConfiguration, SurfaceOIDC, "",
-			metadata.Serve},
+		// In the front channel: people, and what trusts their session's cookie.
+		{
+			Route: web.Route{Name: "authorize", Methods: both, Render: web.PingOne},
+			path:  "/as/authorize", surface: SurfaceOIDC, metadata: "authorization_endpoint", cookies: true,
+			serve: (&endpoint.Authorization{Reader: p.reader, Sessions: p.sessions, Flows: p.flows, Pages: p.pages}).Serve,
+		},
+		{
+			Route: web.Route{Name: "resume", Methods: get, Render: web.PingOne},
+			path:  "/as/resume", surface: SurfaceOIDC, cookies: true,
+			serve: (&endpoint.Resume{Flows: p.flows, Sessions: p.sessions, Pages: p.pages}).Serve,
+		},
+		{
+			Route: web.Route{Name: "flow", Methods: both, Render: web.PingOne},
+			path:  "/flows" + anySegment, surface: SurfaceOIDC, cookies: true,
+			serve: (&endpoint.Flows{Flows: p.flows, Sessions: p.sessions}).Serve,
+		},
+		{
+			Route: web.Route{Name: "signon", Methods: both, Render: web.PingOne},
+			path:  "/signon/", surface: SurfaceOIDC,
+			serve: p.pages.SignOn,
+		},
+		{
+			Route: web.Route{Name: "signoff", Methods: both, Render: web.PingOne},
+			path:  "/as/signoff", surface: SurfaceOIDC, metadata: "end_session_endpoint", cookies: true,
+			serve: (&endpoint.EndSession{Directory: p.directory, Sessions: p.sessions, Logout: p.ender, Pages: p.pages}).Serve,
+		},
+		{
+			Route: web.Route{Name: "idp_signoff", Methods: get, Render: web.PingOne},
+			path:  "/as/idpSignoff", surface: SurfaceOIDC, metadata: "ping_end_idp_session_endpoint",
+			serve: (&endpoint.IDPSignoff{Sessions: p.sessions, Logout: p.ender, Pages: p.pages}).Serve,
+		},
+		{
+			Route: web.Route{Name: "check_session", Methods: get, CacheControl: public, Render: web.PingOne},
+			path:  "/as/checksession", surface: SurfaceOIDC, metadata: "check_session_iframe",
+			serve: endpoint.CheckSessionIframe{}.Serve,
+		},
+
+		// In the back channel: clients, resources, and who holds a token.
+		{
+			Route: web.Route{Name: "par", Methods: post, AnyOrigin: true},
+			path:  "/as/par", surface: SurfaceOIDC, metadata: "pushed_authorization_request_endpoint",
+			serve: (&endpoint.PushedAuthorizationRequest{Clients: p.clients, Reader: p.reader}).Serve,
+		},
+		{
+			Route: web.Route{Name: "token", Methods: post, AnyOrigin: true},
+			path:  "/as/token", surface: SurfaceOIDC, metadata: "token_endpoint",
+			serve: (&endpoint.Token{Clients: p.clients, Grants: grants, Issued: issued}).Serve,
+		},
+		{
+			Route: web.Route{Name: "introspect", Methods: post, AnyOrigin: true},
+			path:  "/as/introspect", surface: SurfaceOIDC, metadata: "introspection_endpoint",
+			serve: (&endpoint.Introspection{
+				Clients: p.clients, Tokens: p.verifier, Refresh: p.refresher, Users: p.users, Sessions: p.sessions,
+			}).Serve,
+		},
+		{
+			Route: web.Route{Name: "revoke", Methods: post, AnyOrigin: true},
+			path:  "/as/revoke", surface: SurfaceOIDC, metadata: "revocation_endpoint",
+			serve: (&endpoint.Revocation{Clients: p.clients, Tokens: p.revoker}).Serve,
+		},
+		{
+			Route: web.Route{Name: "userinfo", Methods: both, AnyOrigin: true, Render: web.PingOne},
+			path:  "/as/userinfo", surface: SurfaceOIDC, metadata: "userinfo_endpoint",
+			serve: (&endpoint.UserInfo{
+				Directory: p.directory, Tokens: p.verifier, IDTokens: p.idTokens, Users: p.users, Sessions: p.sessions,
+			}).Serve,
+		},
+		{
+			Route: web.Route{Name: "register", Methods: post, AnyOrigin: true},
+			path:  "/as/register", surface: SurfaceOIDC, metadata: "registration_endpoint",
+			serve: register.Serve,
+		},
+		{
+			Route: web.Route{Name: "registered_client", Methods: []string{http.MethodGet, http.MethodPut, http.MethodDelete}, AnyOrigin: true},
+			path:  "/as/register" + anySegment, surface: SurfaceOIDC,
+			serve: register.ServeClient,
+		},
+
+		// For everyone.
+		{
+			Route: web.Route{Name: "jwks", Methods: get, AnyOrigin: true, CacheControl: public, Render: web.PingOne},
+			path:  "/as/jwks", surface: SurfaceOIDC, metadata: "jwks_uri",
+			serve: (&endpoint.JWKS{Keys: c.State.rings}).Serve,
+		},
+		{
+			Route: web.Route{Name: "openid_configuration", Methods: get, AnyOrigin: true, CacheControl: public, Render: web.PingOne},
+			path:  openIDConfiguration, surface: SurfaceOIDC,
+			serve: metadata.Serve,
+		},
 	}
 	for _, rt := range table {
 		if rt.metadata != "" {
-			metadata.Endpoints[rt.metadata] = rt.path[1:]
+			metadata.Endpoints[rt.metadata] = strings.TrimPrefix(rt.path, "/as/")
 		}
 	}
 	return table

@@ -30,17 +30,22 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	parts, err := assemble(&c)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		directory: c.Directory,
+		directory: parts.directory,
 		host:      web.Host{Log: c.Log, NewID: secret.NewID, Served: c.State.config.Observer.Served, Now: c.State.config.Now},
 		routes:    map[string]*route{},
 	}
-	for _, rt := range routes(&c) {
+	for _, rt := range routes(&c, parts) {
 		if slices.Contains(c.Surfaces, rt.surface) {
 			s.routes[rt.path] = &rt
 		}
 	}
 	c.State.watch(envs...)
+	c.State.deliverWith(parts.ender.Run)
 	return s, nil
 }
 

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/cache"
-	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
@@ -22,15 +20,16 @@ type State struct {
 	rings       *keys.Rings
 	revocations *token.Revocations
 	verified    *cache.Cache[*token.Active]
-	outbound    *fetch.Client
-	clientKeys  *clientauth.KeySources
 
-	mu      sync.Mutex // guards started and closed
-	started bool
-	closed  bool
-	stop    context.CancelFunc
-	jobs    sync.WaitGroup
-	newEnvs chan struct{} // wakes the key job; holds one signal
+	mu        sync.Mutex           // guards what follows
+	outbounds map[string]*outbound // by their rules
+	deliver   context.CancelFunc   // ends the deliveries of an earlier configuration
+	started   bool
+	closed    bool
+	stop      context.CancelFunc
+	jobs      sync.WaitGroup
+	newEnvs   chan struct{} // wakes the key job; holds one signal
+	running   chan struct{} // closed by Start
 }
 
 // NewState makes a State. Nothing is read or written before Start or a request.
@@ -38,18 +37,15 @@ func NewState(c StateConfig) (*State, error) {
 	if err := c.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &State{config: c, revocations: token.NewRevocations(c.Now), newEnvs: make(chan struct{}, 1)}
+	s := &State{config: c, revocations: token.NewRevocations(c.Now), newEnvs: make(chan struct{}, 1), running: make(chan struct{})}
+	s.outbounds = map[string]*outbound{}
 	var err error
-	if s.outbound, err = fetch.NewClient(fetch.Options{}); err != nil {
-		return nil, fmt.Errorf("outbound requests: %w", err)
-	}
 	if s.verified, err = cache.New[*token.Active](cache.Config{}); err != nil {
 		return nil, fmt.Errorf("verified-token cache: %w", err)
 	}
 	s.rings = keys.New(keys.Config{
 		Store: c.Store, Sealer: s.sealer, Now: c.Now, Log: c.Log, Rotated: c.Observer.KeyRotated,
 	})
-	s.clientKeys = &clientauth.KeySources{Client: s.outbound, Now: c.Now, Log: c.Log}
 	return s, nil
 }
 
@@ -71,6 +67,7 @@ func (s *State) Start() {
 		return
 	}
 	s.started = true
+	close(s.running)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	s.jobs.Go(func() { s.feed(ctx) })
@@ -90,12 +87,39 @@ func (s *State) Close() error {
 	if s.stop != nil {
 		s.stop()
 	}
+	if s.deliver != nil {
+		s.deliver()
+	}
 	s.mu.Unlock()
 	s.jobs.Wait()
-	s.clientKeys.Close()
-	s.outbound.Close()
+	for _, o := range s.allOutbounds() {
+		o.keys.Close()
+		o.client.Close()
+	}
 	s.verified.Close()
 	return nil
+}
+
+// deliverWith has logout tokens delivered by the newest configuration, instead of
+// an earlier one.
+func (s *State) deliverWith(run func(context.Context)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if s.deliver != nil {
+		s.deliver()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.deliver = cancel
+	s.jobs.Go(func() {
+		select {
+		case <-s.running:
+			run(ctx)
+		case <-ctx.Done():
+		}
+	})
 }
 
 // watch has the keys of envs, as they are configured now, made and rotated in

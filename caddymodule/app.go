@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,7 +38,15 @@ type App struct {
 	// How codes reach people, for password recovery and registration. Default:
 	// not at all.
 	Notifier *Notifier `json:"notifier,omitempty"`
+	// The rules of requests to applications: their keys, and logout tokens.
+	Outbound *Outbound `json:"outbound,omitempty"`
+	// Networks (CIDR) whose addresses may guess as often as they like: for load
+	// tests and certification runs. Accounts are locked all the same. Default: none.
+	InsecureUnlimited []string `json:"insecure_unlimited,omitempty"`
 
+	unlimited []netip.Prefix
+	notifier  *authserver.Notifier
+	outbound  authserver.Outbound
 	directory *declared.Directory
 	state     *sharedState
 	stateKey  string
@@ -63,6 +73,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if a.directory, err = declared.New(config); err != nil {
+		return err
+	}
+	if a.notifier, err = a.Notifier.resolve(); err != nil {
+		return err
+	}
+	if a.outbound, err = a.Outbound.resolve(); err != nil {
+		return err
+	}
+	if a.unlimited, err = networks("insecure_unlimited", a.InsecureUnlimited); err != nil {
 		return err
 	}
 	return a.acquireState(storage)
@@ -140,6 +159,12 @@ func (a *App) Cleanup() error {
 	return a.release()
 }
 
+// isUnlimited reports whether an address is exempt from the limits on guessing.
+func (a *App) isUnlimited(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && slices.ContainsFunc(a.unlimited, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) })
+}
+
 // environment finds the environment with exactly this issuer, its own or that of
 // a custom domain, or nil.
 func (a *App) environment(issuer string) (*store.Environment, error) {
@@ -191,7 +216,7 @@ func expandDeclared(c declared.Config) (declared.Config, error) {
 			}
 			return fmt.Errorf("environment %s: %w", env.Name, err)
 		}
-		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience))); err != nil {
+		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience), e.all("domain", &env.Domains))); err != nil {
 			return c, err
 		}
 		for j := range env.Resources {
@@ -204,7 +229,12 @@ func expandDeclared(c declared.Config) (declared.Config, error) {
 			a := &env.Applications[j]
 			where := "application " + a.ClientID + ": "
 			err := errors.Join(
-				e.one(where+"jwks_file", &a.JWKSFile), e.one(where+"jwks_uri", &a.JWKSURI), e.all(where+"redirect_uri", &a.RedirectURIs))
+				e.one(where+"jwks_file", &a.JWKSFile), e.one(where+"jwks_uri", &a.JWKSURI), e.all(where+"redirect_uri", &a.RedirectURIs),
+				e.all(where+"post_logout_redirect_uri", &a.PostLogoutRedirectURIs),
+				e.one(where+"backchannel_logout_uri", &a.BackchannelLogoutURI),
+				e.one(where+"frontchannel_logout_uri", &a.FrontchannelLogoutURI),
+				e.one(where+"login_page", &a.LoginPage), e.one(where+"initiate_login_uri", &a.InitiateLoginURI),
+				e.all(where+"cors_origin", &a.CORSOrigins))
 			if err := in(err); err != nil {
 				return c, err
 			}

@@ -38,6 +38,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    storage     <backend> { … }
 //	    secrets_key <key>
 //	    notifier    outbox <directory> | smtp <host:port> { … }
+//	    outbound    { … }
+//	    insecure_unlimited <network...>
 //	    environment <name> <uuid> { … }
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -46,10 +48,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("gatehouse takes no argument, but has '%s'", d.Val())
 	}
 	return eachSubdirective(d, "gatehouse", map[string]option{
-		"storage":     once(a.parseStorage(d)),
-		"secrets_key": once(oneString(d, &a.SecretsKey)),
-		"notifier":    once(a.parseNotifier(d)),
-		"environment": repeated(a.parseEnvironment(d)),
+		"storage":            once(a.parseStorage(d)),
+		"secrets_key":        once(oneString(d, &a.SecretsKey)),
+		"notifier":           once(a.parseNotifier(d)),
+		"outbound":           once(a.parseOutbound(d)),
+		"insecure_unlimited": repeated(someStrings(d, &a.InsecureUnlimited)),
+		"environment":        repeated(a.parseEnvironment(d)),
 	})
 }
 

@@ -48,8 +48,16 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	}
 	m.server, err = authserver.New(ctx, authserver.Config{
 		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
+		Notifier: app.notifier, Outbound: app.outbound, Address: clientAddress, InsecureNoLimit: app.isUnlimited,
 	})
 	return err
+}
+
+// clientAddress is the client as Caddy sees it, behind the proxies that the
+// server's configuration trusts.
+func clientAddress(r *http.Request) string {
+	address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return address
 }
 
 // ServeHTTP answers a request for the server, or passes it on.

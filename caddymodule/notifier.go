@@ -1,11 +1,14 @@
 package caddymodule
 
 import (
-	"fmt"
+	"errors"
 	"net"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver"
 )
 
 // Notifier says how codes reach people: exactly one of Outbox and SMTP.
@@ -68,10 +71,25 @@ func (s *SMTP) parse(d *caddyfile.Dispenser) error {
 	})
 }
 
-func (n *Notifier) check() error {
-	switch {
-	case n.Outbox == "" && n.SMTP == nil, n.Outbox != "" && n.SMTP != nil:
-		return fmt.Errorf("notifier: exactly one of outbox and smtp is needed")
+// resolve replaces placeholders. A nil n is none.
+func (n *Notifier) resolve() (*authserver.Notifier, error) {
+	if n == nil {
+		return nil, nil
 	}
-	return nil
+	e := newExpander()
+	out := &authserver.Notifier{Outbox: n.Outbox}
+	if err := e.one("notifier outbox", &out.Outbox); err != nil {
+		return nil, err
+	}
+	if s := n.SMTP; s != nil {
+		out.SMTP = &authserver.SMTP{
+			Address: s.Address, From: s.From, Username: s.User, Password: s.Password, Security: s.Security, Timeout: time.Duration(s.Timeout),
+		}
+		err := errors.Join(e.one("notifier smtp", &out.SMTP.Address), e.one("notifier smtp: from", &out.SMTP.From),
+			e.one("notifier smtp: auth", &out.SMTP.Username), e.one("notifier smtp: auth", &out.SMTP.Password))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

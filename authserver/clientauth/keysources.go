@@ -42,6 +42,8 @@ type parsed struct {
 type remoteSet struct {
 	owner
 	uri string
+	// stranger: nobody but the client itself has named uri.
+	stranger bool
 }
 
 type source struct {
@@ -55,7 +57,7 @@ type source struct {
 func (k *KeySources) Find(ctx context.Context, c *store.Client, h *jose.Header) (*jose.Key, error) {
 	id := owner{c.Environment, c.ID}
 	if c.JWKSURI != "" {
-		s, err := k.source(remoteSet{id, c.JWKSURI})
+		s, err := k.source(remoteSet{id, c.JWKSURI, c.Registered})
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +87,11 @@ func (k *KeySources) source(id remoteSet) (*fetch.KeySource, error) {
 		if k.closed {
 			return nil, errors.New("the server is closing")
 		}
-		keys, err := fetch.NewKeySource(fetch.KeySourceConfig{Client: k.Client, JWKSURI: id.uri, Now: k.Now, Log: k.Log})
+		client := k.Client
+		if id.stranger {
+			client = client.Strangers()
+		}
+		keys, err := fetch.NewKeySource(fetch.KeySourceConfig{Client: client, JWKSURI: id.uri, Now: k.Now, Log: k.Log})
 		if err != nil {
 			return nil, err
 		}

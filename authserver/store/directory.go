@@ -92,8 +92,10 @@ type Branding struct {
 type Registration struct {
 	Mode   RegistrationMode
 	Tokens [][]byte // initial access tokens; with RegistrationToken only
-	// Scopes that registered clients may ask for.
-	Scopes []string
+	// Scopes that registered clients may ask for, and the IDs of the resources of
+	// those that belong to a custom one.
+	Scopes    []string
+	Resources map[string]string
 }
 
 // RegistrationMode is off, token or open.

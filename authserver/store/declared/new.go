@@ -70,6 +70,9 @@ func newEnvironment(c *Environment) (*environment, error) {
 	if err := e.addResources(c.Resources); err != nil {
 		return nil, err
 	}
+	if err := e.setRegistrationScopes(); err != nil {
+		return nil, fmt.Errorf("client_registration: %w", err)
+	}
 	if err := e.addApplications(c.Applications); err != nil {
 		return nil, err
 	}

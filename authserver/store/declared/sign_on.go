@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,6 +181,33 @@ func setRegistration(e *store.Environment, c Registration) error {
 		r.Scopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 	}
 	e.Registration = r
+	return nil
+}
+
+// setRegistrationScopes finds the resources of the scopes that registered
+// clients may ask for.
+func (e *environment) setRegistrationScopes() error {
+	r := &e.record.Registration
+	for _, scope := range r.Scopes {
+		if oauth.OpenIDScope(scope) || oauth.PingOneScope(scope) {
+			continue
+		}
+		for id, resource := range e.resources {
+			if !slices.Contains(resource.Scopes, scope) {
+				continue
+			}
+			if r.Resources[scope] != "" {
+				return fmt.Errorf("several resources have the scope %q", scope)
+			}
+			if r.Resources == nil {
+				r.Resources = map[string]string{}
+			}
+			r.Resources[scope] = id
+		}
+		if r.Resources[scope] == "" {
+			return fmt.Errorf("no resource has the scope %q", scope)
+		}
+	}
 	return nil
 }
 
