@@ -66,6 +66,8 @@ func (db *DB) commit(ctx context.Context, w *write) error {
 func (db *DB) writer(backend Backend) {
 	defer db.writers.Done()
 	batch := make([]*write, 0, maxBatch)
+	turn := newNetworkTurn()
+	defer turn.close()
 	for {
 		var first *write
 		select {
@@ -79,7 +81,10 @@ func (db *DB) writer(backend Backend) {
 		}
 		// A commit wakes all its callers at once, and the scheduler would run this
 		// goroutine as soon as the first of them is back: let the others queue up
-		// behind it. Where nothing else is runnable this costs nothing.
+		// behind it, and with them those whose next request has arrived and been
+		// read by nobody yet. On one core under load this doubles the rows of a
+		// commit. Where nothing else is to be done it costs next to nothing.
+		turn.yield()
 		runtime.Gosched()
 		batch = db.collect(append(batch[:0], first))
 		db.commitBatch(backend, batch)

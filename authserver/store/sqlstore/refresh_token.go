@@ -68,8 +68,8 @@ func newFamilyTexts(d Dialect) []familyTexts {
 	AND ($3 = '' OR client_id = $3) AND ($4 = '' OR subject = $4) AND ($5 = '' OR session = $5)`
 		texts = append(texts, familyTexts{
 			list: `SELECT ` + familyColumns + where + ` AND expires_at > $7 ORDER BY created_at DESC, id DESC LIMIT $6`,
-			end: `WITH some AS (SELECT environment, id` + where + ` LIMIT $6` + d.ForUpdate + `)
-UPDATE families SET ended = 1 WHERE (environment, id) IN (SELECT environment, id FROM some) AND ended = 0 RETURNING ` + familyColumns,
+			end: `WITH live AS (SELECT environment, id` + where + ` LIMIT $6` + d.ForUpdate + `)
+UPDATE families SET ended = 1 WHERE (environment, id) IN (SELECT environment, id FROM live) AND ended = 0 RETURNING ` + familyColumns,
 		})
 	}
 	return texts

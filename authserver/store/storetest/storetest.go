@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -29,6 +30,15 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Revocations", revocationTests},
 		{"Keys", keyTests},
 		{"Spent", spentTests},
+		{"Tickets", ticketTests},
+		{"Flows", flowTests},
+		{"Sessions", sessionTests},
+		{"RefreshTokens", refreshTokenTests},
+		{"Consents", consentTests},
+		{"Users", userTests},
+		{"Credentials", credentialTests},
+		{"RegisteredClients", registeredClientTests},
+		{"Deliveries", deliveryTests},
 		{"Janitor", janitorTests},
 		{"Store", generalTests},
 	} {
@@ -81,6 +91,33 @@ func race(n int, f func(i int) error) []error {
 	close(start)
 	wg.Wait()
 	return errs
+}
+
+// either is a for even i and b for odd ones.
+func either(a, b store.Store, i int) store.Store {
+	if i%2 == 0 {
+		return a
+	}
+	return b
+}
+
+// oneWinner checks that exactly one call succeeded and that all others failed
+// with lost, and returns the number of the winner.
+func oneWinner(t *testing.T, what string, errs []error, lost error) int {
+	t.Helper()
+	var won []int
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			won = append(won, i)
+		case !errors.Is(err, lost):
+			t.Errorf("%s = %v, want %v", what, err, lost)
+		}
+	}
+	if len(won) != 1 {
+		t.Fatalf("%d calls of %s succeeded, want 1", len(won), what)
+	}
+	return won[0]
 }
 
 // token is a valid record with the n-th ID, living for an hour from Now.
