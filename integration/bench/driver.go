@@ -34,22 +34,29 @@ func newDriver(l *load, r round) (*driver, error) {
 	return &driver{load: l, round: r, idle: slices.Clone(l.open), start: time.Now(), tally: tally{micros: make([]uint32, 0, 1<<15)}}, nil
 }
 
-// spin plays the rounds of all drivers in one thread, with the upstream between
+// player is one side of what spin plays: a driver, mostly.
+type player interface {
+	// step does what can be done now, and says whether all is done.
+	step() (finished bool, err error)
+	close()
+}
+
+// spin plays the rounds of all players in one thread, with the upstream between
 // them, and never sleeps. A server that has to wake a sleeping core pays for
 // that, most of all in a virtual machine, and the more the less it keeps that
 // core busy: a slower server would look slower than it is.
-func spin(u *upstream, drivers ...*driver) error {
+func spin(u *upstream, players ...player) error {
 	if u != nil {
 		u.turn.Lock()
 		defer u.turn.Unlock()
 	}
 	for {
 		over := true
-		for _, d := range drivers {
-			finished, err := d.step()
+		for _, p := range players {
+			finished, err := p.step()
 			if err != nil {
-				for _, d := range drivers {
-					d.close() // answers may still be on their way to the old connections
+				for _, p := range players {
+					p.close() // answers may still be on their way to the old connections
 				}
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"syscall"
 	"time"
@@ -133,9 +134,9 @@ func (l *load) close() {
 	l.open, l.poll = nil, nil
 }
 
-// descriptor is a connection's file descriptor, valid until it is closed. Go
+// descriptor is the file descriptor of a connection or pipe, valid until it is closed. Go
 // keeps it non-blocking.
-func descriptor(conn net.Conn) (fd int, err error) {
+func descriptor(conn io.Reader) (fd int, err error) {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return 0, err
