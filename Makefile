@@ -53,16 +53,22 @@ vet: ## check formatting and run go vet
 lint: ## run golangci-lint, where it is installed
 	golangci-lint run
 
-# What the tests need beside Go. Without root it only says what is missing:
+# What the tests need beside Go: PostgreSQL, a browser, and Node.js for client
+# libraries that exist there only. Without root it only says what is missing:
 # tests that need it are skipped on a laptop and fail where CI is set.
 prepare:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "Installing PostgreSQL for the storage tests ..."; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
-		else \
-			echo "PostgreSQL is not installed: its tests will be skipped. On Debian: apt-get install postgresql"; \
-		fi; }
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$$missing postgresql"; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing what the tests need:$$missing ..."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "Not installed, so that the tests that need it will be skipped:$$missing. On Debian: apt-get install$$missing"; \
+	fi
 
 bench: ## measure against bare Caddy, caddy-jwt and raw signing (about 5 minutes); writes bin/bench.json
 	$(GO) run ./integration/bench

@@ -75,7 +75,9 @@ func assemble(c *Config) (*parts, error) {
 		Store: st, Sealer: s.sealer, NewSecret: secret.New, Now: now, Replayed: observer.RefreshReplayed,
 	}
 	p.verifier = &token.Verifier{Keys: s.rings, Revocations: s.revocations, Cache: s.verified, Now: now}
-	p.revoker = &token.Revoker{Verifier: p.verifier, Store: st, Set: s.revocations, Now: now, Revoked: observer.Revoked}
+	p.revoker = &token.Revoker{
+		Verifier: p.verifier, Refresh: p.refresher, Store: st, Set: s.revocations, Now: now, Revoked: observer.Revoked,
+	}
 
 	p.sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: now, Address: c.Address}
 	p.users = &identity.Users{
