@@ -1,0 +1,18 @@
+// Package identity knows people: declared ones and stored ones, their passwords,
+// what happens when a password is wrong too often, and how an account is
+// registered, verified and recovered.
+//
+// A user who does not exist and a wrong password cannot be told apart, neither
+// by text nor by time: for every name the same hash is computed and the same
+// questions are put to the store. A wrong guess of a real name is written down
+// in the store; for a name that nobody has, one of a few decoy records per environment is
+// written instead, since a database that keeps what strangers type could be
+// filled by them. How often such a name was guessed is kept in memory, bounded
+// and per process: it locks as an account does. On several nodes it may
+// take a few guesses more, as it may after a restart. Lockouts of accounts are in the
+// store, so they hold on every node.
+//
+// It leaves sessions to session and sending to notify. It alone imports
+// golang.org/x/crypto/argon2. RFC 9106 (argon2id), RFC 8265 (passwords and names
+// in Unicode), NIST SP 800-63B. Start reading at Users.CheckPassword.
+package identity
