@@ -14,9 +14,9 @@ type ConsentRecord struct {
 	UpdatedAt   time.Time
 }
 
-// Consents keeps what people agreed to.
+// Consents keeps what people agreed to, until it is withdrawn.
 type Consents interface {
-	// PutConsent stores c, replacing an earlier one.
+	// PutConsent stores c durably, replacing an earlier one. Of concurrent calls the last one counts.
 	PutConsent(ctx context.Context, c ConsentRecord) error
 	// ConsentTo finds the consent of subject to client, or ErrNotFound.
 	ConsentTo(ctx context.Context, environment, subject, client string) (ConsentRecord, error)

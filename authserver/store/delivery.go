@@ -21,13 +21,15 @@ type Delivery struct {
 
 // Deliveries is a queue that survives restarts and that nodes share.
 type Deliveries interface {
-	// PutDelivery enqueues d durably.
+	// PutDelivery enqueues d durably. An ID already present in the environment is ErrExists.
 	PutDelivery(ctx context.Context, d Delivery) error
-	// ClaimDeliveries returns at most limit deliveries that are due at now, and
-	// moves their NextAt to until, so that nobody else gets them before.
+	// ClaimDeliveries returns at most limit deliveries that are due at now and have
+	// not expired, in no order, but the longest due before others. It moves their NextAt to until, which
+	// must be behind now, so that nobody else gets them before: of any number of concurrent calls, on any
+	// node, one gets a delivery. Those of every environment are claimed.
 	ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]Delivery, error)
-	// RetryDelivery sets Attempts and NextAt of a claimed one; FinishDelivery forgets it. One that is
-	// gone is no error.
+	// RetryDelivery sets Attempts and NextAt of a claimed one, and nothing else; FinishDelivery forgets
+	// it. One that is gone is no error.
 	RetryDelivery(ctx context.Context, d Delivery) error
 	FinishDelivery(ctx context.Context, environment, id string) error
 }

@@ -10,21 +10,23 @@ import (
 type Flow struct {
 	Environment string
 	ID          string // UUID
-	Version     int64  // 1 when put; each replacement adds 1
+	Version     int64  // 1 when put, whatever was given; each replacement adds 1
 	Data        []byte // at most 64 KiB, opaque to the store
 	ExpiresAt   time.Time
 }
 
 // Flows keeps pending interactions. Losing one costs a person a fresh start, so
-// PutFlow and ReplaceFlow may return before the write is on disk; other nodes
-// see it at once all the same.
+// a backend may return from PutFlow, ReplaceFlow and DeleteFlow before the write
+// is on disk; other nodes see it at once all the same.
 type Flows interface {
 	// PutFlow stores a new flow; an ID already present is ErrExists.
 	PutFlow(ctx context.Context, f Flow) error
 	// FlowByID finds a flow that has not expired at now, or ErrNotFound.
 	FlowByID(ctx context.Context, environment, id string, now time.Time) (Flow, error)
-	// ReplaceFlow stores f.Data and f.ExpiresAt if the stored version is still f.Version, which
-	// becomes Version+1; otherwise ErrConflict and nothing changes. Gone is ErrNotFound.
+	// ReplaceFlow stores f.Data and f.ExpiresAt if the stored version is still
+	// f.Version, which becomes f.Version+1; otherwise ErrConflict and nothing
+	// changes. Gone, or expired at now, is ErrNotFound. Of any number of
+	// concurrent calls with one version exactly one succeeds.
 	ReplaceFlow(ctx context.Context, f Flow, now time.Time) error
 	// DeleteFlow forgets a flow; to delete what is not there is no error.
 	DeleteFlow(ctx context.Context, environment, id string) error

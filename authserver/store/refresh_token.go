@@ -15,7 +15,8 @@ type Family struct {
 	Session     string
 	Data        []byte // package token's: scope, claims asked for, auth_time…
 	CreatedAt   time.Time
-	// ExpiresAt is the rolling end: nothing of the family works after it.
+	// ExpiresAt is the rolling end: nothing of the family works from then on. The
+	// zero time is no end: the family goes when its last token has expired.
 	ExpiresAt time.Time
 	// Ended: replayed, revoked, or its consent withdrawn.
 	Ended bool
@@ -31,20 +32,23 @@ type RefreshToken struct {
 }
 
 // RefreshTokens keeps refresh tokens. Every member of a family is remembered
-// until it expires, so that a replay is recognised.
+// until it expires, so that a replay is recognised. Whether the caller is the
+// family's client is not checked.
 type RefreshTokens interface {
-	// PutFamily begins a family with its first token.
+	// PutFamily begins a family with its first token, durably. An ID or hash
+	// already present in the environment is ErrExists, and nothing is stored.
 	PutFamily(ctx context.Context, f Family, first RefreshToken) error
 
 	// FamilyByToken finds the family of a token, whether or not the token has been exchanged; spent says
 	// whether it has. Unknown, or token or family expired at now, is ErrNotFound. An ended family is
-	// returned with Ended set.
+	// returned with Ended set, and no error.
 	FamilyByToken(ctx context.Context, environment string, hash Hash, now time.Time) (f Family, t RefreshToken, spent bool, err error)
 
-	// RotateRefreshToken exchanges the token with this hash for next. Of any
+	// RotateRefreshToken exchanges the token with this hash for next, durably. Of any
 	// number of concurrent calls with one hash, on any node, exactly one stores its next; a
 	// call that comes while the exchange is younger than grace gets the stored successor instead of its
-	// own. Outside of grace it is ErrSpent, and with protect the family is
+	// own, even if that has been exchanged since. Outside of grace (always, where it is 0) it is
+	// ErrSpent, and with protect the family is
 	// ended by the first such call. The returned token is the successor. Unknown, expired or
 	// ended is ErrNotFound.
 	//
@@ -52,15 +56,20 @@ type RefreshTokens interface {
 	RotateRefreshToken(ctx context.Context, environment string, hash Hash, next RefreshToken, grace time.Duration, protect bool, now time.Time) (successor RefreshToken, ended bool, err error)
 
 	// EndFamilies ends the families that f selects and returns those that this
-	// very call ended.
+	// very call ended, in no order; expired ones may be among them. When it
+	// returns nil all that f selects have ended, and no exchange of theirs that
+	// begins later succeeds. Many are ended some at a time: with an error come
+	// those that were ended before it.
 	EndFamilies(ctx context.Context, f FamilyFilter) ([]Family, error)
 
-	// ListFamilies lists the live families that f selects, newest first, at most limit.
+	// ListFamilies lists the families that f selects and that have neither ended
+	// nor expired at now, newest first, at most limit. Whether a member can still
+	// be exchanged is not looked at.
 	ListFamilies(ctx context.Context, f FamilyFilter, limit int, now time.Time) ([]Family, error)
 }
 
 // FamilyFilter selects families of one environment: those that agree with every
-// field that is set. At least one must be.
+// field that is set. At least one must be; otherwise it is an error.
 type FamilyFilter struct {
 	Environment, ID, Client, Subject, Session string
 }

@@ -29,7 +29,11 @@ var (
 //
 // Strings that identify a record (environment, id, client, subject, kind,
 // value) are at most 512 bytes of UTF-8 without NUL; a write with any other is
-// an error, and looking for one finds nothing.
+// an error, and looking for one finds nothing. Nothing of one environment is
+// found, changed or counted in another.
+//
+// Times come back in UTC, to the second or microsecond that a record says, and
+// no bytes as nil. Where a record says nothing, it is the microsecond.
 type Store interface {
 	AccessTokens
 	Revocations
@@ -58,7 +62,7 @@ type AccessToken struct {
 	Client      string // client_id
 	Subject     string // sub; empty for client credentials
 	Session     string // sid; empty for client credentials
-	Grant       string // id of the authorization that it stems from; empty for client credentials
+	Grant       string // grant_id: the authorization that it stems from; empty for client credentials
 	Scope       string // granted scopes, space separated
 	Audience    []string
 	IssuedAt    time.Time // whole seconds, UTC
@@ -100,7 +104,7 @@ const (
 	RevokedSession RevocationKind = "session" // Value is a sid
 	RevokedClient  RevocationKind = "client"  // Value is a client_id
 	RevokedSubject RevocationKind = "subject" // Value is a sub
-	RevokedGrant   RevocationKind = "grant"   // Value is a grant_id: an authorization and all that came of it
+	RevokedGrant   RevocationKind = "grant"   // Value is a grant_id: all that came of one authorization
 )
 
 // Revocation ends every access token of Environment that Kind and Value select

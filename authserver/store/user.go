@@ -8,16 +8,19 @@ import (
 // Users keeps the people that configuration does not declare: those who
 // registered, and those whom the management API made.
 type Users interface {
-	// PutUser stores a new user; an ID or username already present in the
-	// environment is ErrExists. Usernames are compared byte for byte: callers fold them first.
+	// PutUser stores a new user durably, with version 1; an ID or username already present in the
+	// environment is ErrExists. Usernames are compared byte for byte: callers fold them first. Claims are
+	// kept as JSON, and come back as encoding/json reads it. Declared and Password are not stored.
 	PutUser(ctx context.Context, u User) error
 	// StoredUserByID and StoredUserByName find a user, disabled or not, or ErrNotFound.
 	StoredUserByID(ctx context.Context, environment, id string) (User, error)
 	StoredUserByName(ctx context.Context, environment, username string) (User, error)
-	// ReplaceUser stores every field if the stored version is still u.Version,
-	// which becomes Version+1; otherwise ErrConflict. ErrExists: the new username is taken.
+	// ReplaceUser stores every field, as PutUser, if the stored version is still u.Version,
+	// which becomes u.Version+1; otherwise, or where the user is gone, ErrConflict. ErrExists: the new
+	// username is taken. Of any number of concurrent calls with one version exactly one succeeds.
 	ReplaceUser(ctx context.Context, u User) error
-	// DeleteUser deletes a user, its credential and its consents, or ErrNotFound.
+	// DeleteUser deletes a user, its credential and its consents, or ErrNotFound. What belongs
+	// to a declared user stays.
 	DeleteUser(ctx context.Context, environment, id string) error
 }
 
@@ -43,7 +46,7 @@ type Credential struct {
 	Code        Hash
 	CodeExpires time.Time // zero: never
 	CodeTries   int       // wrong ones so far
-	Version     int64
+	Version     int64     // 0 for one that is not stored yet; each put adds 1
 }
 
 // Credentials keeps them, apart from profiles, which are read far more often.
@@ -51,6 +54,7 @@ type Credentials interface {
 	// CredentialOf finds one, or ErrNotFound.
 	CredentialOf(ctx context.Context, environment, subject string) (Credential, error)
 	// PutCredential stores c durably: a new one where c.Version is 0, otherwise in place of that version,
-	// which becomes Version+1. ErrConflict: it changed since it was read.
+	// which becomes c.Version+1. ErrConflict: it changed since it was read, or there is one already. Of
+	// any number of concurrent calls with one version exactly one succeeds.
 	PutCredential(ctx context.Context, c Credential) error
 }

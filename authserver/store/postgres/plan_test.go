@@ -10,6 +10,15 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
 
+// parameters counts those of a statement.
+func parameters(text string) int {
+	for n := 1; ; n++ {
+		if !strings.Contains(text, fmt.Sprint("$", n)) {
+			return n - 1
+		}
+	}
+}
+
 // Every statement can find its rows by an index, in the order it needs, with
 // the plan that is made once for all arguments; and a token is looked for in
 // one partition.
@@ -32,13 +41,18 @@ func TestPlans(t *testing.T) {
 		"sweep revocations":           "0, 10",
 		"sweep spent":                 "0, 10",
 	}
-	for name, args := range arguments {
+	for name := range arguments {
 		if texts[name] == "" {
 			t.Errorf("there is no statement %s", name)
-			continue
+		}
+	}
+	for name, text := range texts {
+		args := arguments[name]
+		if args == "" { // its plan does not depend on them
+			args = strings.TrimSuffix(strings.Repeat("NULL, ", parameters(text)), ", ")
 		}
 		plan := pgtest.Exec(t, dsn, fmt.Sprintf(`SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off;
-SET plan_cache_mode = force_generic_plan; PREPARE s AS %s; EXPLAIN (COSTS off) EXECUTE s(%s)`, texts[name], args))
+SET plan_cache_mode = force_generic_plan; PREPARE s AS %s; EXPLAIN (COSTS off) EXECUTE s(%s)`, text, args))
 		if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort  ") {
 			t.Errorf("%s: no index serves it:\n%s", name, plan)
 		}

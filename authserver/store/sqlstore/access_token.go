@@ -33,7 +33,7 @@ ORDER BY id LIMIT $5`
 
 // PutAccessToken implements store.AccessTokens.
 func (db *DB) PutAccessToken(ctx context.Context, t store.AccessToken) error {
-	if !identity(t.Environment, t.ID, t.Client, t.Subject) || !text(t.Session, t.Grant, t.Scope) || !text(t.Audience...) {
+	if !identity(t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Grant) || !text(t.Scope) || !text(t.Audience...) {
 		return errText("access token")
 	}
 	audience, err := encodeStrings(t.Audience)

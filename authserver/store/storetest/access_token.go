@@ -25,7 +25,7 @@ var accessTokenTests = []namedTest{
 
 func tokenRoundTrip(t *testing.T, s store.Store) {
 	full := token(1)
-	full.Subject, full.Session = "alice", "session-1"
+	full.Subject, full.Session, full.Grant = "alice", "session-1", "grant-1"
 	full.Audience = []string{"https://orders.example.com", "a\nb", `"quoted"`, "ünï"}
 	bare := store.AccessToken{Environment: env1, ID: "bare", Client: "client-1", IssuedAt: Now, ExpiresAt: Now.Add(30 * 24 * time.Hour)}
 	put(t, s, full, bare)
@@ -132,6 +132,11 @@ func tokenText(t *testing.T, s store.Store) {
 		{"NUL in the scope", func(a *store.AccessToken) { a.Scope = "a\x00b" }, false},
 		{"a control character in the scope", func(a *store.AccessToken) { a.Scope = "a\x01b" }, true},
 		{"bad UTF-8 in the subject", func(a *store.AccessToken) { a.Subject = "\xc3" }, false},
+		{"512 bytes of session and grant", func(a *store.AccessToken) {
+			a.Session, a.Grant = strings.Repeat("s", 512), strings.Repeat("g", 512)
+		}, true},
+		{"513 bytes of session, which nobody could revoke", func(a *store.AccessToken) { a.Session = strings.Repeat("s", 513) }, false},
+		{"513 bytes of grant", func(a *store.AccessToken) { a.Grant = strings.Repeat("g", 513) }, false},
 		{"bad UTF-8 in the audience", func(a *store.AccessToken) { a.Audience = []string{"\xc3"} }, false},
 	}
 	errs := race(2*len(tests), func(i int) error {

@@ -43,11 +43,30 @@ func CrashChild(open func(database string) store.Store) {
 		go func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%s-%d-%06d", round, g, i)
-				switch g % 4 {
+				switch g % 10 {
 				case 0:
 					acknowledge("revocation", id, s.PutRevocation(ctx, revocation(id)))
 				case 1:
 					acknowledge("spent", id, s.Spend(ctx, env1, hash(id), Now.Add(time.Hour), Now))
+				case 2:
+					acknowledge("ticket", id, s.PutTicket(ctx, ticket(id)))
+					_, err := s.TakeTicket(ctx, env1, store.TicketCode, hash(id), Now)
+					acknowledge("taken", id, err)
+				case 3:
+					acknowledge("family", id, s.PutFamily(ctx, family(id), refresh(id, Now)))
+					_, _, err := s.RotateRefreshToken(ctx, env1, refresh(id, Now).Hash, refresh(id+"'", Now), 0, true, Now)
+					acknowledge("rotated", id, err)
+				case 4:
+					acknowledge("session", id, s.PutSession(ctx, session(id)))
+					if i%2 == 0 {
+						_, err := s.EndSession(ctx, env1, id)
+						acknowledge("ended", id, err)
+					}
+				case 5:
+					acknowledge("credential", id, s.PutCredential(ctx, credential(id)))
+				case 6:
+					acknowledge("consent", id, s.PutConsent(ctx, consent(id)))
+					acknowledge("delivery", id, s.PutDelivery(ctx, delivery(id)))
 				default:
 					acknowledge("token", id, s.PutAccessToken(ctx, crashToken(id)))
 				}
@@ -136,6 +155,35 @@ func verify(t *testing.T, s store.Store, acknowledged map[string]bool) {
 			_, found = w.Has(revocation(id))
 		case "spent":
 			found = errors.Is(s.Spend(ctx, env1, hash(id), Now.Add(time.Hour), Now), store.ErrSpent)
+		case "ticket":
+			_, err := s.TicketByHash(ctx, env1, store.TicketCode, hash(id), Now)
+			found = err == nil || errors.Is(err, store.ErrSpent)
+		case "taken":
+			_, err := s.TicketByHash(ctx, env1, store.TicketCode, hash(id), Now)
+			found = errors.Is(err, store.ErrSpent)
+		case "family":
+			f, _, _, err := s.FamilyByToken(ctx, env1, refresh(id, Now).Hash, Now)
+			found = err == nil && f.ID == id
+		case "rotated":
+			_, _, spent, err := s.FamilyByToken(ctx, env1, refresh(id, Now).Hash, Now)
+			f, next, _, errNext := s.FamilyByToken(ctx, env1, refresh(id+"'", Now).Hash, Now)
+			found = spent && err == nil && errNext == nil && f.ID == id && string(next.Sealed) == "sealed "+id+"'"
+		case "session":
+			_, err := s.SessionByToken(ctx, env1, session(id).Token, Now)
+			found = err == nil || strings.ContainsAny(id[len(id)-1:], "02468") // those may have ended
+		case "ended":
+			_, err := s.SessionByID(ctx, env1, id, Now)
+			found = errors.Is(err, store.ErrNotFound)
+		case "credential":
+			_, err := s.CredentialOf(ctx, env1, id)
+			found = err == nil
+		case "consent":
+			_, err := s.ConsentTo(ctx, env1, "alice", id)
+			found = err == nil
+		case "delivery":
+			found = errors.Is(s.PutDelivery(ctx, delivery(id)), store.ErrExists)
+		default:
+			t.Errorf("the child says %q", line)
 		}
 		if !found {
 			lost++

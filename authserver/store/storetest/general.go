@@ -20,8 +20,8 @@ var generalTests = []namedTest{
 	{"after Close everything is ErrUnavailable", closed},
 }
 
-// calls is each method with arguments that would succeed on an empty store, by
-// name.
+// calls is each method, by name, with arguments that are answered by the
+// database alone.
 func calls(s store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"PutAccessToken": func(ctx context.Context) error { return s.PutAccessToken(ctx, token(1)) },
@@ -40,6 +40,76 @@ func calls(s store.Store) map[string]func(context.Context) error {
 		"KeyRing":        func(ctx context.Context) error { _, _, err := s.KeyRing(ctx, env1); return err },
 		"ReplaceKeyRing": func(ctx context.Context) error { return s.ReplaceKeyRing(ctx, env1, 0, nil) },
 		"Spend":          func(ctx context.Context) error { return s.Spend(ctx, env1, hash("x"), Now.Add(time.Hour), Now) },
+		"PutTicket":      func(ctx context.Context) error { return s.PutTicket(ctx, ticket("x")) },
+		"TicketByHash": func(ctx context.Context) error {
+			_, err := s.TicketByHash(ctx, env1, store.TicketCode, hash("x"), Now)
+			return err
+		},
+		"TakeTicket": func(ctx context.Context) error {
+			_, err := s.TakeTicket(ctx, env1, store.TicketCode, hash("x"), Now)
+			return err
+		},
+		"PutFlow":     func(ctx context.Context) error { return s.PutFlow(ctx, flow("x")) },
+		"FlowByID":    func(ctx context.Context) error { _, err := s.FlowByID(ctx, env1, "x", Now); return err },
+		"ReplaceFlow": func(ctx context.Context) error { return s.ReplaceFlow(ctx, flow("x"), Now) },
+		"DeleteFlow":  func(ctx context.Context) error { return s.DeleteFlow(ctx, env1, "x") },
+		"PutSession":  func(ctx context.Context) error { return s.PutSession(ctx, session("x")) },
+		"SessionByToken": func(ctx context.Context) error {
+			_, err := s.SessionByToken(ctx, env1, hash("x"), Now)
+			return err
+		},
+		"SessionByID":    func(ctx context.Context) error { _, err := s.SessionByID(ctx, env1, "x", Now); return err },
+		"ReplaceSession": func(ctx context.Context) error { return s.ReplaceSession(ctx, session("x")) },
+		"EndSession":     func(ctx context.Context) error { _, err := s.EndSession(ctx, env1, "x"); return err },
+		"ListSessions":   func(ctx context.Context) error { _, err := s.ListSessions(ctx, env1, "x", 1, Now); return err },
+		"PutFamily":      func(ctx context.Context) error { return s.PutFamily(ctx, family("x"), refresh("x", Now)) },
+		"FamilyByToken": func(ctx context.Context) error {
+			_, _, _, err := s.FamilyByToken(ctx, env1, hash("x"), Now)
+			return err
+		},
+		"RotateRefreshToken": func(ctx context.Context) error {
+			_, _, err := s.RotateRefreshToken(ctx, env1, hash("x"), refresh("y", Now), 0, true, Now)
+			return err
+		},
+		"EndFamilies": func(ctx context.Context) error {
+			_, err := s.EndFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "x"})
+			return err
+		},
+		"ListFamilies": func(ctx context.Context) error {
+			_, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "x"}, 1, Now)
+			return err
+		},
+		"PutConsent":       func(ctx context.Context) error { return s.PutConsent(ctx, consent("x")) },
+		"ConsentTo":        func(ctx context.Context) error { _, err := s.ConsentTo(ctx, env1, "x", "x"); return err },
+		"ListConsents":     func(ctx context.Context) error { _, err := s.ListConsents(ctx, env1, "x", 1); return err },
+		"DeleteConsent":    func(ctx context.Context) error { return s.DeleteConsent(ctx, env1, "x", "x") },
+		"PutUser":          func(ctx context.Context) error { return s.PutUser(ctx, user("x")) },
+		"StoredUserByID":   func(ctx context.Context) error { _, err := s.StoredUserByID(ctx, env1, "x"); return err },
+		"StoredUserByName": func(ctx context.Context) error { _, err := s.StoredUserByName(ctx, env1, "x"); return err },
+		"ReplaceUser":      func(ctx context.Context) error { return s.ReplaceUser(ctx, user("x")) },
+		"DeleteUser":       func(ctx context.Context) error { return s.DeleteUser(ctx, env1, "x") },
+		"CredentialOf":     func(ctx context.Context) error { _, err := s.CredentialOf(ctx, env1, "x"); return err },
+		"PutCredential":    func(ctx context.Context) error { return s.PutCredential(ctx, credential("x")) },
+		"PutRegisteredClient": func(ctx context.Context) error {
+			return s.PutRegisteredClient(ctx, registered("x"))
+		},
+		"RegisteredClientByID": func(ctx context.Context) error {
+			_, err := s.RegisteredClientByID(ctx, env1, "x")
+			return err
+		},
+		"ReplaceRegisteredClient": func(ctx context.Context) error { return s.ReplaceRegisteredClient(ctx, registered("x")) },
+		"DeleteRegisteredClient":  func(ctx context.Context) error { return s.DeleteRegisteredClient(ctx, env1, "x") },
+		"RegisteredPostLogoutRedirectURI": func(ctx context.Context) error {
+			_, err := s.RegisteredPostLogoutRedirectURI(ctx, env1, "x")
+			return err
+		},
+		"PutDelivery": func(ctx context.Context) error { return s.PutDelivery(ctx, delivery("x")) },
+		"ClaimDeliveries": func(ctx context.Context) error {
+			_, err := s.ClaimDeliveries(ctx, Now, Now.Add(time.Minute), 1)
+			return err
+		},
+		"RetryDelivery":  func(ctx context.Context) error { return s.RetryDelivery(ctx, delivery("x")) },
+		"FinishDelivery": func(ctx context.Context) error { return s.FinishDelivery(ctx, env1, "x") },
 		"Sweep":          func(ctx context.Context) error { _, err := s.Sweep(ctx, Now, 1); return err },
 		"Ping":           s.Ping,
 	}

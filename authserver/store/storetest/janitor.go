@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -12,6 +13,8 @@ import (
 
 var janitorTests = []namedTest{
 	{"what has expired goes, what has not stays", sweepExpired},
+	{"what signing in left behind goes too", sweepSignIn},
+	{"a family stays as long as a member", sweepFamilies},
 	{"one call is bounded", sweepBounded},
 	{"what was swept may come again", sweepAgain},
 	{"sweeping and writing go on together", sweepUnderLoad},
@@ -85,6 +88,137 @@ func sweepExpired(t *testing.T, s store.Store) {
 	}
 }
 
+// sweepSignIn sweeps records of signing in of several lives, and looks for them
+// by a clock that says that none has expired: what is not found is deleted.
+func sweepSignIn(t *testing.T, s store.Store) {
+	ctx := testContext(t)
+	now := Now.Add(time.Hour)
+	lives := map[string]time.Time{
+		"long ago": Now.Add(time.Minute), "just now": now.Add(-time.Microsecond), "at now": now, "soon": now.Add(time.Microsecond), "later": now.Add(time.Hour),
+	}
+	for name, expires := range lives {
+		// Spent or not, a ticket is kept until KeptUntil.
+		for _, kind := range []store.TicketKind{"spent", "unspent"} {
+			k := ticket(name)
+			k.Kind, k.ExpiresAt, k.KeptUntil = kind, Now.Add(time.Second), expires
+			putTicket(t, s, k)
+			if kind == "spent" {
+				if _, err := s.TakeTicket(ctx, env1, kind, k.Hash, Now); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		f, x, fam, d := flow(name), session(name), family(name), delivery(name)
+		f.ExpiresAt, x.ExpiresAt, fam.ExpiresAt, d.ExpiresAt = expires, expires, expires, expires
+		putFlow(t, s, f)
+		putSession(t, s, x)
+		first := refresh(name, Now)
+		first.ExpiresAt = expires
+		if err := s.PutFamily(ctx, fam, first); err != nil {
+			t.Fatal(err)
+		}
+		putDelivery(t, s, d)
+	}
+	// What does not expire stays.
+	putUser(t, s, user("a"))
+	putConsent(t, s, consent("web"))
+	putRegistered(t, s, registered("a"))
+	if err := s.PutCredential(ctx, store.Credential{Environment: env1, Subject: "a"}); err != nil {
+		t.Fatal(err)
+	}
+
+	if got, want := sweepAll(t, s, now, 100), 2*7; got != want {
+		t.Errorf("swept %d records, want %d: seven kinds, two of each", got, want)
+	}
+	claimed, _ := claim(t, s, Now, Now.Add(time.Second), 100)
+	left := make(map[string]bool)
+	for _, d := range claimed {
+		left[d.ID] = true
+	}
+	for name, expires := range lives {
+		stored := !expires.Before(now)
+		_, errSpent := s.TicketByHash(ctx, env1, "spent", hash(name), Now)
+		_, errUnspent := s.TicketByHash(ctx, env1, "unspent", hash(name), Now)
+		_, errFlow := s.FlowByID(ctx, env1, name, Now)
+		_, errSession := s.SessionByID(ctx, env1, name, Now)
+		_, _, _, errToken := s.FamilyByToken(ctx, env1, refresh(name, Now).Hash, Now)
+		families, errFamily := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: name}, 1, Now)
+		for what, got := range map[string]bool{
+			"spent ticket":   errors.Is(errSpent, store.ErrSpent),
+			"unspent ticket": errUnspent == nil,
+			"flow":           errFlow == nil,
+			"session":        errSession == nil,
+			"refresh token":  errToken == nil,
+			"family":         errFamily == nil && len(families) == 1,
+			"delivery":       left[name],
+		} {
+			if got != stored {
+				t.Errorf("%s that expires %s: stored %v, want %v", what, name, got, stored)
+			}
+		}
+	}
+	for what, err := range map[string]error{
+		"user":       func() error { _, err := s.StoredUserByID(ctx, env1, "a"); return err }(),
+		"credential": func() error { _, err := s.CredentialOf(ctx, env1, "a"); return err }(),
+		"consent":    func() error { _, err := s.ConsentTo(ctx, env1, "alice", "web"); return err }(),
+		"client":     func() error { _, err := s.RegisteredClientByID(ctx, env1, "a"); return err }(),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v, want it to stay", what, err)
+		}
+	}
+}
+
+// sweepFamilies follows a family without end, and one with an end, through
+// exchanges and sweeps: each is there as long as a member may be exchanged, and
+// gone some time after the last.
+func sweepFamilies(t *testing.T, s store.Store) {
+	ctx := testContext(t)
+	const month = 30 * 24 * time.Hour
+	endless, ending := family("endless"), family("ending")
+	endless.ExpiresAt, ending.ExpiresAt = time.Time{}, Now.Add(3*month)
+	putFamily(t, s, endless, ending)
+	now := Now
+	for i := range 6 {
+		now = now.Add(month - time.Microsecond)
+		sweepAll(t, s, now, 100)
+		for _, f := range []store.Family{endless, ending} {
+			from := f.ID
+			if i > 0 {
+				from = fmt.Sprint(f.ID, i-1)
+			}
+			var want error
+			if f.ID == "ending" && !now.Before(ending.ExpiresAt) {
+				want = store.ErrNotFound
+			}
+			if _, _, err := rotate(t, s, from, fmt.Sprint(f.ID, i), 0, true, now); !errors.Is(err, want) {
+				t.Errorf("exchange %d of %s = %v, want %v", i, f.ID, err, want)
+			}
+		}
+	}
+	stored := func() (stored []string) {
+		for _, id := range []string{"endless", "ending"} {
+			// An ID that is taken is refused.
+			f := family(id)
+			err := s.PutFamily(ctx, f, refresh(fmt.Sprint("probe ", id, now), now))
+			if errors.Is(err, store.ErrExists) {
+				stored = append(stored, id)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return stored
+	}
+	if got := fmt.Sprint(stored()); got != "[endless]" {
+		t.Errorf("stored while a token lives: %s, want [endless]", got)
+	}
+	now = now.Add(2 * month)
+	sweepAll(t, s, now, 100)
+	if got := fmt.Sprint(stored()); got != "[]" {
+		t.Errorf("stored after the last token: %s, want []", got)
+	}
+}
+
 func sweepBounded(t *testing.T, s store.Store) {
 	ctx := testContext(t)
 	for _, err := range race(250, func(i int) error {
@@ -95,7 +229,17 @@ func sweepBounded(t *testing.T, s store.Store) {
 		}
 	}
 	now := Now.Add(time.Hour)
-	for i, want := range []int{100, 100, 50, 0} {
+	// Of several tables too: the limit is for all of them.
+	for _, err := range race(50, func(i int) error {
+		f := flow(fmt.Sprint(i))
+		f.ExpiresAt = Now.Add(time.Minute)
+		return s.PutFlow(ctx, f)
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []int{100, 100, 100, 0} {
 		if n, err := s.Sweep(ctx, now, 100); n != want || err != nil {
 			t.Errorf("sweep %d = %d, %v, want %d, nil", i, n, err, want)
 		}
@@ -116,6 +260,38 @@ func sweepAgain(t *testing.T, s store.Store) {
 }
 
 func sweepUnderLoad(t *testing.T, s store.Store) { loadAndSweep(t, s, s) }
+
+// signIn writes what a sign-on does, with records that expire; they may be swept
+// before the next step.
+func signIn(t *testing.T, s store.Store, name string, expires time.Time) {
+	ctx := testContext(t)
+	k, f, x, fam, d := ticket(name), flow(name), session(name), family(name), delivery(name)
+	k.KeptUntil, f.ExpiresAt, x.ExpiresAt, fam.ExpiresAt, d.ExpiresAt = expires, expires, expires, expires, expires
+	now := expires.Add(-time.Second)
+	k.ExpiresAt, f.Version = expires, 1
+	first, second := refresh(name, Now), refresh(name+"'", Now)
+	first.ExpiresAt, second.ExpiresAt = expires, expires
+	steps := []func() error{
+		func() error { return s.PutFlow(ctx, f) },
+		func() error { return s.ReplaceFlow(ctx, f, now) },
+		func() error { return s.PutSession(ctx, x) },
+		func() error { return s.PutTicket(ctx, k) },
+		func() error { _, err := s.TakeTicket(ctx, env1, k.Kind, k.Hash, now); return err },
+		func() error { return s.PutFamily(ctx, fam, first) },
+		func() error {
+			_, _, err := s.RotateRefreshToken(ctx, env1, first.Hash, second, time.Minute, true, now)
+			return err
+		},
+		func() error { return s.PutDelivery(ctx, d) },
+		func() error { return s.ReplaceSession(ctx, x) },
+		func() error { _, err := s.EndSession(ctx, env1, x.ID); return err },
+	}
+	for i, step := range steps {
+		if err := step(); err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("step %d of a sign-on = %v, want nil or ErrNotFound", i, err)
+		}
+	}
+}
 
 // loadAndSweep writes to both stores while both sweep, in a time that goes on by
 // hours: no write may fail.
@@ -143,6 +319,9 @@ func loadAndSweep(t *testing.T, stores ...store.Store) {
 					r.ExpiresAt = a.ExpiresAt
 					if err := s.PutRevocation(ctx, r); err != nil {
 						t.Errorf("PutRevocation = %v", err)
+					}
+					if i%8 == 0 {
+						signIn(t, s, fmt.Sprint(n, "-", g, "-", i), a.ExpiresAt)
 					}
 				}
 			})

@@ -137,6 +137,7 @@ func watchExisting(t *testing.T, s store.Store) {
 		{Environment: env1, Kind: store.RevokedSubject, Value: "a", At: Now, ExpiresAt: Now.Add(time.Second)},
 		{Environment: env1, Kind: store.RevokedClient, Value: "a", At: Now, ExpiresAt: Now.Add(30 * 24 * time.Hour)},
 		{Environment: env1, Kind: store.RevokedSession, Value: "a", At: Now, ExpiresAt: Now.Add(time.Hour)},
+		{Environment: env1, Kind: store.RevokedGrant, Value: "a", At: Now, ExpiresAt: Now.Add(2 * time.Hour)},
 	}
 	over := revocation("over")
 	over.ExpiresAt = Now
