@@ -1,0 +1,196 @@
+package grant_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// rig is an authority with both grants of people.
+type rig struct {
+	*testkit.Authority
+	code    *grant.AuthorizationCode
+	refresh *grant.RefreshToken
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	return rigOn(t, testkit.Store(t), testkit.NewClock(noon))
+}
+
+// rigOn is a node on a store that others may use too.
+func rigOn(t testing.TB, st store.Store, clock *testkit.Clock) *rig {
+	t.Helper()
+	a := testkit.NewAuthority(t, st, clock)
+	return &rig{
+		a, &grant.AuthorizationCode{Personal: a.Personal(), Codes: a.Codes},
+		&grant.RefreshToken{Personal: a.Personal(), Scopes: a.Scopes},
+	}
+}
+
+// request is one of a client; fields are "name=value" words.
+func (g *rig) request(client string, fields ...string) grant.Request {
+	form := web.NewForm()
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, "=")
+		form.Set(name, value)
+	}
+	return grant.Request{Environment: g.Env, Client: g.Clients[client], Form: form}
+}
+
+// redeem redeems a code.
+func (g *rig) redeem(t testing.TB, client, code string, fields ...string) (*grant.Response, string) {
+	t.Helper()
+	return answer(g.code.Token(t.Context(), g.request(client, append(fields, "code="+code)...)))
+}
+
+// renew exchanges a refresh token.
+func (g *rig) renew(t testing.TB, client, raw string, fields ...string) (*grant.Response, string) {
+	t.Helper()
+	return answer(g.refresh.Token(t.Context(), g.request(client, append(fields, "refresh_token="+raw)...)))
+}
+
+// answer is the response, or the error's code.
+func answer(r *grant.Response, err error) (*grant.Response, string) {
+	if err != nil {
+		return nil, oauth.From(err).Code
+	}
+	return r, ""
+}
+
+// signIn gives alice's first tokens of a client.
+func (g *rig) signIn(t testing.TB, client string, scope ...string) *grant.Response {
+	t.Helper()
+	r, code := g.redeem(t, client, g.Code(t, g.Authorize(t, client, g.SignOn(t), scope...)))
+	if code != "" {
+		t.Fatalf("sign in: %s", code)
+	}
+	return r
+}
+
+func claimsOf(t testing.TB, raw string) *jose.Claims {
+	t.Helper()
+	jws, err := jose.Parse(raw, jose.Limits{})
+	if err != nil {
+		t.Fatalf("token: %v", err)
+	}
+	c, err := jws.Claims()
+	if err != nil {
+		t.Fatalf("claims: %v", err)
+	}
+	return c
+}
+
+func text(t testing.TB, c *jose.Claims, name string) string {
+	t.Helper()
+	s, _ := c.Text(name)
+	return s
+}
+
+// headerOf reads a JOSE header.
+func headerOf(t testing.TB, raw string) map[string]any {
+	t.Helper()
+	head, _, _ := strings.Cut(raw, ".")
+	b, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// publishedX5T is the x5t of the key that signs.
+func publishedX5T(t testing.TB, g *rig) any {
+	t.Helper()
+	signer, err := g.Rings.Signer(t.Context(), g.Env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := g.Rings.Ring(t.Context(), g.Env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set struct{ Keys []map[string]any }
+	if err := json.Unmarshal(ring.JWKS, &set); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range set.Keys {
+		if k["kid"] == signer.ID() {
+			return k["x5t"]
+		}
+	}
+	return nil
+}
+
+// faulty is a store some of whose methods fail on demand.
+type faulty struct {
+	store.Store
+	mu   sync.Mutex
+	fail func(method string) bool
+}
+
+func (f *faulty) set(fail func(method string) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = fail
+}
+
+func (f *faulty) down(method string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil && f.fail(method) {
+		return store.ErrUnavailable
+	}
+	return nil
+}
+
+func (f *faulty) PutAccessToken(ctx context.Context, t store.AccessToken) error {
+	if err := f.down("PutAccessToken"); err != nil {
+		return err
+	}
+	return f.Store.PutAccessToken(ctx, t)
+}
+
+func (f *faulty) PutRevocation(ctx context.Context, r store.Revocation) error {
+	if err := f.down("PutRevocation"); err != nil {
+		return err
+	}
+	return f.Store.PutRevocation(ctx, r)
+}
+
+func (f *faulty) RotateRefreshToken(ctx context.Context, env string, hash store.Hash, next store.RefreshToken, grace time.Duration, protect bool, now time.Time) (store.RefreshToken, bool, error) {
+	if err := f.down("RotateRefreshToken"); err != nil {
+		return store.RefreshToken{}, false, err
+	}
+	return f.Store.RotateRefreshToken(ctx, env, hash, next, grace, protect, now)
+}
+
+func (f *faulty) TakeTicket(ctx context.Context, env string, kind store.TicketKind, hash store.Hash, now time.Time) (store.Ticket, error) {
+	if err := f.down("TakeTicket"); err != nil {
+		return store.Ticket{}, err
+	}
+	return f.Store.TakeTicket(ctx, env, kind, hash, now)
+}
+
+func (f *faulty) SessionByID(ctx context.Context, env, id string, now time.Time) (store.Session, error) {
+	if err := f.down("SessionByID"); err != nil {
+		return store.Session{}, err
+	}
+	return f.Store.SessionByID(ctx, env, id, now)
+}
