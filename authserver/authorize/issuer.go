@@ -47,7 +47,7 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 	case errors.Is(err, store.ErrNotFound):
 		return nil, oauth.AuthorizationError(oauth.CodeLoginRequired, "The session has ended")
 	case err != nil:
-		return nil, fmt.Errorf("join the session: %w", err)
+		return nil, unavailable(fmt.Errorf("join the session: %w", err))
 	}
 	a := authorization(req, b.Session, i.NewID())
 	r := &Response{ReplyTo: req.ReplyTo}
