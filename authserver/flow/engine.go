@@ -30,7 +30,7 @@ type Engine struct {
 	// SignedOn is told the outcome of each finished flow: "ok" or an OAuth error code. May be nil.
 	SignedOn func(outcome string)
 	// Unfinished is how many flows one address may have begun and not finished, within about half
-	// an hour and on this node; 0 means DefaultUnfinished.
+	// an hour and on this node; 0 means DefaultUnfinished. Addresses that Users.NoLimit names are exempt.
 	Unfinished int
 
 	pending pending
@@ -84,7 +84,8 @@ func (e *Engine) begin(ctx context.Context, s *step) (*Flow, error) {
 			ReplyTo: &s.state.Request.ReplyTo, Client: s.client,
 		}
 	}
-	if !e.pending.begin(s.state.Address, e.Unfinished, e.Now()) {
+	exempt := e.Users.NoLimit != nil && e.Users.NoLimit(s.state.Address)
+	if !exempt && !e.pending.begin(s.state.Address, e.Unfinished, e.Now()) {
 		return nil, tooMany()
 	}
 	record := store.Flow{Environment: s.env.ID, ID: e.NewID(), Version: 1, Data: data, ExpiresAt: s.state.expires(e.Now())}
@@ -135,7 +136,7 @@ func (e *Engine) Act(ctx context.Context, env *store.Environment, id string, b *
 		return nil, err
 	}
 	s.in = in
-	row := find(env, s.state.Status, do)
+	row := e.find(env, s.state.Status, do)
 	if row == nil {
 		err = notPossible("The action is not possible in the state of the flow")
 	} else if err = s.attempt(ctx, row); err == nil && b.Session != nil {
@@ -187,7 +188,7 @@ func (e *Engine) tell(outcome string) {
 func (e *Engine) view(ctx context.Context, s *step, record store.Flow) (*Flow, error) {
 	st := s.state
 	f := &Flow{
-		ID: record.ID, Status: st.Status, Actions: possible(s.env, st.Status), Request: st.Request, Client: s.client,
+		ID: record.ID, Status: st.Status, Actions: e.possible(s.env, st.Status), Request: st.Request, Client: s.client,
 		Username: st.Username, Session: st.Session, Consent: slices.Clone(st.Consent), Err: st.error(),
 		Answered: st.Answered, CreatedAt: st.CreatedAt, ExpiresAt: record.ExpiresAt,
 	}

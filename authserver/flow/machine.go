@@ -13,11 +13,11 @@ type row struct {
 	// take does it: it changes the state, or returns why not.
 	take func(*step, context.Context) error
 	// offered says whether the environment has it at all; nil: always.
-	offered func(*store.Environment) bool
+	offered func(*Engine, *store.Environment) bool
 }
 
-func recovers(env *store.Environment) bool  { return env.SignOn.PasswordRecovery }
-func registers(env *store.Environment) bool { return env.SignOn.SelfRegistration }
+func recovers(e *Engine, env *store.Environment) bool  { return e.Users.OffersRecovery(env) }
+func registers(e *Engine, env *store.Environment) bool { return e.Users.OffersRegistration(env) }
 
 // machine is all that can happen. What is not here is refused; a terminal
 // status has no row.
@@ -69,10 +69,10 @@ var machine = map[Status][]row{
 }
 
 // find gives the row of an action in a status, or nil where it is not possible.
-func find(env *store.Environment, status Status, do Action) *row {
+func (e *Engine) find(env *store.Environment, status Status, do Action) *row {
 	rows := machine[status]
 	for i := range rows {
-		if rows[i].action == do && (rows[i].offered == nil || rows[i].offered(env)) {
+		if rows[i].action == do && (rows[i].offered == nil || rows[i].offered(e, env)) {
 			return &rows[i]
 		}
 	}
@@ -80,10 +80,10 @@ func find(env *store.Environment, status Status, do Action) *row {
 }
 
 // possible lists the actions of a status.
-func possible(env *store.Environment, status Status) []Action {
+func (e *Engine) possible(env *store.Environment, status Status) []Action {
 	var list []Action
 	for _, r := range machine[status] {
-		if r.offered == nil || r.offered(env) {
+		if r.offered == nil || r.offered(e, env) {
 			list = append(list, r.action)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -42,14 +43,18 @@ func (s *step) next(ctx context.Context) error {
 	case !proven && slices.Contains(st.Request.Prompt, oauth.PromptSelectAccount) && st.Selected != user.ID:
 		st.Status = AccountSelectionRequired
 		return nil
-	case !verified(user):
-		st.Status = VerificationCodeRequired
-		return nil
 	case !reaches(st.Request.Claims, s.browser.Session.ACR):
 		st.fail(unmet())
 		return nil
 	}
 
+	standing, err := s.Users.StandingOf(ctx, s.env, user)
+	if err != nil {
+		return err
+	}
+	if standing != identity.StandingGood {
+		return s.wait(standing)
+	}
 	ask, err := s.mustConsent(ctx, user)
 	if err != nil {
 		return err
@@ -79,10 +84,6 @@ func (s *step) person(ctx context.Context) (*store.User, error) {
 	}
 	return user, nil
 }
-
-// verified reports whether a person's address is confirmed. Declared people are
-// the operator's own.
-func verified(user *store.User) bool { return user.Verified || user.Declared }
 
 // wanted reports whether the request can be answered for this person: an
 // id_token_hint (OIDC Core §3.1.2.1) or a sub asked for by value (§5.5.1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
@@ -43,7 +42,7 @@ func (s *step) username(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if typed := strings.TrimSpace(s.in.Username); typed != "" && !strings.EqualFold(typed, user.Username) {
+	if s.in.Username != "" && identity.Fold(s.in.Username) != identity.Fold(user.Username) {
 		return "", oauth.InvalidData(oauth.Detail{
 			Code: "INVALID_VALUE", Target: "username", Message: "The session belongs to another user",
 		})
@@ -80,18 +79,34 @@ func (s *step) proved(ctx context.Context, user *store.User, standing identity.S
 		return nil
 	}
 	st.Subject, st.Proof = user.ID, []string{pwd}
-	switch standing {
-	case identity.StandingGood:
-		if !verified(user) {
-			st.Status = VerificationCodeRequired
-			return nil
-		}
+	if standing == identity.StandingGood {
 		return s.signOn(ctx, user)
-	case identity.StandingMustChange, identity.StandingExpired, identity.StandingUnverified:
-		st.Status = Status(standing)
-		return nil
 	}
-	return fmt.Errorf("no such standing: %q", standing)
+	return s.wait(standing)
+}
+
+// settled is proved after something else was settled: what remains is asked anew.
+func (s *step) settled(ctx context.Context, user *store.User) error {
+	standing, err := s.Users.StandingOf(ctx, s.env, user)
+	if err != nil {
+		return err
+	}
+	return s.proved(ctx, user, standing)
+}
+
+// wait puts the flow where what standing demands is done.
+func (s *step) wait(standing identity.Standing) error {
+	switch standing {
+	case identity.StandingMustChange:
+		s.state.Status = MustChangePassword
+	case identity.StandingExpired:
+		s.state.Status = PasswordExpired
+	case identity.StandingUnverified:
+		s.state.Status = VerificationCodeRequired
+	default:
+		return fmt.Errorf("no such standing: %q", standing)
+	}
+	return nil
 }
 
 // changePassword replaces a password that is expired or temporary. The current
@@ -107,7 +122,7 @@ func (s *step) changePassword(ctx context.Context) error {
 	if err := s.Users.ChangePassword(ctx, s.env, user, s.in.CurrentPassword, s.in.NewPassword, s.browser.Address); err != nil {
 		return err
 	}
-	return s.proved(ctx, user, identity.StandingGood)
+	return s.settled(ctx, user)
 }
 
 // signOn makes the browser signed on, and the flow its new cookie's.

@@ -1,10 +1,6 @@
 package flow
 
-import (
-	"context"
-
-	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
-)
+import "context"
 
 // forgot begins the recovery of a password. Whether there is such a user, the
 // flow goes the same way.
@@ -40,5 +36,5 @@ func (s *step) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.proved(ctx, user, identity.StandingGood)
+	return s.settled(ctx, user)
 }

@@ -26,7 +26,7 @@ func (s *step) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.proved(ctx, user, identity.StandingUnverified)
+	return s.settled(ctx, user)
 }
 
 // verify confirms the address with the code. Who has just proven their password
@@ -45,7 +45,7 @@ func (s *step) verify(ctx context.Context) error {
 	if len(s.state.Proof) == 0 {
 		return s.next(ctx)
 	}
-	return s.proved(ctx, user, identity.StandingGood)
+	return s.settled(ctx, user)
 }
 
 // sendVerification sends a new code.
