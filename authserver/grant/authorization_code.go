@@ -96,11 +96,14 @@ func (g *AuthorizationCode) redeem(ctx context.Context, env *store.Environment, 
 		refresh, err = g.Refresh.Begin(ctx, env, client, a)
 		switch {
 		case errors.Is(err, store.ErrExists):
-			return nil, refused("the code was used again meanwhile")
+			// The code was used again meanwhile, and all of this has ended before it was
+			// handed out. The one winner is answered nevertheless, as it would have been a
+			// moment earlier.
 		case err != nil:
 			return nil, err
+		default:
+			response.RefreshToken = refresh.Reveal()
 		}
-		response.RefreshToken = refresh.Reveal()
 	}
 	_, err = g.Sessions.ByID(ctx, env, a.On.Session)
 	if err := g.settle(ctx, env, a, err); err != nil {

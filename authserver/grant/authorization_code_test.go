@@ -230,16 +230,16 @@ func TestParallelRedemptions(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// None, where a loser was quick enough to bar the winner's refresh token.
-	if len(won) > 1 || outcomes["invalid_grant"]+len(won) != 50 {
-		t.Errorf("outcomes = %v, want at most one success and invalid_grant for the rest", outcomes)
+	if len(won) != 1 || outcomes["invalid_grant"] != 49 {
+		t.Errorf("outcomes = %v, want one success and invalid_grant for the rest", outcomes)
 	}
 	for _, r := range won {
 		for i, node := range nodes {
 			if node.Active(t, r.Access.Raw) {
 				t.Errorf("node %d: the access token works", i)
 			}
-			if _, got := node.renew(t, "web", r.RefreshToken); got != "invalid_grant" {
+			// A loser may have been quick enough to bar the refresh token.
+			if _, got := node.renew(t, "web", r.RefreshToken); r.RefreshToken != "" && got != "invalid_grant" {
 				t.Errorf("node %d: refresh %q, want invalid_grant", i, got)
 			}
 		}
