@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
@@ -72,6 +73,10 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 		client, trusted = hint.Client, true
 	} else if client, err = q.named(ctx, e.Directory, env); err != nil {
 		return err
+	}
+
+	if origin := r.Header.Get("Origin"); client != nil && origin != "" && slices.Contains(client.CORS, origin) {
+		web.AllowOrigin(w.Header(), origin)
 	}
 
 	// validate
