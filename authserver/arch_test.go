@@ -56,6 +56,7 @@ var layers = map[string][]string{
 	"endpoint":     join(basics, rules, []string{"store"}),
 
 	"internal/testkit": nil, // tests only: anything
+	"flow/flowtest":    nil, // tests only: flows without the rest of a server
 }
 
 // owners names the packages that alone may import a dependency.
