@@ -1,6 +1,9 @@
 package flow
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // forgot begins the recovery of a password. Whether there is such a user, the
 // flow goes the same way.
@@ -27,7 +30,8 @@ func (s *step) sendRecoveryCode(ctx context.Context) error {
 	return s.Users.Forgot(ctx, s.env, s.state.Username, s.locale(), s.browser.Address)
 }
 
-// recover sets a new password with the code. Who has both is signed on.
+// recover sets a new password with the code. Who has both is signed on. Every
+// other session of theirs ends: a password is forgotten, or somebody else has it.
 func (s *step) recover(ctx context.Context) error {
 	if err := require("recoveryCode", s.in.RecoveryCode, "newPassword", s.in.NewPassword); err != nil {
 		return err
@@ -35,6 +39,18 @@ func (s *step) recover(ctx context.Context) error {
 	user, err := s.Users.Recover(ctx, s.env, s.state.Username, s.in.RecoveryCode, s.in.NewPassword, s.browser.Address)
 	if err != nil {
 		return err
+	}
+	sessions, err := s.Sessions.List(ctx, s.env, user.ID)
+	if err != nil {
+		return fmt.Errorf("end sessions after a recovery: %w", err)
+	}
+	for _, other := range sessions {
+		if s.browser.Session != nil && s.browser.Session.ID == other.ID {
+			continue
+		}
+		if _, err := s.Logout.End(ctx, s.env, other.ID, nil); err != nil {
+			return fmt.Errorf("end sessions after a recovery: %w", err)
+		}
 	}
 	return s.settled(ctx, user)
 }

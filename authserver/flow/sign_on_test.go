@@ -273,6 +273,8 @@ func TestUnverifiedSignOn(t *testing.T) {
 func TestRecovery(t *testing.T) {
 	g := flowtest.New(t)
 	u := g.Account("carol", "first-password")
+	elsewhere := g.Browser()
+	g.SignOn(elsewhere, "carol", "first-password")
 	for _, name := range []string{"nobody", "carol"} {
 		b := g.Browser()
 		f := g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
@@ -295,6 +297,9 @@ func TestRecovery(t *testing.T) {
 		a := authorization(g, g.MustAnswer(b, f))
 		if a.On.Subject != u.ID || !slices.Equal(a.On.AMR, []string{"pwd"}) {
 			t.Errorf("signed on: %+v, want Carol with pwd", a.On)
+		}
+		if s := elsewhere.Session(); s != nil || g.Revoked() != 1 {
+			t.Errorf("her other session: %+v, %d revoked, want it ended with its tokens", s, g.Revoked())
 		}
 	}
 }
