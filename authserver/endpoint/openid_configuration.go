@@ -60,6 +60,9 @@ func (m metadata) list(name string, values ...string) {
 
 // document builds the metadata (RFC 8414 §2, OIDC Discovery §3). encoding/json
 // sorts the members.
+//
+// Diverges: OIDC Discovery §3 requires RS256 among the algorithms of ID tokens.
+// An environment that is configured for another one signs with that alone.
 func (e *OpenIDConfiguration) document(env *store.Environment) metadata {
 	m := metadata{"issuer": env.Issuer}
 	for name, path := range e.Endpoints {
