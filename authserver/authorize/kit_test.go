@@ -68,7 +68,7 @@ func (d *directory) ResourceByID(_ context.Context, env, id string) (*store.Reso
 // kit is everything around a Reader and an Issuer: one environment, one client
 // that may do everything, a store on disk.
 type kit struct {
-	*testing.T
+	testing.TB
 	clock     *testkit.Clock
 	env       *store.Environment
 	client    *store.Client
@@ -82,9 +82,9 @@ type kit struct {
 	issued    []string
 }
 
-func newKit(t *testing.T) *kit {
+func newKit(t testing.TB) *kit {
 	t.Helper()
-	k := &kit{T: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), db: testkit.Store(t)}
+	k := &kit{TB: t, clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), db: testkit.Store(t)}
 	k.env = &store.Environment{
 		ID: envID, Issuer: issuer, APIAudience: "https://api.pingone.com", SigningAlgorithm: jose.ES256, AccessTokenType: oauth.TypeAccessToken,
 		KeyRotation: 90 * 24 * time.Hour, KeyOverlap: 24 * time.Hour,
@@ -196,7 +196,7 @@ func run(t *testing.T, rows []row) {
 	for _, tt := range rows {
 		t.Run(tt.name, func(t *testing.T) {
 			k := *base
-			k.T = t
+			k.TB = t
 			env, client := *base.env, everything("app")
 			k.env, k.client = &env, client
 			k.directory = &directory{clients: map[string]*store.Client{"app": client}}
