@@ -84,7 +84,7 @@ func palette(hex string) template.CSS {
 	// Nothing but numbers of our own making goes into the text.
 	return template.CSS(fmt.Sprintf(
 		":root{--brand:%s;--on-brand:%s;--brand-hover:%s;--accent:%s}@media (prefers-color-scheme:dark){:root{--accent:%s}}",
-		c, text, c.mix(pressed, 0.14), readable(c, lightGround, black), readable(c, darkGround, white)))
+		c, text, c.mix(pressed, 0.14), readable(c, lightGround, black, 4.6), readable(c, darkGround, white, 6)))
 }
 
 // color is red, green and blue of sRGB.
@@ -129,10 +129,11 @@ func (c color) mix(other color, share float64) color {
 	return c
 }
 
-// readable moves c towards end until text of that colour is readable on ground.
-func readable(c, ground, end color) color {
+// readable moves c towards end until its contrast with ground is ratio: 4.5 is
+// required of text, and saturated colours on dark ground need more to look the same.
+func readable(c, ground, end color, ratio float64) color {
 	for share := 0.0; share < 1; share += 0.02 {
-		if shade := c.mix(end, share); contrast(shade, ground) >= 4.5 {
+		if shade := c.mix(end, share); contrast(shade, ground) >= ratio {
 			return shade
 		}
 	}

@@ -82,7 +82,7 @@ func require(form *web.Form, ids ...string) *oauth.Error {
 
 // targets maps the members that details are about to the fields of a page.
 var targets = map[string]string{
-	"username": "username", "email": "email", "given": "given", "family": "family", "name.given": "given", "name.family": "family",
+	"username": "username", "email": "email", "given_name": "given", "family_name": "family",
 	"verificationCode": "code", "recoveryCode": "code", "code": "code",
 	"currentPassword": "currentPassword", "newPassword": "newPassword", "repeat": "repeat",
 }
@@ -122,8 +122,6 @@ func (v *view) explain(env *store.Environment, e *oauth.Error) {
 			if seconds, ok := number(d.Inner["secondsUntilUnlock"]); ok && seconds > 0 {
 				v.Alert = v.T("alert.locked_for", "time", v.duration(seconds))
 			}
-		case "REQUEST_LIMITED":
-			v.Alert = v.T("alert.limited")
 		case "UNIQUENESS_VIOLATION":
 			v.blame(id, "wrong.taken")
 		case "REQUIRED_VALUE":
@@ -153,11 +151,14 @@ func (v *view) invalid(env *store.Environment, id string, d oauth.Detail) {
 			return
 		}
 	}
-	if key := "wrong." + id; hasMessage(key) {
-		v.blame(id, key)
-		return
+	key := "wrong." + id
+	if id == "username" && v.page == "sign_on" {
+		key = "wrong.other" // the session belongs to somebody else
 	}
-	v.blame("", "")
+	if !hasMessage(key) {
+		id = ""
+	}
+	v.blame(id, key)
 }
 
 // blame adds a text to a field; without a field it is said above the form.

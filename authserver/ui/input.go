@@ -3,7 +3,8 @@ package ui
 // input is one labelled field of a form.
 type input struct {
 	ID, Label, Type, Autocomplete, Mode, Value, Hint string
-	Required, Focus, Plain                           bool // Plain: no capitals, no spelling
+	Optional                                         string // said beside the label of a field that may stay empty
+	Required, Focus, Plain                           bool   // Plain: no capitals, no spelling
 	Errors                                           []string
 	MaxLength                                        int
 }
@@ -49,6 +50,12 @@ func (v *view) Input(id string) input {
 	i := inputs[id]
 	i.ID = id
 	i.Label = v.T("field." + id)
+	if key := "field." + v.page + "." + id; hasMessage(key) {
+		i.Label = v.T(key)
+	}
+	if !i.Required {
+		i.Optional = v.T("field.optional")
+	}
 	if i.Type != "password" && id != "code" {
 		i.Value = v.values[id]
 	}
@@ -84,9 +91,10 @@ func (v *view) chooseFocus() {
 		}
 	}
 	for _, id := range fields[v.page] {
-		if v.values[id] == "" {
+		if v.Input(id).Value == "" {
 			v.focus = id
 			return
 		}
 	}
+	v.focus = ""
 }

@@ -34,6 +34,6 @@ func base(env *store.Environment) string { return strings.TrimSuffix(env.Issuer,
 // Error shows an error that must not travel to a client: an element with id
 // "error" that has the word Error and the code. env is nil where none is known.
 // id is the correlation id, by which an operator finds the log line.
-func (p *Pages) Error(w http.ResponseWriter, r *http.Request, env *store.Environment, e *oauth.Error, id string) {
+func (*Pages) Error(w http.ResponseWriter, r *http.Request, env *store.Environment, e *oauth.Error, id string) {
 	showError(w, r, env, e, id, errorKind(e))
 }

@@ -15,7 +15,9 @@ type policy struct {
 	script string   // text of the script element; "" allows no script at all
 	images []string // addresses of images
 	frames []string // addresses of frames
-	// leadsTo is where the browser may end up after a form was posted: the redirect URI, or "".
+	posts  bool     // the page has a form, which is posted to our own origin
+	// leaves: what follows a posted form may lead away from here: to leadsTo, the redirect URI, and on.
+	leaves  bool
 	leadsTo string
 }
 
@@ -42,9 +44,15 @@ func (p policy) String() string {
 	if origins := origins(p.frames); len(origins) > 0 {
 		b.WriteString("; frame-src " + strings.Join(origins, " "))
 	}
-	b.WriteString("; form-action 'self' https:")
-	if scheme := schemeOf(p.leadsTo); scheme != "" && scheme != "https" {
-		b.WriteString(" " + scheme + ":")
+	switch scheme := schemeOf(p.leadsTo); {
+	case !p.posts:
+		b.WriteString("; form-action 'none'")
+	case !p.leaves:
+		b.WriteString("; form-action 'self'")
+	case scheme == "" || scheme == "https":
+		b.WriteString("; form-action 'self' https:")
+	default:
+		b.WriteString("; form-action 'self' https: " + scheme + ":")
 	}
 	b.WriteString("; base-uri 'none'; frame-ancestors 'none'")
 	return b.String()

@@ -15,42 +15,39 @@ var goOn string
 
 // ConfirmSignOff asks whether to sign off: a form that posts the hidden fields to
 // action, with the button logout-confirm. What protects the form from forgery is
-// among the hidden fields and the caller's.
-func (p *Pages) ConfirmSignOff(w http.ResponseWriter, r *http.Request, env *store.Environment, action string, hidden [][2]string) {
+// among the hidden fields and the caller's. The answer to the form must be a page
+// of this origin: a redirect to another one is not followed.
+func (*Pages) ConfirmSignOff(w http.ResponseWriter, r *http.Request, env *store.Environment, action string, hidden [][2]string) {
 	v := newView("confirm_sign_off", env, language(r, env, nil))
 	v.Title = v.T("sign_off.title")
 	v.Target = action
-	targets := policy{}
 	for _, h := range hidden {
 		v.Hidden = append(v.Hidden, hiddenField{h[0], h[1]})
-		if h[0] == "post_logout_redirect_uri" {
-			targets.leadsTo = h[1]
-		}
 	}
-	v.write(w, r, http.StatusOK, targets)
+	v.write(w, r, http.StatusOK, policy{posts: true})
 }
 
 // SignedOff says "You have been signed off", loads the front-channel addresses in
 // iframes, and then, where next is set, goes there: by script after the frames have
 // loaded (5 s at most), by a link without script. Addresses that a browser must not
 // be sent to are left out (attack by javascript: in a registered address).
-func (p *Pages) SignedOff(w http.ResponseWriter, r *http.Request, env *store.Environment, frames []string, next string) {
+func (*Pages) SignedOff(w http.ResponseWriter, r *http.Request, env *store.Environment, frames []string, next string) {
 	v := newView("signed_off", env, language(r, env, nil))
 	v.Title = v.T("signed_off.title")
-	targets := policy{}
+	p := policy{}
 	for _, frame := range frames {
 		if webAddress(frame) {
 			v.Frames = append(v.Frames, frame)
-			targets.frames = append(targets.frames, frame)
+			p.frames = append(p.frames, frame)
 		}
 	}
 	if leavable(next) {
 		// html/template knows no schemes of native applications.
 		v.Next = template.URL(next)
 		v.Script = template.JS(goOn)
-		targets.script = goOn
+		p.script = goOn
 	}
-	v.write(w, r, http.StatusOK, targets)
+	v.write(w, r, http.StatusOK, p)
 }
 
 // webAddress reports whether s is an absolute http or https address.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
-	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -21,6 +20,12 @@ type visit struct {
 	browser *session.Browser
 	flow    *flow.Flow
 	lang    string
+	token   string // anti-forgery value of the forms on its pages
+}
+
+// visitOf is a visit to f.
+func visitOf(r *http.Request, env *store.Environment, b *session.Browser, f *flow.Flow) *visit {
+	return &visit{r: r, env: env, browser: b, flow: f, lang: languageOf(r, env, f), token: b.FormToken(f.ID, stateOf(f))}
 }
 
 // SignOn serves GET and POST of /signon/?flowId=…: the page of the flow's status,
@@ -43,12 +48,12 @@ func (p *Pages) SignOn(w http.ResponseWriter, r *http.Request, env *store.Enviro
 	if err != nil {
 		return err
 	}
-	v := &visit{r: r, env: env, browser: b, flow: f, lang: languageOf(r, env, f)}
+	v := visitOf(r, env, b, f)
 	switch {
 	case f.Answered:
 		b.WriteCookies(w, env)
 		v.finished(w)
-	case finished(f):
+	case f.Status.Terminal():
 		b.WriteCookies(w, env)
 		seeOther(w, resume(env, f.ID))
 	case r.Method == http.MethodPost:
@@ -89,7 +94,7 @@ func (p *Pages) post(w http.ResponseWriter, v *visit) error {
 		return asPage(v.r, v.env, err)
 	}
 	action := flow.Action(form.Get("action"))
-	if !secret.Equal([]byte(form.Get("form")), []byte(v.token())) || !slices.Contains(v.flow.Actions, action) {
+	if !v.browser.Posted(form.Get("form"), v.flow.ID, stateOf(v.flow)) || !slices.Contains(v.flow.Actions, action) {
 		return v.stale()
 	}
 	in, problem := v.input(action, form)
@@ -101,7 +106,7 @@ func (p *Pages) post(w http.ResponseWriter, v *visit) error {
 		return p.refused(v, action, form, oauth.From(err))
 	}
 	v.browser.WriteCookies(w, v.env)
-	if finished(after) {
+	if after.Status.Terminal() {
 		seeOther(w, resume(v.env, after.ID))
 		return nil
 	}
@@ -126,8 +131,7 @@ func (p *Pages) refused(v *visit, action flow.Action, form *web.Form, e *oauth.E
 		if err != nil {
 			return err
 		}
-		v.flow = f
-		return v.stale()
+		return visitOf(v.r, v.env, v.browser, f).stale()
 	}
 	return v.again(action, form, e)
 }
@@ -158,7 +162,7 @@ func (v *visit) again(action flow.Action, form *web.Form, e *oauth.Error) error 
 // stale answers a form that does not belong to the flow's state: one of the back
 // button, of another tab, sent twice, or forged. Nothing of it is used.
 func (v *visit) stale() error {
-	if finished(v.flow) {
+	if v.flow.Status.Terminal() {
 		return &web.Presented{Err: errStale, Write: func(w http.ResponseWriter, _ *oauth.Error, _ string) {
 			v.browser.WriteCookies(w, v.env)
 			if v.flow.Answered {
@@ -191,7 +195,7 @@ func (v *visit) finished(w http.ResponseWriter) {
 
 // write sends a page of the flow.
 func (v *visit) write(w http.ResponseWriter, page *view, status int) {
-	p := policy{}
+	p := policy{posts: true, leaves: true}
 	if v.flow.Request != nil {
 		p.leadsTo = v.flow.Request.ReplyTo.URI
 	}
@@ -207,7 +211,7 @@ func (v *visit) view(name string) *view {
 	page.Client = viewClient(f.Client)
 	page.Person = viewPerson(f.User)
 	page.Query = "?flowId=" + url.QueryEscape(f.ID)
-	page.Token = v.token()
+	page.Token = v.token
 	page.Title = page.T(page.page + ".title")
 	page.values["username"] = f.Username
 	switch f.Status {
@@ -252,17 +256,16 @@ func pageOf(f *flow.Flow, name string) string {
 	return "sign_on"
 }
 
-// token ties a form to the browser, the flow and what the page shows: its state,
-// the person and the scopes. Once any of them has moved on, the form is worth nothing.
-func (v *visit) token() string {
-	subject := ""
-	if v.flow.User != nil {
-		subject = v.flow.User.ID
+// stateOf is what a form belongs to, beside the browser and the flow: the state
+// that the page shows, the person and the scopes. Once any of them has moved on, the form is worth
+// nothing: nobody agrees to scopes that they were not shown.
+func stateOf(f *flow.Flow) string {
+	parts := []string{string(f.Status), ""}
+	if f.User != nil {
+		parts[1] = f.User.ID
 	}
-	return v.browser.FormToken(v.flow.ID, strings.Join(append([]string{string(v.flow.Status), subject}, v.flow.Consent...), " "))
+	return strings.Join(append(parts, f.Consent...), " ")
 }
-
-func finished(f *flow.Flow) bool { return f.Status == flow.Completed || f.Status == flow.Failed }
 
 // languageOf is language with the application's wish, where it is known.
 func languageOf(r *http.Request, env *store.Environment, f *flow.Flow) string {
