@@ -71,7 +71,8 @@ func (c *authorization) serve(w http.ResponseWriter) error {
 	}
 	c.mode = req.ReplyTo.Mode
 	if c.browser, err = c.Sessions.Read(c.r, c.env); err != nil {
-		return &authorize.Failure{Err: oauth.From(err), ReplyTo: &req.ReplyTo, Client: client}
+		fault := oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+		return &authorize.Failure{Err: fault, ReplyTo: &req.ReplyTo, Client: client}
 	}
 
 	// act
