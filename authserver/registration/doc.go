@@ -1,8 +1,8 @@
 // Package registration lets clients register themselves (RFC 7591) and manage
 // what they registered (RFC 7592).
 //
-// What a client says of itself is read strictly (metadata.go), judged member by
-// member (rules.go), and turned into a store.Client; what is not understood is
+// What a client says of itself is read strictly (metadata.go), judged rule by
+// rule (rules.go), and turned into a store.Client; what is not understood is
 // ignored and not echoed, what is understood and cannot be done is refused.
 // Nothing is fetched. Its secrets are sealed at rest.
 //
