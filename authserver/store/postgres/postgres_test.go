@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -38,32 +39,56 @@ func open(t testing.TB, dsn string) *postgres.DB {
 	return db
 }
 
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, pgtest.Database(t)) })
-}
+// databases are what the tests of a suite take turns with: to make one, with its
+// partitions, takes longer than most of them.
+type databases chan string
 
-// A database that the first release made must serve this one. While the first
-// migration is the last, one look is enough: the rest is TestStore.
-func TestStoreFromFirstMigration(t *testing.T) {
-	first := func(t *testing.T) store.Store {
+// newDatabases makes as many as tests run side by side, of an older version
+// where version is not 0.
+func newDatabases(t *testing.T, version int64) databases {
+	d := make(databases, runtime.GOMAXPROCS(0))
+	for range cap(d) {
 		dsn := pgtest.Database(t)
-		if err := postgres.MigrateTo(t.Context(), dsn, 1); err != nil {
+		if err := postgres.MigrateTo(t.Context(), dsn, version); err != nil {
 			t.Fatal(err)
 		}
-		return open(t, dsn)
+		d <- dsn
 	}
-	if postgres.LastMigration(t) > 1 {
-		storetest.Run(t, first)
-		return
-	}
-	if err := first(t).Ping(t.Context()); err != nil {
-		t.Errorf("Ping = %v, want nil", err)
-	}
+	return d
+}
+
+// empty deletes every record.
+const empty = `DO $$ DECLARE t text; BEGIN
+	FOR t IN SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
+		AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE 'goose%'
+	LOOP EXECUTE format('DELETE FROM %I', t); END LOOP;
+END $$`
+
+// take gives the test a database for itself, empty.
+func (d databases) take(t *testing.T) (dsn string) {
+	dsn = <-d
+	t.Cleanup(func() {
+		defer func() { d <- dsn }()
+		pgtest.Exec(t, dsn, empty) // the test's handles are closed by now
+	})
+	return dsn
+}
+
+func TestStore(t *testing.T) {
+	d := newDatabases(t, 0)
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, d.take(t)) })
+}
+
+// A database that the first release made must serve this one.
+func TestStoreFromFirstMigration(t *testing.T) {
+	d := newDatabases(t, 1)
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, d.take(t)) })
 }
 
 func TestTwoNodes(t *testing.T) {
+	d := newDatabases(t, 0)
 	storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {
-		dsn := pgtest.Database(t)
+		dsn := d.take(t)
 		return open(t, dsn), open(t, dsn)
 	})
 }

@@ -171,7 +171,6 @@ func rotateChain(t *testing.T, s store.Store) {
 		if f.ID != "0" || f.Ended || string(token.Sealed) != "sealed "+from || !spent || err != nil {
 			t.Errorf("FamilyByToken of the exchanged %s = %q, spent %v, %v, want 0, true, nil", from, f.ID, spent, err)
 		}
-		sweepAll(t, s, now, 100)
 	}
 }
 
