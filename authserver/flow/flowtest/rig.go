@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
+	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
@@ -53,6 +54,8 @@ type Rig struct {
 	Sessions   *session.Sessions
 	Users      *identity.Users
 	Codes      *token.Codes
+	IDTokens   *token.IDTokens
+	Reader     *authorize.Reader
 	Logout     *logout.Ender
 	Engine     *flow.Engine
 	Outbox     *Outbox
@@ -94,6 +97,12 @@ func New(t testing.TB) *Rig {
 	g.Sessions = &session.Sessions{Store: g.Store, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now}
 	g.Users = newUsers(g)
 	g.Codes = &token.Codes{Tickets: g.Store, NewSecret: secret.New, Now: g.Clock.Now}
+	g.IDTokens = &token.IDTokens{Keys: rings, Now: g.Clock.Now}
+	g.Reader = &authorize.Reader{
+		Directory: g.Directory, Tickets: g.Store, Scopes: &token.Scopes{Directory: g.Directory}, Keys: rings,
+		Clients:   &clientauth.KeySources{Client: outbound, Now: g.Clock.Now, Log: slog.New(slog.DiscardHandler)},
+		NewSecret: secret.New, Now: g.Clock.Now,
+	}
 	g.Logout = &logout.Ender{
 		Directory: g.Directory, Sessions: g.Sessions, Store: g.Store, Set: set, Keys: rings, Outbound: outbound,
 		NewID: secret.NewID, Now: g.Clock.Now, Log: slog.New(slog.DiscardHandler),
@@ -104,7 +113,7 @@ func New(t testing.TB) *Rig {
 		Issuer: &authorize.Issuer{
 			Codes:    g.Codes,
 			Tokens:   &token.Minter{Keys: rings, Store: g.Store, NewID: secret.NewID, Now: g.Clock.Now},
-			IDTokens: &token.IDTokens{Keys: rings, Now: g.Clock.Now},
+			IDTokens: g.IDTokens,
 			Sessions: g.Sessions, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now,
 		},
 		Logout: g.Logout, NewID: secret.NewID, Now: g.Clock.Now,
@@ -163,6 +172,7 @@ func (g *Rig) addClient(env *store.Environment, c store.Client) {
 	if c.RedirectURIs == nil {
 		c.RedirectURIs = []string{Callback}
 	}
+	c.Grants = map[string][]string{store.ResourceOpenID: {"openid", "profile", "email"}}
 	c.GrantTypes = []string{oauth.GrantAuthorizationCode, oauth.GrantImplicit}
 	c.ResponseTypes = []string{oauth.ResponseCode, oauth.ResponseToken, oauth.ResponseIDToken}
 	g.Directory.mu.Lock()
@@ -355,6 +365,18 @@ func (o *Outbox) Code(address string) string {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return ""
+}
+
+// Last is the last message to an address.
+func (o *Outbox) Last(address string) notify.Message {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := len(o.sent) - 1; i >= 0; i-- {
+		if o.sent[i].To == address {
+			return o.sent[i]
+		}
+	}
+	return notify.Message{}
 }
 
 // Count is how many messages an address got.
