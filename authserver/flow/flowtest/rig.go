@@ -15,7 +15,6 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
-	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
 	"github.com/caddy-gatehouse/gatehouse/authserver/notify"
@@ -81,11 +80,9 @@ func New(t testing.TB) *Rig {
 		g.populate(env)
 	}
 
-	key := testkit.SigningKey(t, testkit.ECKey, "ES256", "the-key")
 	rings := keys.New(keys.Config{
 		Store: g.Store, Now: g.Clock.Now, Log: slog.New(slog.DiscardHandler), Rotated: func(string) {},
-		Sealer:   func(bool) (*secret.Sealer, error) { return secret.NewSealer(make([]byte, secret.KeySize)) },
-		Generate: func(string) (*jose.SigningKey, error) { return key, nil },
+		Sealer: func(bool) (*secret.Sealer, error) { return secret.NewSealer(make([]byte, secret.KeySize)) },
 	})
 	outbound, err := fetch.NewClient(fetch.Options{})
 	if err != nil {
