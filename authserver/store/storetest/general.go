@@ -16,6 +16,7 @@ var generalTests = []namedTest{
 		}
 	}},
 	{"every method honours its context", contextEnded},
+	{"whatever meets, every answer is one that is promised", func(t *testing.T, s store.Store) { mixed(t, s, s) }},
 	{"a write whose context ends while others go on does not fail them", contextOfOne},
 	{"after Close everything is ErrUnavailable", closed},
 }

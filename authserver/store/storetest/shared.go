@@ -35,6 +35,7 @@ var sharedTests = []sharedTest{
 	{"of concurrent puts of a credential on both exactly one succeeds", credentialContention},
 	{"of concurrent replacements of a client on both exactly one succeeds", clientContention},
 	{"of concurrent claims on both each delivery goes to one", deliveryContention},
+	{"whatever meets on both, every answer is one that is promised", mixed},
 	{"both may sweep while both write", func(t *testing.T, a, b store.Store) { loadAndSweep(t, a, b) }},
 }
 
