@@ -71,7 +71,7 @@ func invalidObject(cause error) *oauth.Error {
 // parameters in it. Errors are *oauth.Error for faults that are not the object's.
 func (d *draft) readObject(ctx context.Context, raw string) (inside *jose.Claims, signed bool, err error) {
 	lim := jose.Limits{Size: maxObject}
-	if d.client.UnsignedRequestObject && !d.client.SignedRequestObject && !d.env.Strict {
+	if d.client.UnsignedRequestObject && !d.client.SignedRequestObject && d.client.RequestObjectAlgorithm == "" && !d.env.Strict {
 		if u, err := jose.ParseUnsigned(raw, lim); err == nil {
 			inside, err = d.checkObject(&u.Header, u.Claims)
 			return inside, false, err
@@ -91,6 +91,9 @@ func (d *draft) readObject(ctx context.Context, raw string) (inside *jose.Claims
 // verifyObject verifies a signature with the client's own secrets or keys: which
 // of them, the algorithm says, and a key of one kind fits no algorithm of the other.
 func (d *draft) verifyObject(ctx context.Context, jws *jose.JWS) error {
+	if alg := d.client.RequestObjectAlgorithm; alg != "" && jws.Header.Algorithm != alg {
+		return errors.New("its alg is not the one that the client has registered")
+	}
 	if !jose.Symmetric(jws.Header.Algorithm) {
 		key, err := d.Clients.Find(ctx, d.client, &jws.Header)
 		if err != nil {

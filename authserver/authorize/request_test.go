@@ -74,6 +74,10 @@ func TestRequestObject(t *testing.T) {
 		{"HMAC with the public key", func(k *kit) { public(k); k.client.Secrets = nil }, raw(hmacWith(t, testkit.JWKS(t, rsaKey(t)))), badObject},
 		{"a client's keys that cannot be had", func(k *kit) { k.client.JWKS = []byte("{") }, raw(byRSA), "PAGE temporarily_unavailable"},
 
+		{"the alg that is registered", func(k *kit) { k.client.RequestObjectAlgorithm = jose.HS384 }, raw(base.signed(jose.HS384, object(nil))), "ok"},
+		{"another alg than is registered", func(k *kit) { k.client.RequestObjectAlgorithm = jose.HS384 }, raw(base.signed(jose.HS512, object(nil))), badObject},
+		{"alg none where another is registered", func(k *kit) { allowNone(k); k.client.RequestObjectAlgorithm = jose.HS384 }, raw(unsigned(object(nil))), badObject},
+
 		{"alg none", nil, raw(unsigned(object(nil))), badObject},
 		{"alg none where it is allowed", allowNone, raw(unsigned(object(nil))), "ok"},
 		{"alg none where it is allowed, strictly", func(k *kit) { allowNone(k); strict(k) }, raw(unsigned(object(nil))), badObject},
