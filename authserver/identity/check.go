@@ -224,7 +224,7 @@ func (u *Users) settle(ctx context.Context, env *store.Environment, a *account, 
 		}
 		next := cred
 		switch {
-		case p.outcome == right && fresh == "" && t == (tally{}):
+		case p.outcome == right && fresh == "" && t.failures == 0 && t.until.IsZero():
 			return p, nil
 		case p.outcome == right:
 			tally{}.into(&next)

@@ -12,8 +12,8 @@ import (
 // variants (full-width letters, ligatures) become the plain character, upper case becomes
 // lower case, space around it goes (RFC 8265 §3.3, with NFKC for width mapping and NFC).
 func Fold(username string) string {
-	folded := strings.ToLower(norm.NFKC.String(strings.TrimSpace(username)))
-	return norm.NFKC.String(folded) // lower-casing can undo normal form
+	folded := strings.ToLower(norm.NFKC.String(username))
+	return strings.TrimSpace(norm.NFKC.String(folded)) // lower-casing can undo normal form; some marks become space
 }
 
 // maxUsername is in characters, PingOne's.
