@@ -38,7 +38,7 @@ type Authorization struct {
 
 // In is env as the authorization saw it. A domain that the environment has lost
 // since is not used any more.
-func (a *Authorization) In(env *store.Environment) *store.Environment {
+func (a Authorization) In(env *store.Environment) *store.Environment {
 	if a.Issuer == "" || a.Issuer == env.Issuer || !slices.Contains(env.AllIssuers, a.Issuer) {
 		return env
 	}
@@ -47,7 +47,7 @@ func (a *Authorization) In(env *store.Environment) *store.Environment {
 
 // Access is the access token that a client gets for it; user is the person of
 // a.On.
-func (a *Authorization) Access(client *store.Client, user *store.User) Access {
+func (a Authorization) Access(client *store.Client, user *store.User) Access {
 	return Access{
 		Client: a.Client, Subject: a.On.Subject, Session: a.On.Session, Grant: a.Grant,
 		AuthTime: a.On.AuthTime, ACR: a.On.ACR, AMR: a.On.AMR,

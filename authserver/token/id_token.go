@@ -45,20 +45,19 @@ func (t *IDTokens) Mint(ctx context.Context, env *store.Environment, id IDToken)
 	if err != nil {
 		return "", err
 	}
-	return signAs(signer, id.Client, typeIDToken, claims)
-}
-
-// signAs signs a token for a client, with x5t where it wants that.
-func signAs(signer *jose.SigningKey, client *store.Client, typ string, claims []byte) (string, error) {
-	sign := signer.Sign
-	if client.IncludeX5T {
-		sign = signer.SignTraced
-	}
-	raw, err := sign(typ, claims)
+	raw, err := signAs(signer, id.Client.IncludeX5T, typeIDToken, claims)
 	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
+		return "", fmt.Errorf("sign ID token: %w", err)
 	}
 	return raw, nil
+}
+
+// signAs signs a token, with x5t where its client wants that.
+func signAs(signer *jose.SigningKey, x5t bool, typ string, claims []byte) (string, error) {
+	if x5t {
+		return signer.SignTraced(typ, claims)
+	}
+	return signer.Sign(typ, claims)
 }
 
 // idClaims encodes the claims set in a fixed order.

@@ -57,11 +57,7 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		Environment: env.ID, ID: m.NewID(), Client: a.Client, Subject: a.Subject, Session: a.Session, Grant: a.Grant,
 		Scope: join(a.Scope), Audience: a.Audience, IssuedAt: now, ExpiresAt: now.Add(a.TTL),
 	}
-	sign := signer.Sign
-	if a.IncludeX5T {
-		sign = signer.SignTraced
-	}
-	raw, err := sign(env.AccessTokenType, claims(env, &record, &a))
+	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims(env, &record, &a))
 	if err != nil {
 		return Minted{}, fmt.Errorf("sign access token: %w", err)
 	}

@@ -18,7 +18,7 @@ func alive(clock *testkit.Clock) *token.Revocations {
 }
 
 func TestWhatARevocationEnds(t *testing.T) {
-	held := token.Holder{ID: "j", Session: "s", Client: "c", Subject: "u", IssuedAt: noon}
+	held := token.Holder{ID: "j", Grant: "g", Session: "s", Client: "c", Subject: "u", IssuedAt: noon}
 	at := func(kind store.RevocationKind, value string, d time.Duration) store.Revocation {
 		return store.Revocation{Environment: "e", Kind: kind, Value: value, At: noon.Add(d), ExpiresAt: noon.Add(time.Hour)}
 	}
@@ -33,6 +33,11 @@ func TestWhatARevocationEnds(t *testing.T) {
 		{"the token, whenever it was issued", at(store.RevokedToken, "j", -time.Hour), true},
 		{"another token", at(store.RevokedToken, "k", 0), false},
 		{"another environment's token", elsewhere, false},
+		{"its grant", at(store.RevokedGrant, "g", 0), true},
+		{"its grant, also later tokens: At is the end", at(store.RevokedGrant, "g", time.Hour), true},
+		{"another grant", at(store.RevokedGrant, "h", time.Hour), false},
+		{"a grant of its session's name", at(store.RevokedGrant, "s", time.Hour), false},
+		{"no grant at all", at(store.RevokedGrant, "", time.Hour), false},
 		{"its session", at(store.RevokedSession, "s", 0), true},
 		{"its session, before it was issued", at(store.RevokedSession, "s", -time.Second), false},
 		{"its client", at(store.RevokedClient, "c", time.Second), true},

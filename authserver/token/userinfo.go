@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -22,7 +23,11 @@ func (t *IDTokens) UserInfo(ctx context.Context, env *store.Environment, client 
 	b := append(make([]byte, 0, 512), '{')
 	b = member(b, "iss", env.Issuer)
 	b = member(b, "aud", client.ID)
-	return signAs(signer, client, typeIDToken, append(userInfo(b, client, user, p), '}'))
+	raw, err := signAs(signer, client.IncludeX5T, typeIDToken, append(userInfo(b, client, user, p), '}'))
+	if err != nil {
+		return "", fmt.Errorf("sign UserInfo answer: %w", err)
+	}
+	return raw, nil
 }
 
 func userInfo(b []byte, client *store.Client, user *store.User, p *Person) []byte {
