@@ -119,9 +119,10 @@ func TestIntrospectionOfPeoplesTokens(t *testing.T) {
 			g.People.Put(u)
 		}, true, false, false},
 	}
+	st := testkit.Store(t)
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
-			g := newTokenRig(t)
+			g := tokenRigOn(t, st)
 			r, s := g.signIn(t, "web", "openid")
 			tt.end(t, g, s.ID, &r)
 			for _, is := range []struct {
@@ -161,10 +162,11 @@ func TestRevocationOfPeoplesTokens(t *testing.T) {
 		{"for the PingOne API", "web", []string{"openid", "p1:read:user"}, func(r tokens) string { return r.Access }, 400, "unsupported_token_type", true, true},
 		{"refresh token for the PingOne API", "web", []string{"openid", "p1:read:user"}, func(r tokens) string { return r.Refresh }, 200, "", false, false},
 	}
+	st := testkit.Store(t)
 	for _, tt := range tests {
 		for _, hint := range []string{"", "access_token", "refresh_token"} {
 			t.Run(tt.name+"/"+hint, func(t *testing.T) {
-				g := newTokenRig(t)
+				g := tokenRigOn(t, st)
 				g.Clients["web"].Grants[store.ResourcePingOne] = []string{"p1:read:user"}
 				r, _ := g.signIn(t, "web", tt.scope...)
 				bystander, _ := g.signIn(t, "web", "openid")

@@ -36,7 +36,14 @@ type tokenRoute struct {
 
 func newTokenRig(t testing.TB) *tokenRig {
 	t.Helper()
-	a := testkit.NewAuthority(t, testkit.Store(t), testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)))
+	return tokenRigOn(t, testkit.Store(t))
+}
+
+// tokenRigOn shares a store, since to make one takes longer than most tests.
+// Clock, people and clients are its own.
+func tokenRigOn(t testing.TB, st store.Store) *tokenRig {
+	t.Helper()
+	a := testkit.NewAuthority(t, st, testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)))
 	clients := &clientauth.Authenticator{Directory: a.Directory(), Spent: a.Store, Now: a.Clock.Now}
 	grants := []grant.Grant{
 		&grant.AuthorizationCode{Personal: a.Personal(), Codes: a.Codes},

@@ -179,9 +179,10 @@ func TestAttackUserInfo(t *testing.T) {
 				delete(g.Clients, "web")
 			}},
 		}
+		st := testkit.Store(t)
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				g := newTokenRig(t)
+				g := tokenRigOn(t, st)
 				var raw string
 				if tt.raw != nil {
 					raw = tt.raw(t, g)
@@ -238,9 +239,10 @@ func TestUserInfoClaims(t *testing.T) {
 		{"asked for what is the token's own", []string{"openid"}, []string{"sid", "auth_time", "iss"}, nil, sub},
 		{"asked for what is not granted to the client", []string{"openid"}, []string{"name", "email"}, []string{"openid", "profile"}, with(sub, []string{"name"})},
 	}
+	st := testkit.Store(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g := newTokenRig(t)
+			g := tokenRigOn(t, st)
 			if tt.grant != nil {
 				g.Clients["web"].Grants[store.ResourceOpenID] = tt.grant
 			}

@@ -191,7 +191,7 @@ func TestCodeReuseEndsTheGrant(t *testing.T) {
 		}
 	})
 	t.Run("the store is away", func(t *testing.T) {
-		st := &faulty{Store: testkit.Store(t)}
+		st := &faulty{Store: shared}
 		g := rigOn(t, st, testkit.NewClock(noon))
 		code := g.Code(t, g.Authorize(t, "web", g.SignOn(t), "openid"))
 		first, _ := g.redeem(t, "web", code)
@@ -210,8 +210,8 @@ func TestCodeReuseEndsTheGrant(t *testing.T) {
 // TestParallelRedemptions: of fifty uses of one code one succeeds, and since it
 // was used more than once nothing that it bought works.
 func TestParallelRedemptions(t *testing.T) {
-	st, clock := testkit.Store(t), testkit.NewClock(noon)
-	nodes := []*rig{rigOn(t, st, clock), rigOn(t, st, clock)}
+	clock := testkit.NewClock(noon)
+	nodes := []*rig{rigOn(t, shared, clock), rigOn(t, shared, clock)}
 	g := nodes[0]
 	code := g.Code(t, g.Authorize(t, "web", g.SignOn(t), "openid", "orders:read"))
 	var mu sync.Mutex

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlite"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -28,7 +31,25 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	return rigOn(t, testkit.Store(t), testkit.NewClock(noon))
+	return rigOn(t, shared, testkit.NewClock(noon))
+}
+
+// shared is the store of all tests that need none of their own: to make one
+// takes longer than most of them. Clocks, people and clients are each test's own.
+var shared store.Store
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "grant")
+	if err != nil {
+		panic(err)
+	}
+	db := sqlite.New(sqlite.Config{Path: filepath.Join(dir, "gatehouse.db")})
+	db.Start()
+	shared = db
+	code := m.Run()
+	_ = db.Close()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // rigOn is a node on a store that others may use too.

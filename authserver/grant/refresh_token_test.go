@@ -24,8 +24,8 @@ func TestAttackRefresh(t *testing.T) {
 // refreshRace: fifty uses of one token at once, on two nodes.
 func refreshRace(t *testing.T) {
 	race := func(t *testing.T, grace time.Duration) (nodes []*rig, first *grant.Response, successors map[string]int, refused int) {
-		st, clock := testkit.Store(t), testkit.NewClock(noon)
-		nodes = []*rig{rigOn(t, st, clock), rigOn(t, st, clock)}
+		clock := testkit.NewClock(noon)
+		nodes = []*rig{rigOn(t, shared, clock), rigOn(t, shared, clock)}
 		for _, n := range nodes {
 			n.Clients["web"].RefreshTokenGrace = grace
 		}
@@ -174,8 +174,8 @@ func refreshAmnesia(t *testing.T) {
 			g.Env.SignOn.SessionLifetime = time.Hour
 			g.Clock.Advance(time.Hour)
 		}},
-		{name: "consent was withdrawn", want: "invalid_grant", prepare: func(t *testing.T, g *rig, _ *grant.Response) {
-			f := store.FamilyFilter{Environment: g.Env.ID, Subject: testkit.Alice(g.Env.ID).ID, Client: "web"}
+		{name: "consent was withdrawn", want: "invalid_grant", prepare: func(t *testing.T, g *rig, r *grant.Response) {
+			f := store.FamilyFilter{Environment: g.Env.ID, Session: text(t, claimsOf(t, r.Access.Raw), "sid"), Client: "web"}
 			if ended, err := g.Store.EndFamilies(t.Context(), f); err != nil || len(ended) != 1 {
 				t.Fatalf("ended = %v, %v", ended, err)
 			}
@@ -377,7 +377,7 @@ func TestRefreshIsAUse(t *testing.T) {
 // TestStoreAway: what cannot be decided is 503, and costs neither code nor token
 // as long as it has not been spent.
 func TestStoreAway(t *testing.T) {
-	st := &faulty{Store: testkit.Store(t)}
+	st := &faulty{Store: shared}
 	g := rigOn(t, st, testkit.NewClock(noon))
 	for _, method := range []string{"SessionByID", "PutAccessToken", "RotateRefreshToken"} {
 		t.Run("refresh: "+method, func(t *testing.T) {
