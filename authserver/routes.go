@@ -42,7 +42,7 @@ func routes(c *Config, p *parts) []route {
 		&grant.RefreshToken{Personal: personal, Scopes: p.scopes},
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
-	register := &endpoint.Registration{Registrar: p.registrar}
+	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address}
 	metadata := &endpoint.OpenIDConfiguration{Endpoints: map[string]string{}}
 	for _, g := range grants {
 		metadata.GrantTypes = append(metadata.GrantTypes, g.Type())
@@ -91,7 +91,9 @@ func routes(c *Config, p *parts) []route {
 		{
 			Route: web.Route{Name: "par", Methods: post, AnyOrigin: true},
 			path:  "/as/par", surface: SurfaceOIDC, metadata: "pushed_authorization_request_endpoint",
-			serve: (&endpoint.PushedAuthorizationRequest{Clients: p.clients, Reader: p.reader}).Serve,
+			serve: (&endpoint.PushedAuthorizationRequest{
+				Clients: p.clients, Reader: p.reader, Address: c.Address, NoLimit: c.InsecureNoLimit,
+			}).Serve,
 		},
 		{
 			Route: web.Route{Name: "token", Methods: post, AnyOrigin: true},

@@ -22,6 +22,8 @@ type Registration struct {
 	Registrar *registration.Registrar
 	// Limit is how often one address may try to register. The zero value is limit's default.
 	Limit limit.Limiter
+	// Address tells a request's client address, without port, as for session.Sessions. Default: who is connected.
+	Address func(*http.Request) string
 }
 
 // Serve registers a client: POST of its metadata as JSON.
@@ -30,7 +32,7 @@ func (e *Registration) Serve(w http.ResponseWriter, r *http.Request, env *store.
 	if env.Registration.Mode == store.RegistrationOff {
 		return web.NotFound()
 	}
-	if ok, wait := e.Limit.Allow(limit.Address(remoteAddress(r))); !ok {
+	if ok, wait := e.Limit.Allow(limit.Address(e.address(r))); !ok {
 		return &oauth.Error{
 			Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "rate_limit",
 			Description: "There were too many registrations", RetryAfter: int(wait / time.Second),
@@ -130,8 +132,10 @@ func bearerToken(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// remoteAddress is the peer's address without port.
-func remoteAddress(r *http.Request) string {
+func (e *Registration) address(r *http.Request) string {
+	if e.Address != nil {
+		return e.Address(r)
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
