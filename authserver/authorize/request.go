@@ -14,14 +14,6 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
-// RequestObjectAlgorithms are those that a request object may be signed with, for
-// request_object_signing_alg_values_supported. none is left out: only a client
-// that is registered for it may use it.
-var RequestObjectAlgorithms = []string{
-	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
-	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.HS256, jose.HS384, jose.HS512,
-}
-
 const (
 	// maxObject is the longest request object, in bytes of its compact form.
 	maxObject = 32 << 10

@@ -525,6 +525,31 @@ func TestPushedAuthorizationRequest(t *testing.T) {
 			t.Errorf("%s: got %d %s, %v, want %d %s", name, tt.w.Code, tt.w.Body, err, tt.status, tt.code)
 		}
 	}
+	t.Run("a flood of a public client (attack case 124)", func(t *testing.T) {
+		g.Directory.EditClient(g.Env.ID, flowtest.Native, func(c *store.Client) {
+			c.Grants = map[string][]string{store.ResourceOpenID: {"openid"}}
+		})
+		flood := func(address string) *httptest.ResponseRecorder {
+			form := authParams("client_id", flowtest.Native, "code_challenge", authChallenge, "code_challenge_method", "S256")
+			return g.post(nil, "/par", form, func(r *http.Request) { r.RemoteAddr = address + ":50000" })
+		}
+		n := 0
+		for n < 300 && flood("192.0.2.7").Code == http.StatusCreated {
+			n++
+		}
+		w := flood("192.0.2.7")
+		if n != 200 || w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
+			t.Errorf("after %d: %d %s, want 429 after 200", n, w.Code, w.Body)
+		}
+		if w := flood("192.0.2.8"); w.Code != http.StatusCreated {
+			t.Errorf("another address: %d, want it unaffected", w.Code)
+		}
+		push(t) // a client that proves who it is
+		g.Clock.Advance(time.Second)
+		if w := flood("192.0.2.7"); w.Code != http.StatusCreated {
+			t.Errorf("a second later: %d, want it good", w.Code)
+		}
+	})
 	if w := g.serve(nil, httptest.NewRequest(http.MethodGet, "/par?"+authParams().Encode(), nil)); w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("by GET: %d, want 405", w.Code)
 	}

@@ -1,13 +1,17 @@
 package endpoint
 
 import (
+	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/limit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -15,7 +19,21 @@ import (
 type PushedAuthorizationRequest struct {
 	Clients *clientauth.Authenticator
 	Reader  *authorize.Reader
+	// Address is the client's address without a port. Default: that of the connection.
+	Address func(*http.Request) string
+	// NoLimit exempts addresses from the limit on public clients. Default: nobody.
+	NoLimit func(address string) bool
+
+	once   sync.Once
+	pushes *limit.Limiter // of public clients, by address
 }
+
+// What one address may push in the name of clients that have no secret: anybody
+// can, and each push takes room in the store until it expires.
+const (
+	pushesPerSecond = 10
+	pushesAtOnce    = 200
+)
 
 // Serve keeps one authorization request for the browser to name.
 func (e *PushedAuthorizationRequest) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
@@ -31,7 +49,14 @@ func (e *PushedAuthorizationRequest) Serve(w http.ResponseWriter, r *http.Reques
 		return err
 	}
 
-	// validate and act
+	// validate
+	if client.AuthMethod == oauth.AuthNone {
+		if err := e.allow(r); err != nil {
+			return err
+		}
+	}
+
+	// act, having validated the request as the authorization endpoint does
 	uri, life, err := e.Reader.Push(r.Context(), env, client, form)
 	if err != nil {
 		return err
@@ -44,4 +69,34 @@ func (e *PushedAuthorizationRequest) Serve(w http.ResponseWriter, r *http.Reques
 	body = strconv.AppendInt(body, int64(life/time.Second), 10)
 	web.WriteJSON(w, http.StatusCreated, append(body, '}'))
 	return nil
+}
+
+// allow counts a push of a public client, or refuses it (RFC 9126 §2.3, 429).
+func (e *PushedAuthorizationRequest) allow(r *http.Request) error {
+	e.once.Do(func() {
+		e.pushes = &limit.Limiter{Rate: pushesPerSecond, Burst: pushesAtOnce, Now: e.Reader.Now}
+	})
+	address := e.address(r)
+	if e.NoLimit != nil && e.NoLimit(address) {
+		return nil
+	}
+	ok, retryAfter := e.pushes.Allow(limit.Address(address))
+	if ok {
+		return nil
+	}
+	return &oauth.Error{
+		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "push_limit",
+		RetryAfter: int(retryAfter / time.Second), Description: "Too many requests were pushed",
+	}
+}
+
+func (e *PushedAuthorizationRequest) address(r *http.Request) string {
+	if e.Address != nil {
+		return e.Address(r)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }
