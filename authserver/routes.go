@@ -42,7 +42,7 @@ func routes(c *Config, p *parts) []route {
 		&grant.RefreshToken{Personal: personal, Scopes: p.scopes},
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
-	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address}
+	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address, NoLimit: c.InsecureNoLimit}
 	metadata := &endpoint.OpenIDConfiguration{Endpoints: map[string]string{}}
 	for _, g := range grants {
 		metadata.GrantTypes = append(metadata.GrantTypes, g.Type())

@@ -193,4 +193,12 @@ func TestRegistrationIsLimitedByAddress(t *testing.T) {
 	if resp := g.send("POST", signOffIssuer+"/register", aClient, "address", "192.0.2.2:1000"); resp.StatusCode != 201 {
 		t.Errorf("another address: status = %d, want 201", resp.StatusCode)
 	}
+	g.endpoint.NoLimit = func(address string) bool { return address == "192.0.2.1" }
+	if resp := g.send("POST", signOffIssuer+"/register", aClient, "address", "192.0.2.1:2000"); resp.StatusCode != 201 {
+		t.Errorf("an exempted address: status = %d, want 201", resp.StatusCode)
+	}
+	g.endpoint.Address = func(*http.Request) string { return "198.51.100.7" } // as a host behind a proxy knows it
+	if resp := g.send("POST", signOffIssuer+"/register", aClient, "address", "192.0.2.9:1"); resp.StatusCode != 201 {
+		t.Errorf("behind a proxy: status = %d, want 201", resp.StatusCode)
+	}
 }
