@@ -35,7 +35,7 @@ func expiry(env *store.Environment, authTime, now time.Time) time.Time {
 // over reports whether r has ended by what the environment says today; the store
 // goes by what it said then.
 func (r *record) over(env *store.Environment, now time.Time) bool {
-	return !now.Before(end(env, r.authTime())) || !now.Before(r.ExpiresAt)
+	return !now.Before(end(env, r.authTime()))
 }
 
 // step is how exactly uses are recorded: not every request writes.
