@@ -10,7 +10,12 @@ import (
 )
 
 const (
-	insertAccessToken = `INSERT INTO access_tokens (environment, id, client_id, subject, session, grant_id, scope, audience, issued_at, expires_at)
+	insertAccessToken = `INSERT INTO access_tokens (environment, id, client_id, subject, session, scope, audience, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING`
+
+	// Apart from the former, which most tokens need and which is the hot path.
+	insertGrantedToken = `INSERT INTO access_tokens (environment, id, client_id, subject, session, scope, audience, issued_at, expires_at, grant_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING`
 
@@ -41,8 +46,11 @@ func (db *DB) PutAccessToken(ctx context.Context, t store.AccessToken) error {
 		return fmt.Errorf("store access token: %w", err)
 	}
 	s := &Statement{Text: insertAccessToken, Args: []any{
-		t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Grant, t.Scope, audience, t.IssuedAt.Unix(), t.ExpiresAt.Unix(),
+		t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Scope, audience, t.IssuedAt.Unix(), t.ExpiresAt.Unix(),
 	}}
+	if t.Grant != "" {
+		s.Text, s.Args = insertGrantedToken, append(s.Args, t.Grant)
+	}
 	if err := db.commit(ctx, &write{statements: []*Statement{s}}); err != nil {
 		return fmt.Errorf("store access token: %w", err)
 	}

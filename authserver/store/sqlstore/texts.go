@@ -16,6 +16,7 @@ func newTexts(d Dialect) texts {
 func Texts(d Dialect) map[string]string {
 	all := map[string]string{
 		"insertAccessToken":       insertAccessToken,
+		"insertGrantedToken":      insertGrantedToken,
 		"accessTokenByID":         accessTokenByID,
 		"accessTokensByClient":    accessTokensByClient,
 		"accessTokensBySubject":   accessTokensBySubject,
