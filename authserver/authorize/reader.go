@@ -63,7 +63,10 @@ type Failure struct {
 	Client  *store.Client // nil while unknown
 }
 
+// Error is that of Err.
 func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap gives Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
 // Read judges a request of the front channel. Every error is a *Failure; a fault

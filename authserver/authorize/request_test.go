@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -358,7 +359,7 @@ func TestPushedRequest(t *testing.T) {
 			"another client inside": {form("request", k.signed(jose.HS256, object(map[string]any{"client_id": "other"}))), "invalid_request_object"},
 		} {
 			uri, _, err := k.reader.Push(t.Context(), k.env, k.client, tt.form)
-			if e, ok := err.(*oauth.Error); !ok || e.Code != tt.code || e.Status != http.StatusBadRequest || uri != "" {
+			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.Code != tt.code || e.Status != http.StatusBadRequest || uri != "" {
 				t.Errorf("%s: got %q, %v, want %s", name, uri, err, tt.code)
 			}
 		}

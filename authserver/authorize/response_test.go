@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -151,6 +152,10 @@ func TestFormPost(t *testing.T) {
 		t.Error("want the page's language named")
 	}
 
+	t.Run("as it is", func(t *testing.T) {
+		r := &authorize.Response{ReplyTo: authorize.ReplyTo{URI: callback, Mode: "form_post"}, Params: [][2]string{{"code", "a-code"}, {"state", "s-1"}, {"iss", issuer}}}
+		testkit.Golden(t, "form_post.html", write(r, "GET").Body.Bytes())
+	})
 	t.Run("in German", func(t *testing.T) {
 		req := httptest.NewRequest("GET", "https://auth.example.com/", nil)
 		req.Header.Set("Accept-Language", "de-CH, en;q=0.5")
