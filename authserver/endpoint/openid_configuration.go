@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -130,7 +131,7 @@ func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment) 
 	}
 	m.list("response_modes_supported", oauth.ModePingFlow, oauth.ModeQuery, oauth.ModeFragment, oauth.ModeFormPost)
 	m.list("scopes_supported", oauth.ScopeOpenID, "profile", "email", "address", "phone", oauth.ScopeOfflineAccess)
-	m.list("acr_values_supported", "Single_Factor")
+	m.list("acr_values_supported", authorize.ACRValues...)
 	m.list("prompt_values_supported", oauth.PromptNone, oauth.PromptLogin, oauth.PromptConsent, oauth.PromptSelectAccount)
 	m.list("ui_locales_supported", "en", "de")
 	m.list("request_object_signing_alg_values_supported", clientAlgorithms...)
