@@ -14,7 +14,7 @@ import (
 // control of that name would hide the function.
 const (
 	formPostScript = `document.forms[0].submit()`
-	formPostStyle  = `:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:4rem auto;max-width:24rem;padding:0 1rem;text-align:center}` +
+	formPostStyle  = `:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:4rem auto;max-width:24rem;padding:0 1rem;text-align:center}h1{font-size:1.5rem;line-height:1.3}` +
 		`button{font:inherit;font-weight:600;padding:.75rem 1.5rem;border:0;border-radius:.5rem;background:#1a56db;color:#fff;cursor:pointer}` +
 		`button:hover{background:#1e429f}button:focus-visible{outline:3px solid #1a56db;outline-offset:3px}`
 )
