@@ -56,3 +56,19 @@ var (
 	Language  = language
 	Foreign   = foreign
 )
+
+// Palette is the style sheet of a brand colour, Contrast the ratio of two colours.
+func Palette(hex string) string { return string(palette(hex)) }
+
+// Contrast of two colours "#rrggbb".
+func Contrast(a, b string) float64 {
+	x, ok1 := parseColor(a)
+	y, ok2 := parseColor(b)
+	if !ok1 || !ok2 {
+		return 0
+	}
+	return contrast(x, y)
+}
+
+// StyleSheet is the common one.
+var StyleSheet = styleSheet

@@ -2,11 +2,18 @@ package ui
 
 // input is one labelled field of a form.
 type input struct {
-	ID, Label, Type, Autocomplete, Mode, Value, Hint string
-	Optional                                         string // said beside the label of a field that may stay empty
-	Required, Focus, Plain                           bool   // Plain: no capitals, no spelling
-	Errors                                           []string
-	MaxLength                                        int
+	ID, Label string
+	Type      string // text, email or password
+	Value     string // as typed; never of a password
+	Hint      string // explains the field, below its label
+	Optional  string // said beside the label of a field that may stay empty
+	Required  bool
+	Focus     bool // the page begins here
+	MaxLength int  // in UTF-16 code units
+	// Autocomplete, Mode and Capitals are the attributes autocomplete, inputmode and
+	// autocapitalize; Capitals is set where the text is no prose, which is not to be corrected either.
+	Autocomplete, Mode, Capitals string
+	Errors                       []string
 }
 
 // Wrong reports whether the field has errors.
@@ -34,12 +41,12 @@ const (
 
 // inputs are the fields of all forms by id, which is their name too.
 var inputs = map[string]input{
-	"username":        {Type: "text", Autocomplete: "username", Required: true, Plain: true, MaxLength: maxName},
+	"username":        {Type: "text", Autocomplete: "username", Required: true, Capitals: "none", MaxLength: maxName},
 	"password":        {Type: "password", Autocomplete: "current-password", Required: true, MaxLength: maxPassword},
-	"email":           {Type: "email", Autocomplete: "email", Mode: "email", Required: true, Plain: true, MaxLength: maxName},
+	"email":           {Type: "email", Autocomplete: "email", Mode: "email", Required: true, Capitals: "none", MaxLength: maxName},
 	"given":           {Type: "text", Autocomplete: "given-name", MaxLength: maxName},
 	"family":          {Type: "text", Autocomplete: "family-name", MaxLength: maxName},
-	"code":            {Type: "text", Autocomplete: "one-time-code", Mode: "text", Required: true, Plain: true, MaxLength: maxCode},
+	"code":            {Type: "text", Autocomplete: "one-time-code", Mode: "text", Required: true, Capitals: "characters", MaxLength: maxCode},
 	"currentPassword": {Type: "password", Autocomplete: "current-password", Required: true, MaxLength: maxPassword},
 	"newPassword":     {Type: "password", Autocomplete: "new-password", Required: true, MaxLength: maxPassword},
 	"repeat":          {Type: "password", Autocomplete: "new-password", Required: true, MaxLength: maxPassword},
