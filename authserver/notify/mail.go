@@ -78,6 +78,10 @@ func compose(m Message, from string, now time.Time, id string, encoding mail.Enc
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader("Content-Language", text.Language)
 	msg.SetUserAgent("Gatehouse")
-	msg.SetBodyString(mail.TypeTextPlain, text.Body)
+	body := text.Body
+	if encoding == mail.NoEncoding { // the encoders end lines as RFC 5322 §2.1 wants; nothing else does
+		body = strings.ReplaceAll(body, "\n", "\r\n")
+	}
+	msg.SetBodyString(mail.TypeTextPlain, body)
 	return msg, nil
 }

@@ -29,7 +29,7 @@ var languages = map[string]language{
 		kinds: map[Kind]wording{
 			RecoveryCode: {
 				"%[1]s: your recovery code",
-				`somebody, probably you, asked for a new password at %[1]s. This is the
+				`Somebody, probably you, asked for a new password at %[1]s. This is the
 recovery code. It can be used once, within five minutes:
 
     %[2]s
@@ -40,7 +40,7 @@ Give this code to nobody. We never ask for it by telephone or e-mail.
 			},
 			VerificationCode: {
 				"%[1]s: confirm your e-mail address",
-				`this address was given for an account at %[1]s. To confirm that it is yours,
+				`This address was given for an account at %[1]s. To confirm that it is yours,
 enter this code:
 
     %[2]s
