@@ -16,6 +16,8 @@ type Observer interface {
 	Swept(n int)
 	// PasswordChecked: outcome "ok", "invalid", "locked", "limited" or "disabled".
 	PasswordChecked(outcome string)
+	// PasswordHashed: the time that one password hash took.
+	PasswordHashed(d time.Duration)
 	// SignedOn: one finished sign-on; outcome "ok" or an OAuth error code.
 	SignedOn(outcome string)
 	// RefreshReplayed: a refresh token was used twice, and its family ended.
@@ -34,6 +36,7 @@ func (nobody) TokenIssued(string)                   {}
 func (nobody) Revoked(string)                       {}
 func (nobody) Swept(int)                            {}
 func (nobody) PasswordChecked(string)               {}
+func (nobody) PasswordHashed(time.Duration)         {}
 func (nobody) SignedOn(string)                      {}
 func (nobody) RefreshReplayed()                     {}
 func (nobody) LogoutDelivered(string)               {}

@@ -81,7 +81,8 @@ func assemble(c *Config) (*parts, error) {
 
 	p.sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: now, Address: c.Address}
 	p.users = &identity.Users{
-		Directory: p.directory, Store: st, Notifier: notifier, NewID: secret.NewID, Now: now, Checked: observer.PasswordChecked,
+		Directory: p.directory, Store: st, Notifier: notifier, NewID: secret.NewID, Now: now,
+		Checked: observer.PasswordChecked, Hashed: observer.PasswordHashed, NoLimit: c.InsecureNoLimit, Log: c.Log,
 	}
 	p.ender = &logout.Ender{
 		Directory: p.directory, Sessions: p.sessions, Store: st, Set: s.revocations, Keys: s.rings, Outbound: out.client,

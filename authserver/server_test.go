@@ -209,6 +209,7 @@ func (o *recorder) Revoked(kind string)            { o.add("revoked", kind) }
 func (o *recorder) Swept(int)                      {}
 func (o *recorder) KeyRotated(outcome string)      { o.add("key", outcome) }
 func (o *recorder) PasswordChecked(outcome string) { o.add("password", outcome) }
+func (o *recorder) PasswordHashed(time.Duration)   {}
 func (o *recorder) SignedOn(outcome string)        { o.add("signed on", outcome) }
 func (o *recorder) RefreshReplayed()               { o.add("replayed") }
 func (o *recorder) LogoutDelivered(outcome string) { o.add("logout", outcome) }

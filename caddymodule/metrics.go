@@ -73,7 +73,7 @@ func collect(ctx caddy.Context) {
 		metrics.decisions, metrics.verificationSeconds, metrics.jwksRefreshes, metrics.introspections,
 		metrics.introspectionSeconds, metrics.caches,
 		s.requests, s.seconds, s.issued, s.revoked, s.swept, s.rotations,
-		s.passwords, s.signOns, s.replays, s.logouts,
+		s.passwords, s.hashing, s.signOns, s.replays, s.logouts,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); again {
@@ -276,6 +276,7 @@ type serverObserver struct {
 	issued, revoked, rotations  *prometheus.CounterVec
 	passwords, signOns, logouts *prometheus.CounterVec
 	swept, replays              prometheus.Counter
+	hashing                     prometheus.Histogram
 
 	byAnswer   handles[[2]string, prometheus.Counter]
 	byEndpoint handles[string, prometheus.Observer]
@@ -295,6 +296,10 @@ func newServerObserver() *serverObserver {
 			"Changes to the signing keys, by outcome.", "outcome"),
 		passwords: counter("password_checks_total",
 			"Passwords checked, by outcome (ok, invalid, locked, limited, disabled).", "outcome"),
+		hashing: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "password_hash_seconds", Help: "Time to compute a password hash, waiting not counted.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+		}),
 		signOns: counter("sign_ons_total", "Sign-ons that ended, by outcome (ok or the error code).", "outcome"),
 		logouts: counter("logout_deliveries_total",
 			"Attempts to tell an application of an ended session, by outcome (ok, retry, given_up).", "outcome"),
@@ -330,6 +335,9 @@ func (o *serverObserver) Swept(n int) { o.swept.Add(float64(n)) }
 
 // PasswordChecked implements authserver.Observer.
 func (o *serverObserver) PasswordChecked(outcome string) { o.passwords.WithLabelValues(outcome).Inc() }
+
+// PasswordHashed implements authserver.Observer.
+func (o *serverObserver) PasswordHashed(d time.Duration) { o.hashing.Observe(d.Seconds()) }
 
 // SignedOn implements authserver.Observer.
 func (o *serverObserver) SignedOn(outcome string) { o.signOns.WithLabelValues(outcome).Inc() }
