@@ -106,6 +106,9 @@ type rigOptions struct {
 	idle   bool // do not start background work
 	watch  authserver.Observer
 	log    *slog.Logger
+
+	outbound authserver.Outbound
+	noLimit  bool // nobody's tries are counted
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
@@ -135,7 +138,11 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if !o.idle {
 		state.Start()
 	}
-	server, err := authserver.New(t.Context(), authserver.Config{State: state, Directory: directory})
+	config := authserver.Config{State: state, Directory: directory, Outbound: o.outbound}
+	if o.noLimit {
+		config.InsecureNoLimit = func(string) bool { return true }
+	}
+	server, err := authserver.New(t.Context(), config)
 	if err != nil {
 		t.Fatalf("server: %v", err)
 	}
