@@ -97,7 +97,7 @@ func assemble(c *Config) (*parts, error) {
 	}
 	p.flows = &flow.Engine{
 		Flows: st, Consents: st, Directory: p.directory, Users: p.users, Sessions: p.sessions, Issuer: p.issuer, Logout: p.ender,
-		NewID: secret.NewID, Now: now, SignedOn: observer.SignedOn,
+		NewID: secret.NewID, Now: now, SignedOn: observer.SignedOn, NoLimit: c.InsecureNoLimit,
 	}
 	p.pages = &ui.Pages{Flows: p.flows, Sessions: p.sessions}
 	return p, nil

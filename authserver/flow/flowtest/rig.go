@@ -113,7 +113,7 @@ func New(t testing.TB) *Rig {
 			IDTokens: g.IDTokens,
 			Sessions: g.Sessions, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now,
 		},
-		Logout: g.Logout, NewID: secret.NewID, Now: g.Clock.Now,
+		Logout: g.Logout, NewID: secret.NewID, Now: g.Clock.Now, NoLimit: func(string) bool { return !g.Limited },
 		SignedOn: func(outcome string) {
 			g.mu.Lock()
 			defer g.mu.Unlock()
