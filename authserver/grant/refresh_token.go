@@ -98,6 +98,8 @@ func (g *RefreshToken) replayed(ctx context.Context, r Request, held token.Held,
 
 // narrow is a with the scopes that the new access token has: those asked for, or
 // all, as far as they are still granted to the client. The family keeps its own.
+// No token lives longer than the first one, so that it is known for how long a
+// grant that has ended must be remembered (token.Revoker.EndGrant).
 func (g *RefreshToken) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
 	for _, name := range requested {
 		if !slices.Contains(a.Scope, name) {
@@ -111,6 +113,6 @@ func (g *RefreshToken) narrow(ctx context.Context, r Request, a token.Authorizat
 	if err != nil {
 		return a, err
 	}
-	a.Scope, a.Audience, a.TTL = granted.Scope, granted.Audience, granted.TTL
+	a.Scope, a.Audience, a.TTL = granted.Scope, granted.Audience, min(a.TTL, granted.TTL)
 	return a, nil
 }

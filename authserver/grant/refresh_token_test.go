@@ -312,6 +312,20 @@ func TestRefreshedTokens(t *testing.T) {
 	})
 }
 
+// TestLifeOfRefreshedAccessTokens: the resource's, and never longer than it was
+// when the person granted it.
+func TestLifeOfRefreshedAccessTokens(t *testing.T) {
+	g := newRig(t)
+	first := g.signIn(t, "web", "openid", "orders:read")
+	if first.Access.TTL != 10*time.Minute {
+		t.Fatalf("first = %v, want the resource's 10 minutes", first.Access.TTL)
+	}
+	second, _ := g.renew(t, "web", first.RefreshToken, "scope=openid")
+	if second == nil || second.Access.TTL != 10*time.Minute {
+		t.Errorf("refreshed for UserInfo alone: %+v, want 10 minutes and not an hour", second)
+	}
+}
+
 // TestLifeOfRefreshTokens: each token's life, and the end of all of a family.
 func TestLifeOfRefreshTokens(t *testing.T) {
 	tests := []struct {

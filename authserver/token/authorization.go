@@ -28,7 +28,7 @@ type Authorization struct {
 	Issuer      string              `json:"iss,omitempty"`
 	Scope       []string            `json:"scope,omitempty"`
 	Audience    []string            `json:"audience,omitempty"`
-	TTL         time.Duration       `json:"ttl,omitempty"`
+	TTL         time.Duration       `json:"ttl,omitempty"` // the longest life of its access tokens
 	Claims      oauth.ClaimsRequest `json:"claims"`
 	Nonce       string              `json:"nonce,omitempty"`
 	RedirectURI string              `json:"redirect_uri,omitempty"` // "" where the request had none

@@ -52,6 +52,26 @@ type Held struct {
 	rolled time.Time // the end of the family
 }
 
+// Introspection is the whole answer of RFC 7662 §2.2 about a refresh token that
+// works. It names no audience, and its token_type keeps resources from taking it
+// for an access token.
+func (h *Held) Introspection(env *store.Environment) []byte {
+	a := &h.Authorization
+	b := append(make([]byte, 0, 512), `{"active":true`...)
+	if len(a.Scope) > 0 {
+		b = member(b, "scope", join(a.Scope))
+	}
+	b = member(b, "client_id", a.Client)
+	b = member(b, "token_type", "refresh_token")
+	b = member(b, "iss", a.In(env).Issuer)
+	b = member(b, "sub", a.On.Subject)
+	b = seconds(b, "exp", h.ExpiresAt)
+	b = signedOn(b, a.On.AuthTime, a.On.ACR, a.On.AMR)
+	b = member(b, "sid", a.On.Session)
+	b = member(b, claimGrant, a.Grant)
+	return append(b, '}')
+}
+
 // Begin starts a family for a and returns its first token. store.ErrExists: the
 // grant has a family already, or was barred from having one.
 func (r *Refresher) Begin(ctx context.Context, env *store.Environment, client *store.Client, a Authorization) (secret.Value, error) {

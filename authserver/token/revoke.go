@@ -89,9 +89,9 @@ func (v *Revoker) EndGrant(ctx context.Context, env *store.Environment, a Author
 	// Who shows a stolen code or token may hang up; what it leads to is done all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	// No access token outlives this, and none can be made once the family is ended
-	// and the code spent, except by requests under way.
-	end := v.Now().Add(store.MaxAccessTokenTTL + clockSlack).UTC().Truncate(time.Second)
+	// No access token outlives this: none lives longer than a.TTL, and none can be
+	// made once the family is ended and the code spent, except by requests under way.
+	end := v.Now().Add(a.TTL + clockSlack).UTC().Truncate(time.Second)
 	if _, known := v.Set.find(env.ID, store.RevokedGrant, a.Grant); !known {
 		r := store.Revocation{Environment: env.ID, Kind: store.RevokedGrant, Value: a.Grant, At: end, ExpiresAt: end}
 		if err := v.put(ctx, r); err != nil {

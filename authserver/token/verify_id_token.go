@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -86,25 +85,5 @@ func idAnswer(c *jose.Claims) []byte {
 	if sid, ok := c.Text("sid"); ok {
 		b = member(b, "sid", sid)
 	}
-	return append(b, '}')
-}
-
-// Introspection is the whole answer of RFC 7662 §2.2 about a refresh token that
-// works. It names no audience, and its token_type keeps resources from taking it
-// for an access token.
-func (h *Held) Introspection(env *store.Environment) []byte {
-	a := &h.Authorization
-	b := append(make([]byte, 0, 512), `{"active":true`...)
-	if len(a.Scope) > 0 {
-		b = member(b, "scope", join(a.Scope))
-	}
-	b = member(b, "client_id", a.Client)
-	b = member(b, "token_type", "refresh_token")
-	b = member(b, "iss", a.In(env).Issuer)
-	b = member(b, "sub", a.On.Subject)
-	b = seconds(b, "exp", h.ExpiresAt.Truncate(time.Second))
-	b = signedOn(b, a.On.AuthTime, a.On.ACR, a.On.AMR)
-	b = member(b, "sid", a.On.Session)
-	b = member(b, claimGrant, a.Grant)
 	return append(b, '}')
 }
