@@ -373,7 +373,7 @@ func TestIDPSignoff(t *testing.T) {
 		ended  bool
 	}{
 		{"JSON", "web", nil, true, answer{Status: 204}, true},
-		{"a browser", "web", nil, false, answer{Status: 302, Location: strings.TrimSuffix(signOffIssuer, "/as") + "/signon/"}, true},
+		{"a browser", "web", nil, false, answer{Status: 302, Location: signOffIssuer + "/signoff"}, true},
 		{"an address", "web", []string{"post_logout_redirect_uri", signOffGoodBy}, true, answer{Status: 302, Location: signOffGoodBy}, true},
 		{"an address and state", "web", []string{"post_logout_redirect_uri", signOffGoodBy, "state", "s"}, true, answer{Status: 302, Location: signOffGoodBy + "&state=s"}, true},
 		{"client_id is the hint's", "web", []string{"client_id", "web"}, true, answer{Status: 204}, true},

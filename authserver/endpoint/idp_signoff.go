@@ -3,7 +3,6 @@ package endpoint
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
@@ -22,7 +21,9 @@ type IDPSignoff struct {
 
 // Serve ends the session that the ID token names. One that has ended is a
 // success. The answer is a redirect to post_logout_redirect_uri; without one, 204
-// where JSON is accepted, otherwise a redirect to the sign-on page.
+// where JSON is accepted, otherwise a redirect to where a browser reads that it is
+// signed off. PingOne redirects to a sign-on page there, which without an
+// application to sign on to could say nothing but an error.
 func (e *IDPSignoff) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
@@ -93,7 +94,7 @@ func (e *IDPSignoff) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	case web.WantsJSON(r):
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		goTo(w, r, strings.TrimSuffix(env.Issuer, "/as")+"/signon/")
+		goTo(w, r, env.Issuer+"/signoff")
 	}
 	return nil
 }
