@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,7 +26,7 @@ type brand struct {
 	Name    string
 	Logo    string // "" where there is none
 	Initial string // stands in for a logo
-	style   template.CSS
+	style   *sheet
 }
 
 // brandOf reads the branding of an environment; nil has Gatehouse's own. What is
@@ -46,7 +47,7 @@ func brandOf(env *store.Environment) brand {
 		}
 	}
 	b.Initial = initial(b.Name)
-	b.style = palette(hex)
+	b.style = palettes.of(hex)
 	return b
 }
 
@@ -68,10 +69,48 @@ func initial(name string) string {
 	return "·"
 }
 
+// sheet is the text of a style element and its hash for the policy.
+type sheet struct {
+	text   template.CSS
+	digest string
+}
+
+func newSheet(text string) *sheet {
+	return &sheet{template.CSS(text), digest(text)}
+}
+
+// maxPalettes bounds the memory for colours, which administrators choose.
+const maxPalettes = 1024
+
+// palettes remembers the style sheets of brand colours: few, and the same ones on
+// every page. Safe for concurrent use.
+var palettes = paletteCache{sheets: map[string]*sheet{}}
+
+type paletteCache struct {
+	mu     sync.RWMutex
+	sheets map[string]*sheet
+}
+
+func (c *paletteCache) of(hex string) *sheet {
+	c.mu.RLock()
+	s := c.sheets[hex]
+	c.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	s = newSheet(palette(hex))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.sheets) < maxPalettes {
+		c.sheets[hex] = s
+	}
+	return s
+}
+
 // palette is the style sheet of a brand colour: the colour itself for buttons with
 // a text that is readable on it, and for links and outlines the nearest shade that
 // is readable on the page, light and dark (WCAG 2.2 §1.4.3, §1.4.11).
-func palette(hex string) template.CSS {
+func palette(hex string) string {
 	c, ok := parseColor(hex)
 	if !ok {
 		c, _ = parseColor(defaultColor)
@@ -82,9 +121,9 @@ func palette(hex string) template.CSS {
 		text, pressed = black, white
 	}
 	// Nothing but numbers of our own making goes into the text.
-	return template.CSS(fmt.Sprintf(
+	return fmt.Sprintf(
 		":root{--brand:%s;--on-brand:%s;--brand-hover:%s;--accent:%s}@media (prefers-color-scheme:dark){:root{--accent:%s}}",
-		c, text, c.mix(pressed, 0.14), readable(c, lightGround, black, 4.6), readable(c, darkGround, white, 6)))
+		c, text, c.mix(pressed, 0.14), readable(c, lightGround, black, 4.6), readable(c, darkGround, white, 6))
 }
 
 // color is red, green and blue of sRGB.

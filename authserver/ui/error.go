@@ -41,7 +41,7 @@ func errorKind(e *oauth.Error) string {
 
 // showError writes an error page of a kind with the status of e.
 func showError(w http.ResponseWriter, r *http.Request, env *store.Environment, e *oauth.Error, id, kind string) {
-	v := newView("error", env, language(r, env, nil))
+	v := newView("error", env, asked(r, env))
 	v.Title = v.T("error." + kind + ".title")
 	v.Text = v.T("error." + kind + ".text")
 	v.Code = e.Code

@@ -58,7 +58,7 @@ var (
 )
 
 // Palette is the style sheet of a brand colour, Contrast the ratio of two colours.
-func Palette(hex string) string { return string(palette(hex)) }
+func Palette(hex string) string { return palette(hex) }
 
 // Contrast of two colours "#rrggbb".
 func Contrast(a, b string) float64 {

@@ -1,5 +1,7 @@
 package ui
 
+import "strings"
+
 // input is one labelled field of a form.
 type input struct {
 	ID, Label string
@@ -9,6 +11,7 @@ type input struct {
 	Optional  string // said beside the label of a field that may stay empty
 	Required  bool
 	Focus     bool // the page begins here
+	Alerted   bool // and says above the form what is wrong
 	MaxLength int  // in UTF-16 code units
 	// Autocomplete, Mode and Capitals are the attributes autocomplete, inputmode and
 	// autocapitalize; Capitals is set where the text is no prose, which is not to be corrected either.
@@ -21,15 +24,17 @@ func (i input) Wrong() bool { return len(i.Errors) > 0 }
 
 // DescribedBy lists the ids of what explains the field.
 func (i input) DescribedBy() string {
-	switch {
-	case i.Wrong() && i.Hint != "":
-		return i.ID + "-error " + i.ID + "-hint"
-	case i.Wrong():
-		return i.ID + "-error"
-	case i.Hint != "":
-		return i.ID + "-hint"
+	var ids []string
+	if i.Alerted {
+		ids = append(ids, "alert")
 	}
-	return ""
+	if i.Wrong() {
+		ids = append(ids, i.ID+"-error")
+	}
+	if i.Hint != "" {
+		ids = append(ids, i.ID+"-hint")
+	}
+	return strings.Join(ids, " ")
 }
 
 // The longest values that a field takes: far above what is accepted, so that only accidents are cut.
@@ -68,6 +73,7 @@ func (v *view) Input(id string) input {
 	}
 	i.Errors = v.wrong[id]
 	i.Focus = v.focus == id
+	i.Alerted = i.Focus && v.Alert != ""
 	return i
 }
 

@@ -54,6 +54,14 @@ func language(r *http.Request, env *store.Environment, uiLocales []string) strin
 	return fallback
 }
 
+// asked is the language of a page that belongs to no flow: of an error, or of
+// signing off, where the application may wish for one in the address too (OIDC
+// RP-Initiated Logout §2).
+func asked(r *http.Request, env *store.Environment) string {
+	wishes := strings.Fields(r.URL.Query().Get("ui_locales"))
+	return language(r, env, wishes[:min(len(wishes), maxLanguages)])
+}
+
 // primary is the language of a tag without script, region and the like (RFC 4647 §3.4).
 func primary(tag string) string {
 	name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")

@@ -113,6 +113,15 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
+// TestLanguageOfTheAddress: pages without a flow take ui_locales from the address.
+func TestLanguageOfTheAddress(t *testing.T) {
+	w := httptest.NewRecorder()
+	(&ui.Pages{}).SignedOff(w, httptest.NewRequest("GET", "/as/signoff?ui_locales=se+de-AT", nil), nil, nil, "")
+	if !strings.Contains(w.Body.String(), "Sie wurden abgemeldet") {
+		t.Error("the page is not in German")
+	}
+}
+
 // FuzzLanguage: whatever is asked for, the answer is one of ours.
 func FuzzLanguage(f *testing.F) {
 	f.Add("de-CH,de;q=0.9", "se de", "fr")

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -84,7 +85,7 @@ func TestPageContract(t *testing.T) {
 		{"error", 400, []string{`<p id="error" role="alert">Error: <code>invalid_request</code></p>`, "0c4e7c1a-55cb-4b2f-9a3e-5c3c8a0f7d11"}},
 		{"error-gone", 404, []string{`id="error"`, "Error", "invalid_request", "start again at the application"}},
 		{"error-server", 500, []string{`id="error"`, "Error", "server_error"}},
-		{"sign-on-wrong-password", 400, []string{`role="alert"`, "The username or the password is not right.", `value="alice"`}},
+		{"sign-on-wrong-password", 400, []string{`role="alert" id="alert"`, "The username or the password is not right.", `value="alice"`, `required autofocus aria-describedby="alert"`}},
 		{"sign-on-locked", 400, []string{"14 minutes"}},
 		{"sign-on-limited", 429, []string{"30 seconds"}},
 		{"register-wrong", 400, []string{`aria-invalid="true" aria-describedby="username-error"`, `id="username-error" role="alert"`, "is taken", `aria-describedby="email-error email-hint"`, "at least 8 characters"}},
@@ -383,4 +384,39 @@ func TestOnward(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzAddresses: whatever a redirect URI, a frame or a way on is, the policy has the
+// same directives, and the page sends nobody to an address that runs.
+func FuzzAddresses(f *testing.F) {
+	for _, seed := range []string{"https://a.example/x", "com.example.app:/cb", "javascript:alert(1)", "x; script-src *", "https://a.example;x/", "http://[::1]:8080/", "https://é.example/ü", "https://a.example/\"><b>"} {
+		f.Add(seed)
+	}
+	directives := regexp.MustCompile(`^default-src 'none'; style-src 'sha256-[^';]*' 'sha256-[^';]*'(; script-src 'sha256-[^';]*')?(; img-src [^; ]+( [^; ]+)*)?(; frame-src [^; ]+)?; form-action 'none'; base-uri 'none'; frame-ancestors 'none'$`)
+	flows := regexp.MustCompile(`; form-action 'self' https:( [a-z][a-z0-9+.-]*:)?; base-uri 'none'; frame-ancestors 'none'$`)
+	link := regexp.MustCompile(`id="next" href="([^"]*)"`)
+	f.Fuzz(func(t *testing.T, address string) {
+		w := httptest.NewRecorder()
+		env := &store.Environment{Branding: store.Branding{LogoURL: address}}
+		(&ui.Pages{}).SignedOff(w, httptest.NewRequest("GET", "/", nil), env, []string{address}, address)
+		if csp := w.Header().Get("Content-Security-Policy"); !directives.MatchString(csp) {
+			t.Errorf("policy = %s", csp)
+		}
+		if m := link.FindStringSubmatch(w.Body.String()); m != nil {
+			// As browsers read it: without tabs and line breaks, and what is at the edges.
+			read := strings.ToLower(strings.TrimLeft(strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(html.UnescapeString(m[1])), " \x00\x01\x02\x1f"))
+			for _, bad := range []string{"javascript:", "data:", "vbscript:", "file:", "blob:", "//", "/"} {
+				if strings.HasPrefix(read, bad) {
+					t.Errorf("the page leads to %q", m[1])
+				}
+			}
+		}
+		w = httptest.NewRecorder()
+		flow := signOnFlow()
+		flow.Request = &authorize.Request{ReplyTo: authorize.ReplyTo{URI: address}}
+		ui.Show(w, httptest.NewRequest("GET", "/", nil), ui.Visit{Env: environment(), Flow: flow})
+		if csp := w.Header().Get("Content-Security-Policy"); !flows.MatchString(csp) {
+			t.Errorf("policy = %s", csp)
+		}
+	})
 }

@@ -11,7 +11,7 @@ import (
 
 // policy is what differs between the Content-Security-Policies of pages.
 type policy struct {
-	styles []string // texts of the style elements
+	styles []*sheet // the style elements
 	script string   // text of the script element; "" allows no script at all
 	images []string // addresses of images
 	frames []string // addresses of frames
@@ -33,7 +33,7 @@ func (p policy) String() string {
 	var b strings.Builder
 	b.WriteString("default-src 'none'; style-src")
 	for _, s := range p.styles {
-		b.WriteString(" " + digest(s))
+		b.WriteString(" " + s.digest)
 	}
 	if p.script != "" {
 		b.WriteString("; script-src " + digest(p.script))

@@ -18,7 +18,7 @@ var goOn string
 // among the hidden fields and the caller's. The answer to the form must be a page
 // of this origin: a redirect to another one is not followed.
 func (*Pages) ConfirmSignOff(w http.ResponseWriter, r *http.Request, env *store.Environment, action string, hidden [][2]string) {
-	v := newView("confirm_sign_off", env, language(r, env, nil))
+	v := newView("confirm_sign_off", env, asked(r, env))
 	v.Title = v.T("sign_off.title")
 	v.Target = action
 	for _, h := range hidden {
@@ -32,7 +32,7 @@ func (*Pages) ConfirmSignOff(w http.ResponseWriter, r *http.Request, env *store.
 // loaded (5 s at most), by a link without script. Addresses that a browser must not
 // be sent to are left out (attack by javascript: in a registered address).
 func (*Pages) SignedOff(w http.ResponseWriter, r *http.Request, env *store.Environment, frames []string, next string) {
-	v := newView("signed_off", env, language(r, env, nil))
+	v := newView("signed_off", env, asked(r, env))
 	v.Title = v.T("signed_off.title")
 	p := policy{}
 	for _, frame := range frames {

@@ -270,7 +270,7 @@ func stateOf(f *flow.Flow) string {
 // languageOf is language with the application's wish, where it is known.
 func languageOf(r *http.Request, env *store.Environment, f *flow.Flow) string {
 	if f.Request == nil {
-		return language(r, env, nil)
+		return asked(r, env)
 	}
 	return language(r, env, f.Request.UILocales)
 }

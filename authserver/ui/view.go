@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -18,6 +19,9 @@ var templateFiles embed.FS
 //go:embed style.css
 var styleSheet string
 
+// common is the style sheet of all pages.
+var common = newSheet(styleSheet)
+
 // templates maps a page to its template inside the common layout.
 var templates = parseTemplates(
 	"sign_on", "account", "register", "verify", "forgot", "recover", "change_password", "consent", "finished",
@@ -26,10 +30,10 @@ var templates = parseTemplates(
 
 // parseTemplates panics over a damaged template: it is part of the program.
 func parseTemplates(names ...string) map[string]*template.Template {
-	common := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	layout := template.Must(template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template, len(names))
 	for _, name := range names {
-		all[name] = template.Must(template.Must(common.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
+		all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return all
 }
@@ -111,23 +115,24 @@ func (v *view) DocTitle() string {
 }
 
 // Styles are the style elements of the page.
-func (v *view) Styles() []template.CSS {
-	return []template.CSS{template.CSS(styleSheet), v.Brand.style}
-}
+func (v *view) Styles() []template.CSS { return []template.CSS{common.text, v.Brand.style.text} }
+
+// buffers hold pages while they are made, so that nothing is sent of one that fails.
+var buffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
 // write sends the page with its headers.
 func (v *view) write(w http.ResponseWriter, r *http.Request, status int, p policy) {
-	for _, s := range v.Styles() {
-		p.styles = append(p.styles, string(s))
-	}
+	p.styles = []*sheet{common, v.Brand.style}
 	if v.Brand.Logo != "" {
 		p.images = append(p.images, v.Brand.Logo)
 	}
 	if v.Client != nil && v.Client.Logo != "" {
 		p.images = append(p.images, v.Client.Logo)
 	}
-	var body bytes.Buffer
-	if err := templates[v.page].ExecuteTemplate(&body, "layout", v); err != nil {
+	body := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(body)
+	body.Reset()
+	if err := templates[v.page].ExecuteTemplate(body, "layout", v); err != nil {
 		panic(err) // a template of ours and a view of ours: the tests show every pair
 	}
 	secure(w.Header(), p)
