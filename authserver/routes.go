@@ -120,13 +120,6 @@ func routes(c *Config, p *parts) []route {
 			}).Serve,
 		},
 		{
-			Route: web.Route{Name: "userinfo", Methods: both, AnyOrigin: true, Render: web.PingOne},
-			path:  "/as/userinfo", surface: SurfaceOIDC, metadata: "userinfo_endpoint",
-			serve: (&endpoint.UserInfo{
-				Directory: p.directory, Tokens: p.verifier, IDTokens: p.idTokens, Users: p.users, Sessions: p.sessions,
-			}).Serve,
-		},
-		{
 			Route: web.Route{Name: "register", Methods: post, AnyOrigin: true},
 			path:  "/as/register", surface: SurfaceOIDC, metadata: "registration_endpoint",
 			serve: register.Serve,
