@@ -17,7 +17,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/postgres"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlite"
+	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -46,7 +48,7 @@ func TestMain(m *testing.M) {
 	db := sqlite.New(sqlite.Config{Path: filepath.Join(dir, "gatehouse.db")})
 	db.Start()
 	shared = db
-	code := m.Run()
+	code := pgtest.Main(m)
 	_ = db.Close()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
@@ -60,6 +62,43 @@ func rigOn(t testing.TB, st store.Store, clock *testkit.Clock) *rig {
 		a, &grant.AuthorizationCode{Personal: a.Personal(), Codes: a.Codes},
 		&grant.RefreshToken{Personal: a.Personal(), Scopes: a.Scopes},
 	}
+}
+
+// onEachStore runs a test with two nodes that share a store: SQLite in one
+// process, and PostgreSQL as two processes would, each with connections and a
+// revocation feed of its own.
+func onEachStore(t *testing.T, test func(t *testing.T, nodes []*rig)) {
+	t.Run("sqlite", func(t *testing.T) {
+		clock := testkit.NewClock(noon)
+		test(t, []*rig{rigOn(t, shared, clock), rigOn(t, shared, clock)})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn, clock := pgtest.Database(t), testkit.NewClock(noon)
+		var nodes []*rig
+		for range 2 {
+			db, err := postgres.New(postgres.Config{DSN: dsn})
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.Start()
+			t.Cleanup(func() { _ = db.Close() })
+			nodes = append(nodes, rigOn(t, db, clock))
+		}
+		test(t, nodes)
+	})
+}
+
+// soonDead waits until an access token does not work any more: another node
+// learns of it a moment later.
+func (g *rig) soonDead(t testing.TB, raw string) bool {
+	t.Helper()
+	for range 200 {
+		if !g.Active(t, raw) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
 }
 
 // request is one of a client; fields are "name=value" words.
