@@ -194,7 +194,7 @@ func TestSilentFailuresOfPingFlow(t *testing.T) {
 // nobody else is kept out.
 func TestFloodAtTheAuthorizationEndpoint(t *testing.T) {
 	g := newFlowRig(t)
-	g.Limited, g.Engine.Unfinished = true, 3
+	g.Limited, g.Engine.Burst = true, 3
 	for range 3 {
 		g.page(g.Browser())
 	}

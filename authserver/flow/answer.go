@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -80,7 +79,7 @@ func (e *Engine) take(ctx context.Context, env *store.Environment, f *Flow, b *s
 		case err == nil:
 			return s, nil
 		case !errors.Is(err, store.ErrConflict): // a conflict is somebody else's answer: look again
-			return nil, fmt.Errorf("answer flow: %w", err)
+			return nil, fault("answer flow", err)
 		}
 	}
 	return nil, oauth.Unavailable(1, "The flow changes too often")

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -33,7 +32,7 @@ func (s *step) keepConsent(ctx context.Context) error {
 	st := s.state
 	record, err := s.Consents.ConsentTo(ctx, s.env.ID, st.Subject, s.client.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("find consent: %w", err)
+		return fault("find consent", err)
 	}
 	scopes := slices.Concat(record.Scopes, st.Consent)
 	slices.Sort(scopes)
@@ -42,7 +41,7 @@ func (s *step) keepConsent(ctx context.Context) error {
 		Scopes: slices.Compact(scopes), UpdatedAt: s.Now().UTC(),
 	})
 	if err != nil {
-		return fmt.Errorf("keep consent: %w", err)
+		return fault("keep consent", err)
 	}
 	return nil
 }

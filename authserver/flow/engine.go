@@ -1,14 +1,17 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/limit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -29,24 +32,44 @@ type Engine struct {
 	Now       func() time.Time
 	// SignedOn is told the outcome of each finished flow: "ok" or an OAuth error code. May be nil.
 	SignedOn func(outcome string)
-	// Unfinished is how many flows one address may have begun and not finished, within about half
-	// an hour and on this node; 0 means DefaultUnfinished.
-	Unfinished int
+	// Burst is how many flows one address may begin at once; later ones come at
+	// startRate. 0 means DefaultBurst. What needs nobody begins no flow.
+	Burst int
 	// NoLimit exempts addresses from that: those of a test environment. nil exempts none.
 	NoLimit func(address string) bool
 
-	pending pending
+	once   sync.Once
+	starts limit.Limiter // by client address
 }
+
+const (
+	// DefaultBurst and startRate, in flows a second, are enough for the people
+	// behind one address of a large office. With the life of a flow they bound what
+	// one address can have in the store to some 3000 flows, finished ones included.
+	DefaultBurst = 1000
+	startRate    = 2.0
+)
 
 // Start begins a flow for a request. Where nothing is needed of the person it is
 // Completed at once: nothing is stored then, and Answer must be called with this very Flow. Where
 // something is and prompt=none forbids it, the error is login_required,
-// interaction_required, consent_required or account_selection_required as *authorize.Failure. The
-// number of unfinished flows of one address is bounded (429).
+// interaction_required, consent_required or account_selection_required as *authorize.Failure. So is a
+// fault of the store. The number of flows of one address is bounded: 429, which does not travel.
 //
 // The caller writes the browser's cookies.
 func (e *Engine) Start(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser) (*Flow, error) {
-	st := &state{Request: req, Address: b.Address, CreatedAt: e.Now().UTC()}
+	f, err := e.start(ctx, env, req, client, b)
+	if err == nil {
+		return f, nil
+	}
+	if _, ok := errors.AsType[*authorize.Failure](err); ok || oauth.From(err).Status == http.StatusTooManyRequests {
+		return nil, err
+	}
+	return nil, &authorize.Failure{Err: fault("begin flow", err), ReplyTo: &req.ReplyTo, Client: client}
+}
+
+func (e *Engine) start(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser) (*Flow, error) {
+	st := &state{Request: req, CreatedAt: e.Now().UTC()}
 	st.remember(req.LoginHint)
 	s := &step{Engine: e, env: env, browser: b, client: client, state: st}
 	if err := s.next(ctx); err != nil {
@@ -86,16 +109,26 @@ func (e *Engine) begin(ctx context.Context, s *step) (*Flow, error) {
 			ReplyTo: &s.state.Request.ReplyTo, Client: s.client,
 		}
 	}
-	exempt := e.NoLimit != nil && e.NoLimit(s.state.Address)
-	if !exempt && !e.pending.begin(s.state.Address, e.Unfinished, e.Now()) {
-		return nil, tooMany()
+	if err := e.limited(s.browser.Address); err != nil {
+		return nil, err
 	}
 	record := store.Flow{Environment: s.env.ID, ID: e.NewID(), Version: 1, Data: data, ExpiresAt: s.state.expires(e.Now())}
 	if err := e.Flows.PutFlow(ctx, record); err != nil {
-		e.pending.finish(s.state.Address)
-		return nil, fmt.Errorf("begin flow: %w", err)
+		return nil, fault("begin flow", err)
 	}
 	return e.view(ctx, s, record)
+}
+
+// limited counts a flow that an address begins.
+func (e *Engine) limited(address string) error {
+	e.once.Do(func() { e.starts.Burst, e.starts.Rate, e.starts.Now = cmp.Or(e.Burst, DefaultBurst), startRate, e.Now })
+	if e.NoLimit != nil && e.NoLimit(address) {
+		return nil
+	}
+	if ok, after := e.starts.Allow(limit.Address(address)); !ok {
+		return tooMany(after)
+	}
+	return nil
 }
 
 // Read finds a flow of this browser. Unknown, expired, or another browser's: 404 NOT_FOUND. Reading
@@ -117,7 +150,7 @@ func (e *Engine) Read(ctx context.Context, env *store.Environment, id string, b 
 		case errors.Is(err, store.ErrNotFound):
 			return nil, web.NotFound()
 		default:
-			return nil, fmt.Errorf("prolong flow: %w", err)
+			return nil, fault("prolong flow", err)
 		}
 	}
 	return e.view(ctx, s, record)
@@ -154,7 +187,6 @@ func (e *Engine) Act(ctx context.Context, env *store.Environment, id string, b *
 	}
 	if s.state.Status.Terminal() {
 		e.finished(s.state)
-		e.pending.finish(s.state.Address)
 	}
 	return e.view(ctx, s, record)
 }
@@ -204,7 +236,7 @@ func (e *Engine) view(ctx context.Context, s *step, record store.Flow) (*Flow, e
 	switch {
 	case errors.Is(err, store.ErrNotFound): // gone meanwhile; every step will say so
 	case err != nil:
-		return nil, fmt.Errorf("find the flow's person: %w", err)
+		return nil, fault("find the flow's person", err)
 	default:
 		f.User = user
 		if st.Status == PasswordRequired {

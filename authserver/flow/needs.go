@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"time"
@@ -78,7 +77,7 @@ func (s *step) person(ctx context.Context) (*store.User, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("find the session's person: %w", err)
+		return nil, fault("find the session's person", err)
 	case user.Disabled:
 		return nil, nil
 	}
@@ -158,7 +157,7 @@ func (s *step) mustConsent(ctx context.Context, user *store.User) (bool, error) 
 	case errors.Is(err, store.ErrNotFound):
 		return true, nil
 	case err != nil:
-		return false, fmt.Errorf("find consent: %w", err)
+		return false, fault("find consent", err)
 	}
 	return slices.ContainsFunc(st.Request.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
 }

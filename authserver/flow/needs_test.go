@@ -131,8 +131,9 @@ func begun(f *flow.Flow, err error) string {
 // behind, and no cookie.
 func TestSilenceStoresNothing(t *testing.T) {
 	g := flowtest.New(t)
+	g.Limited, g.Engine.Burst = true, 1
 	b := g.Browser()
-	for range flow.DefaultUnfinished + 1 {
+	for range 20 {
 		if _, err := g.Start(b, g.Request(flowtest.Web, prompt(oauth.PromptNone))); begun(nil, err) != "login_required" {
 			t.Fatalf("prompt=none: %v, want login_required", err)
 		}

@@ -58,7 +58,7 @@ func (s *step) subject(ctx context.Context) (*store.User, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, notPossible("The account is not available")
 	case err != nil:
-		return nil, fmt.Errorf("find the flow's person: %w", err)
+		return nil, fault("find the flow's person", err)
 	case user.Disabled:
 		return nil, notPossible("The account is not available")
 	}
@@ -133,17 +133,17 @@ func (s *step) signOn(ctx context.Context, user *store.User) error {
 		// happened and it can be tried again. The other way round its tokens would live on
 		// with nobody left who could sign them off.
 		if _, err := s.Logout.End(ctx, s.env, before.ID, nil); err != nil {
-			return fmt.Errorf("end the session of the person before: %w", err)
+			return fault("end the session of the person before", err)
 		}
 	}
 	replaced, err := s.Sessions.SignOn(ctx, s.env, s.browser, session.SignOn{Subject: user.ID, ACR: authorize.SingleFactor, AMR: st.Proof})
 	if err != nil {
-		return fmt.Errorf("sign on: %w", err)
+		return fault("sign on", err)
 	}
 	st.Proven, st.Fresh = s.browser.Session.ID, false
 	if replaced != nil { // it was not gone yet after all
 		if err := s.Logout.EndReplaced(ctx, s.env, replaced); err != nil {
-			return fmt.Errorf("end the session of the person before: %w", err)
+			return fault("end the session of the person before", err)
 		}
 	}
 	return s.next(ctx)

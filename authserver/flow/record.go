@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
@@ -31,7 +30,7 @@ func (e *Engine) load(ctx context.Context, env *store.Environment, id string, b 
 	case errors.Is(err, store.ErrNotFound):
 		return nil, none, web.NotFound()
 	case err != nil:
-		return nil, none, fmt.Errorf("find flow: %w", err)
+		return nil, none, fault("find flow", err)
 	}
 	st, err := decode(record.Data)
 	if err != nil {
@@ -45,7 +44,7 @@ func (e *Engine) load(ctx context.Context, env *store.Environment, id string, b 
 	case errors.Is(err, store.ErrNotFound):
 		return nil, none, web.NotFound()
 	case err != nil:
-		return nil, none, fmt.Errorf("find the flow's client: %w", err)
+		return nil, none, fault("find the flow's client", err)
 	case !client.Enabled:
 		return nil, none, web.NotFound()
 	}
@@ -113,6 +112,6 @@ func (e *Engine) replace(ctx context.Context, st *state, record *store.Flow, now
 	case errors.Is(err, store.ErrNotFound):
 		return web.NotFound()
 	default:
-		return fmt.Errorf("keep flow: %w", err)
+		return fault("keep flow", err)
 	}
 }

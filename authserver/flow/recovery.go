@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"fmt"
 )
 
 // forgot begins the recovery of a password. Whether there is such a user, the
@@ -42,14 +41,14 @@ func (s *step) recover(ctx context.Context) error {
 	}
 	sessions, err := s.Sessions.List(ctx, s.env, user.ID)
 	if err != nil {
-		return fmt.Errorf("end sessions after a recovery: %w", err)
+		return fault("end sessions after a recovery", err)
 	}
 	for _, other := range sessions {
 		if s.browser.Session != nil && s.browser.Session.ID == other.ID {
 			continue
 		}
 		if _, err := s.Logout.End(ctx, s.env, other.ID, nil); err != nil {
-			return fmt.Errorf("end sessions after a recovery: %w", err)
+			return fault("end sessions after a recovery", err)
 		}
 	}
 	return s.settled(ctx, user)

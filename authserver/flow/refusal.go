@@ -1,7 +1,10 @@
 package flow
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -36,11 +39,21 @@ func denied() *oauth.Error {
 	return oauth.AuthorizationError(oauth.CodeAccessDenied, "The person or the server denied the request")
 }
 
-func tooMany() *oauth.Error {
+func tooMany(after time.Duration) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "flow_limit", RetryAfter: 60,
-		PingOne: oauth.PingOneRequestLimited, Description: "Too many sign-ons were begun and not finished",
+		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "rate_limited",
+		RetryAfter: max(1, int(after/time.Second)), PingOne: oauth.PingOneRequestLimited,
+		Description: "Too many sign-ons were begun",
 	}
+}
+
+// fault is what the client may know of something that went wrong here: that it
+// may try again. What is an *oauth.Error already says so itself.
+func fault(what string, err error) *oauth.Error {
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		return e
+	}
+	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, err))
 }
 
 // unwanted is the answer where the request names a person and another one, or

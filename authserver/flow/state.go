@@ -29,7 +29,6 @@ type state struct {
 	Request *authorize.Request `json:"request"`
 	// Binding recognises the browser that the flow belongs to.
 	Binding store.Hash `json:"binding"`
-	Address string     `json:"address"` // that began it
 	// Username is what was typed last, or the login hint.
 	Username string `json:"username,omitempty"`
 	// Subject is who the flow is about: the session's person, or somebody who has proven who they are. Empty
