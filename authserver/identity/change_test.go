@@ -209,3 +209,28 @@ func TestParallelChanges(t *testing.T) {
 		t.Errorf("the winner's password: %q, want it accepted", got)
 	}
 }
+
+// Whoever changes their password has not forgotten it: a code that somebody asked for is void.
+func TestChangeVoidsARecovery(t *testing.T) {
+	k := newKit(t)
+	c := k.forgot(t, "alice")
+	if err := k.ChangePassword(t.Context(), k.env, k.directory.users["alice"], alicePassword, goodPassword, address); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.recover(t, "alice", c, "another-good-one"); got != identity.InvalidValue {
+		t.Errorf("code = %q, want it void", got)
+	}
+	t.Run("but no verification", func(t *testing.T) {
+		bob, err := k.Register(t.Context(), k.env, identity.Account{Username: "bob", Email: "bob@example.net", Password: goodPassword}, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := k.mail.wait(t, 2)[1].Code
+		if err := k.ChangePassword(t.Context(), k.env, bob, goodPassword, "another-good-one", address); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.Verify(t.Context(), k.env, bob, c, address); err != nil {
+			t.Errorf("error = %v, want the address confirmed", err)
+		}
+	})
+}

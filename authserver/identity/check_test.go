@@ -351,6 +351,60 @@ func TestRightGuessIsJudgedWhenItIsCounted(t *testing.T) {
 	}
 }
 
+// The same for a password that was changed while its hash was computed.
+func TestPasswordChangedMeanwhile(t *testing.T) {
+	k := newKit(t)
+	bob := k.register(t, "bob", goodPassword)
+	other := phcOf(t, "another-good-one")
+	var once sync.Once
+	k.Hashed = func(time.Duration) {
+		once.Do(func() {
+			cred, err := k.store.backend.CredentialOf(context.Background(), envID, bob.ID)
+			if err != nil {
+				t.Error(err)
+			}
+			cred.Password = other
+			if err := k.store.backend.PutCredential(context.Background(), cred); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if got := k.check(t, "bob", goodPassword); got != identity.InvalidCredentials {
+		t.Errorf("code = %q, want the old password refused", got)
+	}
+	if got := k.check(t, "bob", "another-good-one"); got != "" {
+		t.Errorf("code = %q, want the new one accepted", got)
+	}
+}
+
+func TestNothingBeyond1024BytesCounts(t *testing.T) {
+	k := newKit(t)
+	longest := strings.Repeat("ab-c", 256)
+	k.register(t, "bob", longest)
+	if got := k.check(t, "bob", longest); got != "" {
+		t.Errorf("1024 bytes: %q, want it accepted", got)
+	}
+	if got := k.check(t, "bob", longest+"d"); got != identity.InvalidCredentials {
+		t.Errorf("a byte more: %q, want it refused, not cut", got)
+	}
+}
+
+func TestPauseAsLongAsALockResetsTheCount(t *testing.T) {
+	for pause, want := range map[time.Duration]string{
+		15 * time.Minute: "", 15*time.Minute - time.Second: identity.PasswordLockedOut,
+	} {
+		k := newKit(t)
+		for range 4 {
+			k.check(t, "alice", "wrong-password")
+		}
+		k.clock.Advance(pause)
+		k.check(t, "alice", "wrong-password")
+		if got := k.check(t, "alice", alicePassword); got != want {
+			t.Errorf("4 wrong ones, %v, and a fifth: %q, want %q", pause, got, want)
+		}
+	}
+}
+
 func TestSuccessResetsTheCount(t *testing.T) {
 	k := newKit(t)
 	for round := range 3 {

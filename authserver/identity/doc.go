@@ -10,7 +10,9 @@
 // filled by them. How often such a name was guessed is kept in memory, bounded
 // and per process: it locks as an account does. On several nodes it may
 // take a few guesses more, as it may after a restart. Lockouts of accounts are in the
-// store, so they hold on every node.
+// store, so they hold on every node. What takes another time is a declared PHC string
+// of another cost than the environment's, until its user has signed on once: then a hash of
+// the environment's cost is kept beside it.
 //
 // It leaves sessions to session and sending to notify. It alone imports
 // golang.org/x/crypto/argon2. RFC 9106 (argon2id), RFC 8265 (passwords and names

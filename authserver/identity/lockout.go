@@ -38,10 +38,10 @@ type tally struct {
 
 func (t tally) locked(now time.Time) bool { return now.Before(t.until) }
 
-// fail counts a wrong password at now. A lock that has ended is a fresh start; so is a pause as long as a
-// lock, which lets nobody guess faster than the lock does.
+// fail counts a wrong password at now. A pause as long as a lock is a fresh start, the lock itself
+// included: nobody guesses faster by pausing than by being locked.
 func (t tally) fail(rules lockout, now time.Time) tally {
-	if !t.until.IsZero() || now.Sub(t.last) >= rules.duration {
+	if now.Sub(t.last) >= rules.duration {
 		t = tally{}
 	}
 	t.failures++

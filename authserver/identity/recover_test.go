@@ -246,6 +246,21 @@ func TestForgotIsLimited(t *testing.T) {
 	}
 }
 
+// One mailbox gets no more because it belongs to several accounts.
+func TestForgotIsLimitedByRecipient(t *testing.T) {
+	k := newKit(t)
+	for i := range 5 {
+		name := fmt.Sprint("twin", i)
+		k.declare(&store.User{ID: name, Username: name, Claims: map[string]any{"email": "Twins@example.com"}})
+		if err := k.Forgot(t.Context(), k.env, name, "en", fmt.Sprintf("198.51.100.%d", i)); err != nil {
+			t.Errorf("%s: %v, want the same answer for all", name, err)
+		}
+	}
+	if got := len(k.quiet(t)); got != 3 {
+		t.Errorf("%d messages, want 3", got)
+	}
+}
+
 func TestRecoveryNotOffered(t *testing.T) {
 	for name, change := range map[string]func(k *kit){
 		"switched off": func(k *kit) { k.env.SignOn.PasswordRecovery = false },
