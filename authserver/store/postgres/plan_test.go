@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,6 +10,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlstore"
 	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
+
+// byEnvironment is an index used with no condition but the environment.
+var byEnvironment = regexp.MustCompile(`Index Cond: \(environment = [^ ]*\)(\n|$)`)
 
 // parameters counts those of a statement.
 func parameters(text string) int {
@@ -27,6 +31,9 @@ func TestPlans(t *testing.T) {
 	if err := open(t, dsn).Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// In an empty table every index is as good as the other.
+	pgtest.Exec(t, dsn, `INSERT INTO families (environment, id, client_id, subject, session, data, created_at, expires_at, kept_until, ended)
+SELECT 'e', i, 'c' || i % 10, 's' || i % 100, 'sid' || i, '', i, i, i, 0 FROM generate_series(1, 2000) AS i`)
 	texts := sqlstore.Texts(postgres.Dialect)
 	arguments := map[string]string{
 		"accessTokenByID":             "'e', 'i', extract(epoch FROM now())::bigint",
@@ -53,8 +60,14 @@ func TestPlans(t *testing.T) {
 		}
 		plan := pgtest.Exec(t, dsn, fmt.Sprintf(`SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off;
 SET plan_cache_mode = force_generic_plan; PREPARE s AS %s; EXPLAIN (COSTS off) EXECUTE s(%s)`, text, args))
-		if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort  ") {
+		// The one family of an ID may be sorted.
+		if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort\n") && name != "listFamiliesByID" {
 			t.Errorf("%s: no index serves it:\n%s", name, plan)
+		}
+		// There are no statistics here, as in a young database: the planner must not
+		// be content with the environment.
+		if byEnvironment.MatchString(plan) && !strings.HasSuffix(name, "KeyRing") {
+			t.Errorf("%s: rows are looked for by environment alone:\n%s", name, plan)
 		}
 		if n := strings.Count(plan, "Index Scan"); name == "accessTokenByID" && (n != 1 || !strings.Contains(plan, "Subplans Removed")) {
 			t.Errorf("%s: %d tables are looked into, want 1:\n%s", name, n, plan)

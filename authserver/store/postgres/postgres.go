@@ -95,6 +95,8 @@ CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchro
 
 var dialect = sqlstore.Dialect{
 	Writers:          2, // one fills its batch while the other's is on the way to the disk
+	RowID:            "ctid",
+	Among:            func(column, subquery string) string { return column + " = ANY (ARRAY(" + subquery + "))" },
 	SkipLocked:       " FOR UPDATE SKIP LOCKED",
 	ForUpdate:        " FOR UPDATE",
 	ExpiringTokens:   defaultPartition,

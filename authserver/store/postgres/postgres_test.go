@@ -109,6 +109,10 @@ func BenchmarkAccessTokenByID(b *testing.B) {
 	storetest.BenchmarkAccessTokenByID(b, func(b *testing.B) store.Store { return open(b, benchDSN(b)) })
 }
 
+func BenchmarkSignIn(b *testing.B) {
+	storetest.BenchmarkSignIn(b, func(b *testing.B) store.Store { return open(b, benchDSN(b)) })
+}
+
 // benchDSN is a database on a server that waits for the disk.
 func benchDSN(b *testing.B) string {
 	server := pgtest.New(b)

@@ -62,6 +62,10 @@ func BenchmarkAccessTokenByID(b *testing.B) {
 	storetest.BenchmarkAccessTokenByID(b, func(b *testing.B) store.Store { return open(b, benchPath(b)) })
 }
 
+func BenchmarkSignIn(b *testing.B) {
+	storetest.BenchmarkSignIn(b, func(b *testing.B) store.Store { return open(b, benchPath(b)) })
+}
+
 // benchPath reports the size of the database at the end.
 func benchPath(b *testing.B) string {
 	path := newPath(b)

@@ -49,6 +49,15 @@ type Dialect struct {
 	// Writers is how many transactions may commit side by side; at least 1.
 	Writers int
 
+	// RowID is a column that says where a row of any table is, by which it is found
+	// within the statement that has picked it; empty for the table's key instead.
+	RowID string
+
+	// Among is the condition that the value of a column (or of several in
+	// brackets) is among the rows of a subquery, in a form that has the subquery
+	// run once, first, and each row looked for. Nil for IN.
+	Among func(column, subquery string) string
+
 	// SkipLocked ends a subquery that picks rows to delete, so that two sweepers
 	// do not wait for each other; empty where there is one writer.
 	SkipLocked string
@@ -66,6 +75,23 @@ type Dialect struct {
 	// written in the same transaction, $1 environment, $2 kind, $3 value; empty
 	// where there are no other nodes.
 	NotifyRevocation string
+}
+
+func (d Dialect) among(column, subquery string) string {
+	if d.Among == nil {
+		return column + " IN (" + subquery + ")"
+	}
+	return d.Among(column, subquery)
+}
+
+// pick is the condition that a row is among at most the limit that come first in
+// the order of a column, and that meet a condition on it. key is the table's.
+func (d Dialect) pick(table, key, where, order, limit string) string {
+	columns, row := key, "("+key+")"
+	if d.RowID != "" {
+		columns, row = d.RowID, d.RowID
+	}
+	return d.among(row, "SELECT "+columns+" FROM "+table+" WHERE "+where+" ORDER BY "+order+" LIMIT "+limit+d.SkipLocked)
 }
 
 // Feed is implemented by a Backend that several nodes share.

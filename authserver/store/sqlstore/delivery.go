@@ -20,11 +20,10 @@ ON CONFLICT DO NOTHING`
 	finishDelivery = `DELETE FROM deliveries WHERE environment = $1 AND id = $2`
 )
 
-// claimDeliveries picks and moves in one statement. The picking is apart, so
-// that it happens once, whatever the plan.
+// claimDeliveries picks and moves in one statement.
 func claimDeliveries(d Dialect) string {
-	return `WITH due AS (SELECT environment, id FROM deliveries WHERE next_at <= $1 AND expires_at > $1 ORDER BY next_at LIMIT $3` + d.SkipLocked + `)
-UPDATE deliveries SET next_at = $2 WHERE (environment, id) IN (SELECT environment, id FROM due) AND next_at <= $1
+	return `UPDATE deliveries SET next_at = $2
+WHERE ` + d.pick("deliveries", "environment, id", "next_at <= $1 AND expires_at > $1", "next_at", "$3") + ` AND next_at <= $1
 RETURNING ` + deliveryColumns
 }
 

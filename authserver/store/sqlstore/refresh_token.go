@@ -26,9 +26,12 @@ WHERE t.environment = $1 AND t.hash = $2`
 	// The exchange is three statements of one transaction. The first lets one
 	// caller name the successor. The others do something only for that caller,
 	// because they look for its own successor, which nobody else can name.
+	//
+	// The family is asked about in a subquery that PostgreSQL does not turn into a
+	// join: it is looked for by its key, whatever the planner thinks.
 	rotateToken = `UPDATE refresh_tokens SET successor = $3, rotated_at = $4
 WHERE environment = $1 AND hash = $2 AND successor IS NULL AND expires_at > $4
-	AND EXISTS (SELECT 1 FROM families f WHERE f.environment = $1 AND f.id = refresh_tokens.family AND f.ended = 0 AND f.expires_at > $4)`
+	AND (SELECT f.ended = 0 AND f.expires_at > $4 FROM families f WHERE f.environment = $1 AND f.id = refresh_tokens.family)`
 
 	insertSuccessor = `INSERT INTO refresh_tokens (environment, hash, family, expires_at, sealed)
 SELECT environment, successor, family, $4, $5 FROM refresh_tokens WHERE environment = $1 AND hash = $2 AND successor = $3
@@ -68,8 +71,10 @@ func newFamilyTexts(d Dialect) []familyTexts {
 	AND ($3 = '' OR client_id = $3) AND ($4 = '' OR subject = $4) AND ($5 = '' OR session = $5)`
 		texts = append(texts, familyTexts{
 			list: `SELECT ` + familyColumns + where + ` AND expires_at > $7 ORDER BY created_at DESC, id DESC LIMIT $6`,
-			end: `WITH live AS (SELECT environment, id` + where + ` LIMIT $6` + d.ForUpdate + `)
-UPDATE families SET ended = 1 WHERE (environment, id) IN (SELECT environment, id FROM live) AND ended = 0 RETURNING ` + familyColumns,
+			// By ID: a family that an exchange has prolonged meanwhile is in another
+			// place. What was picked is locked, and still has not ended.
+			end: `UPDATE families SET ended = 1 WHERE environment = $1 AND ` + d.among("id", `SELECT id`+where+` LIMIT $6`+d.ForUpdate) +
+				` RETURNING ` + familyColumns,
 		})
 	}
 	return texts

@@ -37,8 +37,8 @@ ON CONFLICT DO NOTHING`
 
 	deletePostLogoutURIs = `DELETE FROM post_logout_uris WHERE environment = $1 AND client_id = $2`
 
-	postLogoutURI = `SELECT 1 FROM post_logout_uris u JOIN registered_clients c ON c.environment = u.environment AND c.id = u.client_id
-WHERE u.environment = $1 AND u.uri = $2 AND c.enabled = 1 LIMIT 1`
+	postLogoutURI = `SELECT 1 FROM post_logout_uris u WHERE u.environment = $1 AND u.uri = $2
+	AND (SELECT c.enabled FROM registered_clients c WHERE c.environment = $1 AND c.id = u.client_id) = 1 LIMIT 1`
 )
 
 // PutRegisteredClient implements store.RegisteredClients.

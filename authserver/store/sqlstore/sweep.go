@@ -21,8 +21,8 @@ type sweepText struct {
 // row that was prolonged between the picking and the deleting.
 func newSweepTexts(d Dialect) []sweepText {
 	table := func(name, key, expires string, t func(time.Time) int64) sweepText {
-		return sweepText{table: name, time: t, text: "DELETE FROM " + name + " WHERE (" + key + ") IN (SELECT " + key + " FROM " + name +
-			" WHERE " + expires + " < $1 ORDER BY " + expires + " LIMIT $2" + d.SkipLocked + ") AND " + expires + " < $1"}
+		return sweepText{table: name, time: t, text: "DELETE FROM " + name + " WHERE " +
+			d.pick(name, key, expires+" < $1", expires, "$2") + " AND " + expires + " < $1"}
 	}
 	unix := time.Time.Unix
 	return []sweepText{

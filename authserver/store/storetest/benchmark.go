@@ -129,3 +129,79 @@ func BenchmarkAccessTokenByID(b *testing.B, open func(b *testing.B) store.Store)
 		}
 	}
 }
+
+// BenchmarkSignIn measures what a sign-on with a code and a refresh token asks
+// of a store, and then exchanges, by 64 concurrent callers.
+func BenchmarkSignIn(b *testing.B, open func(b *testing.B) store.Store) {
+	s := open(b)
+	preload(b, s)
+	run := func(b *testing.B, one func(n int64) error) {
+		b.Helper()
+		b.ReportAllocs()
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		for range benchCallers {
+			wg.Go(func() {
+				for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+					if err := one(n); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "per-s")
+	}
+	b.Run("callers=64", func(b *testing.B) { run(b, func(int64) error { return benchSignIn(s) }) })
+
+	b.Run("refresh,callers=64", func(b *testing.B) {
+		ctx := context.Background()
+		last := make(chan string, benchCallers) // a token of each family
+		for range benchCallers {
+			id := uuid7(time.Now())
+			if err := s.PutFamily(ctx, family(id), refresh(id, Now)); err != nil {
+				b.Fatal(err)
+			}
+			last <- id
+		}
+		b.ResetTimer()
+		run(b, func(int64) error {
+			token, next := <-last, uuid7(time.Now())
+			defer func() { last <- next }()
+			if _, _, _, err := s.FamilyByToken(ctx, env1, refresh(token, Now).Hash, Now); err != nil {
+				return err
+			}
+			if _, _, err := s.RotateRefreshToken(ctx, env1, refresh(token, Now).Hash, refresh(next, Now), 0, true, Now); err != nil {
+				return err
+			}
+			t := benchToken(Now)
+			t.Grant = token
+			return s.PutAccessToken(ctx, t)
+		})
+	})
+}
+
+// benchSignIn is one sign-on, with data of a usual size.
+func benchSignIn(s store.Store) error {
+	ctx, now := context.Background(), time.Now()
+	id, data := uuid7(now), make([]byte, 1000)
+	f, x, k, fam, t := flow(id), session(id), ticket(id), family(id), benchToken(now)
+	f.Data, f.Version, x.Data, k.Data, fam.Data, t.Grant = data, 1, data[:300], data[:600], data[:300], id
+	for _, err := range []error{
+		s.PutFlow(ctx, f),
+		func() error { _, err := s.FlowByID(ctx, env1, id, Now); return err }(),
+		s.PutSession(ctx, x),
+		s.ReplaceFlow(ctx, f, Now),
+		s.PutTicket(ctx, k),
+		s.DeleteFlow(ctx, env1, id),
+		func() error { _, err := s.TakeTicket(ctx, env1, k.Kind, k.Hash, Now); return err }(),
+		s.PutFamily(ctx, fam, refresh(id, Now)),
+		s.PutAccessToken(ctx, t),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
