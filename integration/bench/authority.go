@@ -47,7 +47,7 @@ func (b *bench) authorityConfig(dir string) (*authority, error) {
 		a.issuer(rsaEnvironment), audience, tokenScope) + b.proxyTo()
 
 	var globals strings.Builder
-	fmt.Fprintf(&globals, "\tgatehouse {\n\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n", filepath.Join(dir, "gatehouse.db"))
+	fmt.Fprintf(&globals, "\tgatehouse {\n\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n\t\tinsecure_unlimited 127.0.0.0/8\n", filepath.Join(dir, "gatehouse.db"))
 	for _, env := range []struct{ name, id, algorithm string }{{"rsa", rsaEnvironment, "RS256"}, {"ec", ecEnvironment, "ES256"}} {
 		fmt.Fprintf(&globals, `		environment %s %s {
 			issuer %s
@@ -62,8 +62,19 @@ func (b *bench) authorityConfig(dir string) (*authority, error) {
 				secret %s
 				allow %s
 			}
+			application %s {
+				type web_app
+				secret %s
+				grant authorization_code refresh_token
+				redirect_uri %s
+				allow openid
+			}
+			user %s {
+				password %s
+			}
 		}
-`, env.name, env.id, a.issuer(env.id), env.algorithm, resourceID, audience, tokenScope, resourceSecret, workerID, workerSecret, tokenScope)
+`, env.name, env.id, a.issuer(env.id), env.algorithm, resourceID, audience, tokenScope, resourceSecret,
+			workerID, workerSecret, tokenScope, webID, webSecret, webRedirect, webUser, webPassword)
 	}
 	globals.WriteString("\t}\n")
 	var err error

@@ -31,6 +31,7 @@ var measures = []measure{
 	{"flood", "10,000 bad signatures or unknown key ids, and good tokens meanwhile", (*bench).flood},
 	{"hotcheck", "the hot check in Go", (*bench).hotCheck},
 	{"token", "the token endpoint against raw signing", (*bench).tokenEndpoint},
+	{"signin", "codes, refreshes and whole sign-ins of people, against raw signing", (*bench).signIn},
 	{"introspect", "introspection against a static answer", (*bench).introspection},
 	{"documents", "JWKS and discovery against a static answer", (*bench).documents},
 	{"stored", "the same rates with a million live tokens stored", (*bench).stored},
