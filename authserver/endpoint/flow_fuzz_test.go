@@ -1,0 +1,75 @@
+package endpoint_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
+	"github.com/caddy-gatehouse/gatehouse/authserver/flow/flowtest"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// FuzzFlowAction: whatever is posted to a flow, the answer is JSON with a status
+// that fits, and nobody is signed on who has not given a password.
+func FuzzFlowAction(f *testing.F) {
+	f.Add("usernamePassword.check", `{"username":"alice","password":"x"}`)
+	f.Add("password.forgot", `{"username":"\u0000\ud800"}`)
+	f.Add("user.register", `{"username":"a","email":"@","password":"","name":{"given":[1]}}`)
+	f.Add("flow.cancel", ``)
+	f.Add("user.consent", `{"accept":"true"}`)
+	f.Add("session.reset", ` {"a":{"b":[[[[]]]]}} `)
+	f.Add("; charset", "[")
+	g := newFlowRig(f)
+	f.Fuzz(func(t *testing.T, action, body string) {
+		g.T = t
+		if strings.Contains(body, flowtest.AlicePassword) || strings.Contains(body, flowtest.BobPassword) {
+			t.Skip()
+		}
+		b := g.Browser()
+		fl := g.MustStart(b, g.Request(flowtest.Always), flow.UsernamePasswordRequired)
+		a := g.act(b, fl.ID, flow.Action(action), body)
+		switch a.status {
+		case http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		default:
+			t.Errorf("status = %d: %s", a.status, a.body)
+		}
+		if !json.Valid([]byte(a.body)) {
+			t.Errorf("body is not JSON: %s", a.body)
+		}
+		if b.Session() != nil {
+			t.Errorf("somebody is signed on after %s %q", action, body)
+		}
+	})
+}
+
+// FuzzFlowOrigin: an answer is opened only to an origin that is listed, or to one
+// whose host is below a listed one with the same scheme and port.
+func FuzzFlowOrigin(f *testing.F) {
+	for _, seed := range []string{
+		"https://app.example.com", "https://a.tenants.example.com", "https://tenants.example.com", "https://x@a.tenants.example.com",
+		"https://evil.example/.tenants.example.com", "null", "https://a.tenants.example.com:443", "https://a\\.tenants.example.com",
+	} {
+		f.Add(seed)
+	}
+	g := newFlowRig(f)
+	g.Directory.EditClient(g.Env.ID, flowtest.Web, func(c *store.Client) {
+		c.CORS = []string{"https://app.example.com", "https://*.tenants.example.com"}
+	})
+	b := g.Browser()
+	fl := g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
+	f.Fuzz(func(t *testing.T, origin string) {
+		g.T = t
+		opened := g.read(b, fl.ID, "Origin", origin).header.Get("Access-Control-Allow-Origin")
+		if opened == "" {
+			return
+		}
+		u, err := url.Parse(origin)
+		if err != nil || opened != origin || u.Scheme != "https" || u.Port() != "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" ||
+			u.Host != "app.example.com" && !strings.HasSuffix(u.Host, ".tenants.example.com") {
+			t.Errorf("opened to %q", origin)
+		}
+	})
+}
