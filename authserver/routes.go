@@ -39,7 +39,7 @@ func routes(c *Config, p *parts) []route {
 	}
 	grants := []grant.Grant{
 		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
-		&grant.RefreshToken{Personal: personal, Scopes: p.scopes},
+		&grant.RefreshToken{Personal: personal, Scopes: p.scopes, Consents: c.State.config.Store},
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
 	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address, NoLimit: c.InsecureNoLimit}

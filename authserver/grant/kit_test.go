@@ -60,7 +60,7 @@ func rigOn(t testing.TB, st store.Store, clock *testkit.Clock) *rig {
 	a := testkit.NewAuthority(t, st, clock)
 	return &rig{
 		a, &grant.AuthorizationCode{Personal: a.Personal(), Codes: a.Codes},
-		&grant.RefreshToken{Personal: a.Personal(), Scopes: a.Scopes},
+		&grant.RefreshToken{Personal: a.Personal(), Scopes: a.Scopes, Consents: st},
 	}
 }
 
@@ -253,4 +253,11 @@ func (f *faulty) SessionByID(ctx context.Context, env, id string, now time.Time)
 		return store.Session{}, err
 	}
 	return f.Store.SessionByID(ctx, env, id, now)
+}
+
+func (f *faulty) ConsentTo(ctx context.Context, env, subject, client string) (store.ConsentRecord, error) {
+	if err := f.down("ConsentTo"); err != nil {
+		return store.ConsentRecord{}, err
+	}
+	return f.Store.ConsentTo(ctx, env, subject, client)
 }

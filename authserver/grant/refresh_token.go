@@ -20,7 +20,13 @@ import (
 // the family and all access tokens of the grant.
 type RefreshToken struct {
 	Personal
-	Scopes *token.Scopes
+	Scopes   *token.Scopes
+	Consents Consents
+}
+
+// Consents finds what people agreed to (store.Consents).
+type Consents interface {
+	ConsentTo(ctx context.Context, environment, subject, client string) (store.ConsentRecord, error)
 }
 
 var _ Grant = (*RefreshToken)(nil)
@@ -62,6 +68,9 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := g.agreed(ctx, r, held.Authorization); err != nil {
+		return nil, err
+	}
 	response, err := g.make(ctx, a.In(env), r.Client, user, a)
 	if err != nil {
 		return nil, err
@@ -94,6 +103,26 @@ func (g *RefreshToken) replayed(ctx context.Context, r Request, held token.Held,
 		}
 	}
 	return refused(cause.Error())
+}
+
+// agreed refuses, and ends the grant, where the client is one that people are
+// asked about and the person has withdrawn their consent to any of the scopes
+// since. To agree again later revives nothing.
+func (g *RefreshToken) agreed(ctx context.Context, r Request, a token.Authorization) error {
+	if r.Client.Consent == store.ConsentNever {
+		return nil
+	}
+	record, err := g.Consents.ConsentTo(ctx, r.Environment.ID, a.On.Subject, a.Client)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return unavailable("find consent", err)
+	}
+	if err == nil && !slices.ContainsFunc(a.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }) {
+		return nil
+	}
+	if err := g.Revoker.EndGrant(ctx, r.Environment, a); err != nil {
+		return err
+	}
+	return refused("the person does not consent any more")
 }
 
 // narrow is a with the scopes that the new access token has: those asked for, or

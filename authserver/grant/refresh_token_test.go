@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -176,7 +177,7 @@ func refreshAmnesia(t *testing.T) {
 			g.Env.SignOn.SessionLifetime = time.Hour
 			g.Clock.Advance(time.Hour)
 		}},
-		{name: "consent was withdrawn", want: "invalid_grant", prepare: func(t *testing.T, g *rig, r *grant.Response) {
+		{name: "its family was ended", want: "invalid_grant", prepare: func(t *testing.T, g *rig, r *grant.Response) {
 			f := store.FamilyFilter{Environment: g.Env.ID, Session: text(t, claimsOf(t, r.Access.Raw), "sid"), Client: "web"}
 			if ended, err := g.Store.EndFamilies(t.Context(), f); err != nil || len(ended) != 1 {
 				t.Fatalf("ended = %v, %v", ended, err)
@@ -256,6 +257,82 @@ func refreshAmnesia(t *testing.T) {
 		}
 		if _, got := g.renew(t, "web", second.RefreshToken); got != "invalid_grant" {
 			t.Errorf("the successor: %q, want invalid_grant", got)
+		}
+	})
+}
+
+// TestRefreshNeedsConsent: a refresh token works while the person agrees to
+// what it was given for, and is not revived by a later consent.
+func TestRefreshNeedsConsent(t *testing.T) {
+	scope := []string{"openid", "orders:read"}
+	agree := func(t *testing.T, g *rig, client string, scopes ...string) {
+		t.Helper()
+		err := g.Store.PutConsent(t.Context(), store.ConsentRecord{
+			Environment: g.Env.ID, Subject: testkit.Alice(g.Env.ID).ID, Client: client, Scopes: scopes, UpdatedAt: g.Clock.Now(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	withdraw := func(t *testing.T, g *rig) {
+		t.Helper()
+		if err := g.Store.DeleteConsent(t.Context(), g.Env.ID, testkit.Alice(g.Env.ID).ID, "web"); err != nil && !errors.Is(err, store.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		name   string
+		asks   store.Consent
+		change func(*testing.T, *rig)
+		fields []string
+		want   string
+	}{
+		{"good: once", store.ConsentOnce, func(*testing.T, *rig) {}, nil, ""},
+		{"good: always", store.ConsentAlways, func(*testing.T, *rig) {}, nil, ""},
+		{"good: more than it was given for", store.ConsentOnce, func(t *testing.T, g *rig) { agree(t, g, "web", "openid", "orders:read", "profile") }, nil, ""},
+		{"good: withdrawn from a client that nobody is asked about", store.ConsentNever, withdraw, nil, ""},
+		{"withdrawn", store.ConsentOnce, withdraw, nil, "invalid_grant"},
+		{"withdrawn, asked always", store.ConsentAlways, withdraw, nil, "invalid_grant"},
+		{"withdrawn in part", store.ConsentOnce, func(t *testing.T, g *rig) { agree(t, g, "web", "openid") }, nil, "invalid_grant"},
+		{"withdrawn in part, and not asked for", store.ConsentOnce, func(t *testing.T, g *rig) { agree(t, g, "web", "openid") }, []string{"scope=openid"}, "invalid_grant"},
+		{"given to another client", store.ConsentOnce, func(t *testing.T, g *rig) { withdraw(t, g); agree(t, g, "other", scope...) }, nil, "invalid_grant"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t)
+			g.Clients["web"].Consent = tt.asks
+			agree(t, g, "web", scope...)
+			first := g.signIn(t, "web", scope...)
+			tt.change(t, g)
+			if _, got := g.renew(t, "web", first.RefreshToken, tt.fields...); got != tt.want {
+				t.Errorf("error = %q, want %q", got, tt.want)
+			}
+			if tt.want == "" {
+				return
+			}
+			if g.Active(t, first.Access.Raw) {
+				t.Error("the access token of the grant works on")
+			}
+			agree(t, g, "web", scope...)
+			if _, got := g.renew(t, "web", first.RefreshToken); got != tt.want {
+				t.Errorf("after a new consent: error = %q, want %q", got, tt.want)
+			}
+		})
+	}
+	t.Run("what cannot be told is 503 and costs nothing", func(t *testing.T) {
+		st := &faulty{Store: shared}
+		g := rigOn(t, st, testkit.NewClock(noon))
+		g.Clients["web"].Consent = store.ConsentOnce
+		agree(t, g, "web", scope...)
+		first := g.signIn(t, "web", scope...)
+		st.set(func(m string) bool { return m == "ConsentTo" })
+		_, got := g.renew(t, "web", first.RefreshToken)
+		st.set(nil)
+		if got != "temporarily_unavailable" {
+			t.Errorf("error = %q, want temporarily_unavailable", got)
+		}
+		if _, got := g.renew(t, "web", first.RefreshToken); got != "" {
+			t.Errorf("again: %q, want success", got)
 		}
 	})
 }
