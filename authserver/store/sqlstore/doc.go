@@ -12,7 +12,12 @@
 //   - the revocation feed (watch.go): a revocation reaches the watchers of its
 //     own process before PutRevocation returns.
 //
-// Times are columns of whole seconds since 1970. Strings that identify records
+// Who wins where many want the same is decided by one conditional statement; what
+// the others are told is read afterwards, from what cannot change any more. So no
+// act needs a second look inside its transaction, and all can share one.
+//
+// Times are columns of whole seconds since 1970 in the tables of the first
+// migration, and of microseconds in later ones (values.go). Strings that identify records
 // are limited to 512 bytes of UTF-8 without NUL (text.go), what every index and
 // notification can hold; looking for anything else finds nothing.
 //
