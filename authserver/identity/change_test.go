@@ -39,6 +39,7 @@ func TestChangePassword(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newKit(t)
+			k.directory.users["alice"].Password = phcOf(t, alicePassword) // replaced quickly
 			user := k.directory.users["alice"]
 			err := k.ChangePassword(t.Context(), k.env, user, tt.current, tt.next, address)
 			if got := code(t, err); got != tt.want || target(err) != tt.target {

@@ -73,17 +73,23 @@ func TestCheckPassword(t *testing.T) {
 	}
 }
 
-// phcOf is the PHC string of a password, made by registering with it.
+// phcOf is the PHC string of a password, made once by registering with it.
 func phcOf(t *testing.T, password string) string {
 	t.Helper()
+	if known, ok := phcs.Load(password); ok {
+		return known.(string)
+	}
 	k := newKit(t)
 	u := k.register(t, "somebody", password)
 	cred, err := k.store.CredentialOf(t.Context(), envID, u.ID)
 	if err != nil || !strings.HasPrefix(cred.Password, "$argon2id$v=19$m=64,t=1,p=1$") {
 		t.Fatalf("credential = %.30q, %v, want a PHC string of the environment's cost", cred.Password, err)
 	}
+	phcs.Store(password, cred.Password)
 	return cred.Password
 }
+
+var phcs sync.Map
 
 func TestUnicodePasswordsAreOneHoweverTyped(t *testing.T) {
 	k := newKit(t)

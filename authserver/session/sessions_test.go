@@ -302,12 +302,12 @@ func TestJoin(t *testing.T) {
 	if got := a.read(t).Session.Clients; len(got) != 2 {
 		t.Errorf("clients as stored = %q, want 2", got)
 	}
-	for i := range 600 {
+	for i := range 510 {
 		if err := k.Join(t.Context(), k.env, b, fmt.Sprint("client", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := b.Session.Clients; len(got) != 500 || got[499] != "client599" {
+	if got := b.Session.Clients; len(got) != 500 || got[499] != "client509" {
 		t.Errorf("%d clients, last %s, want the newest 500", len(got), got[len(got)-1])
 	}
 	if _, err := k.End(t.Context(), k.env, b.Session.ID, nil); err != nil {
