@@ -87,6 +87,16 @@ func sessionLookup(t *testing.T, s store.Store) {
 			t.Errorf("%s: SessionByToken = %v, want %v", tt.name, err, tt.want)
 		}
 	}
+	// Expired or not, it can be prolonged and ended: these do not ask the time.
+	over := session("over")
+	over.ExpiresAt = Now.Add(-time.Hour)
+	putSession(t, s, over)
+	if err := s.ReplaceSession(ctx, over); err != nil {
+		t.Errorf("ReplaceSession of an expired one = %v, want nil", err)
+	}
+	if got, err := s.EndSession(ctx, env1, "over"); err != nil || got.Version != 2 {
+		t.Errorf("EndSession of an expired one = version %d, %v, want 2, nil", got.Version, err)
+	}
 	if _, err := s.EndSession(ctx, env2, "a"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("EndSession in another environment = %v, want ErrNotFound", err)
 	}
