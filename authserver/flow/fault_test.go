@@ -122,6 +122,9 @@ func TestSessionThatCannotBeEnded(t *testing.T) {
 	if s := b.Session(); s == nil || s.ID != before.ID {
 		t.Errorf("session = %+v, want Alice's still", s)
 	}
+	if again, err := g.Read(b, f.ID); err != nil || again.Status != flow.UsernamePasswordRequired || again.User != nil {
+		t.Errorf("the flow: %+v, %v, want it as it was before Bob's password", again, err)
+	}
 	st.down.Store(false)
 	g.MustAct(b, f.ID, flow.CheckPassword, bob(), flow.Completed)
 	if g.Revoked() != 1 {

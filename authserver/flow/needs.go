@@ -23,14 +23,14 @@ func (s *step) next(ctx context.Context) error {
 	st.Subject, st.Fixed, st.Session, st.Consent, st.Proof = "", "", "", nil, nil
 	proven := st.Proven != "" && user != nil && s.browser.Session.ID == st.Proven
 	switch {
-	case user == nil, st.Fresh && !proven:
+	case user == nil:
 		st.Status = UsernamePasswordRequired
 		return nil
 	case !wanted(st, user.ID) && proven:
 		st.fail(unwanted())
 		return nil
 	case !wanted(st, user.ID):
-		st.Status, st.Fresh = UsernamePasswordRequired, true
+		st.Status = UsernamePasswordRequired
 		return nil
 	}
 

@@ -140,7 +140,7 @@ func (s *step) signOn(ctx context.Context, user *store.User) error {
 	if err != nil {
 		return fault("sign on", err)
 	}
-	st.Proven, st.Fresh = s.browser.Session.ID, false
+	st.Proven = s.browser.Session.ID
 	if replaced != nil { // it was not gone yet after all
 		if err := s.Logout.EndReplaced(ctx, s.env, replaced); err != nil {
 			return fault("end the session of the person before", err)

@@ -312,7 +312,9 @@ func TestRecoveryOfTheSessionsPerson(t *testing.T) {
 	b := g.Browser()
 	g.SignOn(b, "carol", "first-password")
 	f := g.MustStart(b, g.Request(flowtest.Web, prompt("login")), flow.PasswordRequired)
-	g.MustAct(b, f.ID, flow.Forgot, flow.Input{}, flow.RecoveryCodeRequired)
+	if f = g.MustAct(b, f.ID, flow.Forgot, flow.Input{}, flow.RecoveryCodeRequired); f.User != nil {
+		t.Errorf("user = %+v before the code, want nobody", f.User)
+	}
 	for g.Outbox.Count("carol@example.com") < 2 {
 		wait()
 	}

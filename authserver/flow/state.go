@@ -39,9 +39,6 @@ type state struct {
 	// Proof is how Subject has proven who they are, while something else (a new
 	// password, a verified address) has to come before they are signed on.
 	Proof []string `json:"proof,omitempty"`
-	// Fresh: the browser's session does not count, because its person is not the one
-	// who wants to go on.
-	Fresh bool `json:"fresh,omitempty"`
 	// Proven is the sid of the session that a sign-on in this very flow led to.
 	// Nothing else satisfies prompt=login.
 	Proven   string `json:"proven,omitempty"`
@@ -80,9 +77,10 @@ func (s *state) fail(e *oauth.Error) {
 	s.Subject, s.Proof, s.Consent = "", nil, nil
 }
 
-// restart forgets everybody: somebody else is to sign on.
+// restart forgets everybody: somebody else is to sign on. A session in the
+// browser does not count, since nothing but a sign-on leads on from there.
 func (s *state) restart() {
-	s.Status, s.Fresh = UsernamePasswordRequired, true
+	s.Status = UsernamePasswordRequired
 	s.Username, s.Subject, s.Fixed, s.Proven, s.Selected, s.Agreed = "", "", "", "", "", ""
 	s.Proof, s.Consent = nil, nil
 }
