@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -107,5 +108,23 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 	if c.Log == nil {
 		c.Log = c.State.config.Log
 	}
+	if err := checkPasswords(c.Directory); err != nil {
+		return nil, err
+	}
 	return c.Directory.Environments(ctx)
+}
+
+// checkPasswords judges the passwords of users that are declared: with one that
+// only looks like a hash nobody could ever sign on.
+func checkPasswords(d store.Directory) error {
+	declared, ok := d.(interface{ DeclaredUsers() []*store.User })
+	if !ok {
+		return nil
+	}
+	for _, u := range declared.DeclaredUsers() {
+		if err := identity.CheckDeclared(u.Password); err != nil {
+			return fmt.Errorf("environment %s: user %s: password: %w", u.Environment, u.Username, err)
+		}
+	}
+	return nil
 }

@@ -13,6 +13,8 @@ const (
 	sweepBatch   = 500
 	sweepPause   = 20 * time.Millisecond // lets writers in between batches
 
+	lastMessages = 5 * time.Second // for what is queued when a server closes
+
 	feedRetryMin = 100 * time.Millisecond
 	feedRetryMax = 5 * time.Second
 )

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -21,6 +22,8 @@ type Server struct {
 	directory store.Directory
 	host      web.Host
 	routes    map[string]*route // by path behind the environment's
+	users     *identity.Users
+	end       func() // of deliveries
 }
 
 // New checks the configuration and builds the routes. It touches neither disk
@@ -45,8 +48,19 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		}
 	}
 	c.State.watch(envs...)
-	c.State.deliverWith(parts.ender.Run)
+	s.users = parts.users
+	s.end = c.State.alongside(parts.ender.Run)
 	return s, nil
+}
+
+// Close ends what the server does beside answering: deliveries under way and
+// messages that were promised go out first, for five seconds at most. Requests
+// must have ended. The State stays open.
+func (s *Server) Close() error {
+	s.end()
+	ctx, cancel := context.WithTimeout(context.Background(), lastMessages)
+	defer cancel()
+	return s.users.Close(ctx)
 }
 
 // Handles reports whether the path belongs to this server; a host passes other

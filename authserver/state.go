@@ -23,9 +23,9 @@ type State struct {
 
 	mu        sync.Mutex           // guards what follows
 	outbounds map[string]*outbound // by their rules
-	deliver   context.CancelFunc   // ends the deliveries of an earlier configuration
 	started   bool
 	closed    bool
+	life      context.Context // of all background work, ended by stop
 	stop      context.CancelFunc
 	jobs      sync.WaitGroup
 	newEnvs   chan struct{} // wakes the key job; holds one signal
@@ -39,6 +39,7 @@ func NewState(c StateConfig) (*State, error) {
 	}
 	s := &State{config: c, revocations: token.NewRevocations(c.Now), newEnvs: make(chan struct{}, 1), running: make(chan struct{})}
 	s.outbounds = map[string]*outbound{}
+	s.life, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.verified, err = cache.New[*token.Active](cache.Config{}); err != nil {
 		return nil, fmt.Errorf("verified-token cache: %w", err)
@@ -68,11 +69,9 @@ func (s *State) Start() {
 	}
 	s.started = true
 	close(s.running)
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop = cancel
-	s.jobs.Go(func() { s.feed(ctx) })
-	s.jobs.Go(func() { s.rotate(ctx) })
-	s.jobs.Go(func() { s.sweep(ctx) })
+	s.jobs.Go(func() { s.feed(s.life) })
+	s.jobs.Go(func() { s.rotate(s.life) })
+	s.jobs.Go(func() { s.sweep(s.life) })
 }
 
 // Close ends background work and waits for it. The store stays open: it is the
@@ -84,12 +83,7 @@ func (s *State) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.stop != nil {
-		s.stop()
-	}
-	if s.deliver != nil {
-		s.deliver()
-	}
+	s.stop()
 	s.mu.Unlock()
 	s.jobs.Wait()
 	for _, o := range s.allOutbounds() {
@@ -100,26 +94,29 @@ func (s *State) Close() error {
 	return nil
 }
 
-// deliverWith has logout tokens delivered by the newest configuration, instead of
-// an earlier one.
-func (s *State) deliverWith(run func(context.Context)) {
+// alongside runs job from Start on, until the returned function is called or the
+// State is closed; that function waits for its end.
+func (s *State) alongside(job func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(s.life)
+	done := make(chan struct{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return
+		cancel()
+		return cancel
 	}
-	if s.deliver != nil {
-		s.deliver()
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.deliver = cancel
 	s.jobs.Go(func() {
+		defer close(done)
 		select {
 		case <-s.running:
-			run(ctx)
+			job(ctx)
 		case <-ctx.Done():
 		}
 	})
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // watch has the keys of envs, as they are configured now, made and rotated in

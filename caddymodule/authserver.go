@@ -53,6 +53,14 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	return err
 }
 
+// Cleanup ends the server's own work. Requests have ended by then.
+func (m *AuthServer) Cleanup() error {
+	if m.server == nil {
+		return nil
+	}
+	return m.server.Close()
+}
+
 // clientAddress is the client as Caddy sees it, behind the proxies that the
 // server's configuration trusts.
 func clientAddress(r *http.Request) string {
@@ -88,6 +96,7 @@ func (m *AuthServer) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 var (
 	_ caddy.Provisioner           = (*AuthServer)(nil)
+	_ caddy.CleanerUpper          = (*AuthServer)(nil)
 	_ caddyhttp.MiddlewareHandler = (*AuthServer)(nil)
 	_ caddyfile.Unmarshaler       = (*AuthServer)(nil)
 )

@@ -66,6 +66,17 @@ func (d *Directory) UserByName(_ context.Context, env, username string) (*store.
 	return nil, store.ErrNotFound
 }
 
+// DeclaredUsers lists every user of every environment, in no order.
+func (d *Directory) DeclaredUsers() []*store.User {
+	var all []*store.User
+	for _, e := range d.byID {
+		for _, u := range e.users {
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
 // UserByID finds a user by sub.
 func (d *Directory) UserByID(_ context.Context, env, id string) (*store.User, error) {
 	if e, ok := d.byID[env]; ok {
