@@ -48,7 +48,7 @@ func (e *Flows) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 	}
 	b, err := e.Sessions.Read(r, env)
 	if err != nil {
-		return err
+		return cannotTell("read session", err)
 	}
 	if r.Method != http.MethodPost {
 		return e.read(w, r, env, id, b)
@@ -60,11 +60,10 @@ func (e *Flows) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 			Description: "The media type names no action of a flow",
 		}
 	}
-	var in flow.Input
-	if err := web.ReadJSON(r, &in); err != nil {
+	in, err := readInput(r, do)
+	if err != nil {
 		return err
 	}
-	in.Locale = language(r)
 
 	// validate: errors too are for the eyes of the client's own scripts alone
 	if r.Header.Get("Origin") != "" {
@@ -102,6 +101,24 @@ func (e *Flows) read(w http.ResponseWriter, r *http.Request, env *store.Environm
 	b.WriteCookies(w, env)
 	web.WriteJSON(w, http.StatusOK, flowBody(env, f, nil))
 	return nil
+}
+
+// readInput reads the body of a step. A consent has to say yes or no: an empty
+// body is neither.
+func readInput(r *http.Request, do flow.Action) (flow.Input, error) {
+	var body struct {
+		flow.Input
+		Accept *bool `json:"accept"`
+	}
+	if err := web.ReadJSON(r, &body); err != nil {
+		return flow.Input{}, err
+	}
+	if do == flow.Consent && body.Accept == nil {
+		return flow.Input{}, oauth.InvalidData(oauth.Detail{Code: "REQUIRED_VALUE", Target: "accept", Message: "The value is required"})
+	}
+	body.Input.Accept = body.Accept != nil && *body.Accept
+	body.Input.Locale = language(r)
+	return body.Input, nil
 }
 
 // isUUID reports whether s is a UUID as we write them: lower case, with hyphens.

@@ -53,7 +53,7 @@ func (e *Resume) serve(w http.ResponseWriter, r *http.Request, env *store.Enviro
 	}
 	b, err := e.Sessions.Read(r, env)
 	if err != nil {
-		return err
+		return cannotTell("read session", err)
 	}
 
 	// validate
@@ -65,6 +65,7 @@ func (e *Resume) serve(w http.ResponseWriter, r *http.Request, env *store.Enviro
 	if !f.Status.Terminal() {
 		b.WriteCookies(w, env)
 		w.Header().Set("Location", flow.Page(env, f))
+		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.WriteHeader(http.StatusFound)
 		return nil
 	}

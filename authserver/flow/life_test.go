@@ -8,6 +8,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow/flowtest"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
 // TestIdleFlowsEnd: 15 minutes without a call, or an hour in all.
@@ -126,6 +127,10 @@ func TestPage(t *testing.T) {
 	base := "https://auth.example.com/" + g.Env.ID
 	if got, want := flow.Page(g.Env, f), base+"/signon/?flowId="+f.ID; got != want {
 		t.Errorf("page = %s, want %s", got, want)
+	}
+	domain := g.Env.At(store.Domain{Host: "id.example.com", Issuer: "https://id.example.com/as"})
+	if got, want := flow.Page(domain, f), "https://id.example.com/signon/?flowId="+f.ID; got != want {
+		t.Errorf("page at a custom domain = %s, want %s", got, want)
 	}
 	client := *f.Client
 	client.LoginPageURL = "https://login.example.com/start?theme=dark"

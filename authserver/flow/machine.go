@@ -20,7 +20,8 @@ func recovers(e *Engine, env *store.Environment) bool  { return e.Users.OffersRe
 func registers(e *Engine, env *store.Environment) bool { return e.Users.OffersRegistration(env) }
 
 // machine is all that can happen. What is not here is refused; a terminal
-// status has no row.
+// status has no row. PingOne has session.reset with PASSWORD_REQUIRED alone; here it is the way back from
+// wherever a person may find that they are not the one.
 var machine = map[Status][]row{
 	UsernamePasswordRequired: {
 		{CheckPassword, (*step).checkPassword, nil},

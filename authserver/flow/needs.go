@@ -132,6 +132,9 @@ func reaches(asked oauth.ClaimsRequest, acr string) bool {
 }
 
 // mustConsent reports whether the person has to agree to the scopes first.
+//
+// Diverges from PingOne, which ignores prompt=consent for codes and has no
+// clients that ask.
 func (s *step) mustConsent(ctx context.Context, user *store.User) (bool, error) {
 	st := s.state
 	if st.Agreed != "" && st.Agreed == s.browser.Session.ID {

@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxLife ends a flow that somebody keeps alive by calling it: what was proven
-	// in it must not count for ever.
+	// in it must not count for ever. Diverges from PingOne, which names no such end.
 	maxLife = time.Hour
 	// answerLife is how long a finished flow waits for its answer to be fetched, and how
 	// long an answered one is remembered, so that a second fetch is recognised.
