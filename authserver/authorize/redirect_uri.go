@@ -23,7 +23,10 @@ func registeredRedirectURI(_ context.Context, d *draft) error {
 		// The answer goes to the caller.
 	default:
 		uri, ok := onlyRedirectURI(d)
-		if !ok {
+		switch {
+		case !ok && d.problem != nil:
+			return d.problem // where it is said may be in what could not be read
+		case !ok:
 			return oauth.InvalidRequest("The parameter redirect_uri is missing")
 		}
 		to.URI = uri

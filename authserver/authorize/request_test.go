@@ -134,7 +134,7 @@ func TestRequestObject(t *testing.T) {
 		{"absent, and signed ones are required", func(k *kit) { k.client.SignedRequestObject = true }, nil, "BACK invalid_request query"},
 		{"signed, and that is required", func(k *kit) { k.client.SignedRequestObject = true }, hs(nil), "ok"},
 
-		{"a bad one, and no redirect_uri beside it", nil, append([]string{"redirect_uri", ""}, raw("x")...), "PAGE invalid_request"},
+		{"a bad one, and no redirect_uri beside it", nil, append([]string{"redirect_uri", ""}, raw("x")...), "PAGE invalid_request_object"},
 		{"a bad one, and another redirect_uri beside it", nil, append([]string{"redirect_uri", "https://evil.example.com/"}, raw("x")...), "PAGE invalid_request"},
 		{"a bad redirect_uri inside, a good one outside", nil, hs(map[string]any{"redirect_uri": "https://evil.example.com/"}), "PAGE invalid_request"},
 		{"a good redirect_uri inside, a bad one outside", nil, append([]string{"redirect_uri", "https://evil.example.com/"}, hs(nil)...), "ok"},
