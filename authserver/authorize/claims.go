@@ -2,8 +2,11 @@ package authorize
 
 import (
 	"context"
+	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // readableClaims reads the claims parameter. An ID token that must be about a
@@ -20,4 +23,19 @@ func readableClaims(_ context.Context, d *draft) error {
 	}
 	d.req.HintSubject = sub.Value
 	return nil
+}
+
+// Consent is what user has to agree to for r: its scopes, and those that stand
+// for the single claims that it asks for beside them.
+func (r *Request) Consent(client *store.Client, user *store.User) []string {
+	scopes := slices.Clone(r.Scope)
+	if !slices.Contains(scopes, oauth.ScopeOpenID) {
+		return scopes // then nothing tells claims
+	}
+	for _, scope := range token.ClaimScopes(user, client, r.Claims.IDToken, r.Claims.UserInfo) {
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes
 }

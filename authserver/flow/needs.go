@@ -59,7 +59,7 @@ func (s *step) next(ctx context.Context) error {
 		return err
 	}
 	if ask {
-		st.Status, st.Consent = ConsentRequired, slices.Clone(st.Request.Scope)
+		st.Status, st.Consent = ConsentRequired, st.Request.Consent(s.client, user)
 		return nil
 	}
 	st.Status, st.Session = Completed, s.browser.Session.ID
@@ -162,7 +162,8 @@ func (s *step) mustConsent(ctx context.Context, user *store.User) (bool, error) 
 	case err != nil:
 		return false, fault("find consent", err)
 	}
-	return slices.ContainsFunc(st.Request.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
+	asked := st.Request.Consent(s.client, user)
+	return slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
 }
 
 // provable reports whether only the client itself can receive what is sent to

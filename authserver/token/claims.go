@@ -134,11 +134,15 @@ func agrees(wanted oauth.ClaimRequest, v any) bool {
 // granted to the client would give. Claims that no scope stands for count as
 // parts of the profile.
 func mayHave(client *store.Client, name string) bool {
-	scope := scopeProfile
+	return slices.Contains(client.Grants[store.ResourceOpenID], scopeOf(name))
+}
+
+// scopeOf is the scope that a claim belongs to.
+func scopeOf(name string) string {
 	if c, ok := standardClaims[name]; ok {
-		scope = c.scope
+		return c.scope
 	}
-	return slices.Contains(client.Grants[store.ResourceOpenID], scope)
+	return scopeProfile
 }
 
 // reserved reports whether a name is for the token itself or for its machinery,
@@ -174,6 +178,22 @@ func beyondScope(user *store.User, client *store.Client, scope []string, asked m
 	}
 	slices.Sort(names)
 	return names[:min(len(names), maxUserInfo)]
+}
+
+// ClaimScopes lists the scopes that stand for the single claims that were asked
+// for, of those that user has and client can be given, sorted: what a person
+// has to agree to when they are asked by scopes.
+func ClaimScopes(user *store.User, client *store.Client, asked ...map[string]oauth.ClaimRequest) []string {
+	var scopes []string
+	for _, claims := range asked {
+		for name := range claims {
+			if _, ok := claim(user, name); ok && mayHave(client, name) {
+				scopes = append(scopes, scopeOf(name))
+			}
+		}
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
 }
 
 // line is text that says something: never empty, and never what somebody's
