@@ -86,7 +86,7 @@ func (e *PushedAuthorizationRequest) allow(r *http.Request) error {
 	}
 	return &oauth.Error{
 		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "push_limit",
-		RetryAfter: int(retryAfter / time.Second), Description: "Too many requests were pushed",
+		RetryAfter: max(1, int(retryAfter/time.Second)), Description: "Too many requests were pushed",
 	}
 }
 
