@@ -376,6 +376,10 @@ func sessionFixation(t *testing.T) {
 	b.press(two, "submit", "username", "bob", "password", "bob-demo-pass")
 	b.at = oneAt
 	got := b.press(one, "submit", "username", "alice", "password", "alice-demo-pass")
+	if got.status != http.StatusConflict {
+		t.Errorf("a form of the time before: %d, want 409 and the page again", got.status)
+	}
+	got = b.press(got, "submit", "username", "alice", "password", "alice-demo-pass")
 	subject := func(back url.Values) any {
 		tokens := g.form(envA, "token", secretOf("first"), "grant_type=authorization_code", "code="+back.Get("code"), "redirect_uri="+appCallback)
 		return part(t, text(tokens, "id_token"), 1)["sub"]
