@@ -182,6 +182,8 @@ func TestAssertion(t *testing.T) {
 		{"no aud", map[string]any{"aud": nil}, denied, denied},
 		{"aud is a list of the issuer", map[string]any{"aud": []string{"ISSUER"}}, denied, ok},
 		{"aud is a list of several", map[string]any{"aud": []string{"ISSUER", "https://other.example.com"}}, denied, denied},
+		{"aud is a list of ours", map[string]any{"aud": []string{"ISSUER", "ISSUER/token"}}, denied, ok},
+		{"aud is an empty list", map[string]any{"aud": []string{}}, denied, denied},
 		{"aud is the token endpoint", map[string]any{"aud": "ISSUER/token"}, denied, ok},
 		{"aud is the called endpoint", map[string]any{"aud": "ISSUER/revoke"}, denied, ok},
 		{"aud is another endpoint", map[string]any{"aud": "ISSUER/introspect"}, denied, denied},

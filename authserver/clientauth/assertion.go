@@ -106,12 +106,13 @@ func checkAssertionClaims(c *jose.Claims, env *store.Environment, endpoint strin
 // audienceIs reports whether the assertion is for this server alone. By default
 // that is the issuer as a single string: an endpoint's URL, or one of several
 // audiences, can be made to mean another server (draft-ietf-oauth-rfc7523bis).
+// Where endpoints are accepted, so are several, as long as all of them are ours:
+// libraries send the issuer and the token endpoint in one list.
 func audienceIs(c *jose.Claims, env *store.Environment, endpoint string) bool {
-	if len(c.Audience) != 1 {
-		return false
-	}
 	if env.Compat.AssertionAudienceEndpoint {
-		return slices.Contains([]string{env.Issuer, env.Issuer + "/token", env.Issuer + "/" + endpoint}, c.Audience[0])
+		ours := []string{env.Issuer, env.Issuer + "/token", env.Issuer + "/" + endpoint}
+		foreign := func(aud string) bool { return !slices.Contains(ours, aud) }
+		return len(c.Audience) > 0 && !slices.ContainsFunc(c.Audience, foreign)
 	}
 	raw, ok := c.Raw("aud")
 	var single string
