@@ -68,7 +68,7 @@ func assemble(c *Config) (*parts, error) {
 	p.clients = &clientauth.Authenticator{Directory: p.directory, Spent: st, Keys: out.keys, Now: now}
 
 	p.scopes = &token.Scopes{Directory: p.directory}
-	p.minter = &token.Minter{Keys: s.rings, Store: st, NewID: secret.NewID, Now: now}
+	p.minter = &token.Minter{Keys: s.rings, Store: st, NewID: secret.NewID, Now: now, Directory: p.directory}
 	p.idTokens = &token.IDTokens{Keys: s.rings, Now: now}
 	p.codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: now}
 	p.refresher = &token.Refresher{

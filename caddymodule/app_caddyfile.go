@@ -229,6 +229,7 @@ func resourceBlock(d *caddyfile.Dispenser, r *declared.Resource) error {
 		"access_token_ttl":   once(duration(d, declaredDuration(&r.AccessTokenTTL))),
 		"secret":             once(oneString(d, &r.Secret)),
 		"introspection_auth": once(oneString(d, &r.IntrospectionAuth)),
+		"attribute":          repeated(resourceAttribute(d, r)),
 	})
 }
 
@@ -256,6 +257,7 @@ func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {
 		"disabled":           once(flag(&a.Disabled)),
 	}
 	maps.Copy(options, signInOptions(d, &a.SignIn))
+	options["attribute"] = repeated(attribute(d, a))
 	return eachSubdirective(d, "application "+a.ClientID, options)
 }
 

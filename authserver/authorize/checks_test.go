@@ -29,7 +29,7 @@ func TestGoodRequest(t *testing.T) {
 	sixty := int64(60)
 	want := &authorize.Request{
 		Client: "app", ResponseType: []string{"code", "id_token"}, ReplyTo: authorize.ReplyTo{URI: callback, Mode: "form_post", State: "s-1"}, RedirectSent: true,
-		Scope: []string{"openid", "profile", "orders:read"}, Audience: []string{"https://orders.example.com"}, TTL: 10 * time.Minute, Nonce: "n-1",
+		Scope: []string{"openid", "profile", "orders:read"}, Audience: []string{"https://orders.example.com"}, Resources: []string{"orders"}, TTL: 10 * time.Minute, Nonce: "n-1",
 		Prompt: []string{"login", "consent"}, MaxAge: &sixty, ACRValues: []string{"Single_Factor", "other"}, LoginHint: "alice", HintSubject: "alice-id",
 		UILocales: []string{"de-CH", "en", "fr"}, Display: "popup", Challenge: challenge, Method: "S256",
 		Claims: oauth.ClaimsRequest{UserInfo: map[string]oauth.ClaimRequest{"email": {}}, IDToken: map[string]oauth.ClaimRequest{"sub": {Value: "alice-id"}}},

@@ -33,7 +33,8 @@ type Issuer struct {
 // session_state, iss. The client joins the session first, so that whatever ends
 // the session ends what is made here. Errors are *oauth.Error where the client
 // may know: access_denied for a person or client that was disabled meanwhile,
-// login_required for a session that ended.
+// login_required for a session that ended, invalid_request for a person without a
+// claim that a resource requires, invalid_scope for a resource that is gone.
 func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, b *session.Browser) (*Response, error) {
 	switch {
 	case b.Session == nil || b.Session.Subject != user.ID:
@@ -70,7 +71,7 @@ func authorization(req *Request, s *session.Session, grant string) token.Authori
 	a := token.Authorization{
 		Grant: grant, Client: req.Client,
 		On:    token.SignedOn{Subject: s.Subject, Session: s.ID, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR},
-		Scope: req.Scope, Audience: req.Audience, TTL: req.TTL, Claims: req.Claims, Nonce: req.Nonce,
+		Scope: req.Scope, Audience: req.Audience, Resources: req.Resources, TTL: req.TTL, Claims: req.Claims, Nonce: req.Nonce,
 		Challenge: req.Challenge, Method: req.Method,
 	}
 	if req.RedirectSent {
@@ -83,7 +84,7 @@ func authorization(req *Request, s *session.Session, grant string) token.Authori
 // and reports whether a token is among it. An ID token comes last: it speaks of
 // the others (OIDC Core §3.3.2.11).
 func (i *Issuer) make(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, a token.Authorization, r *Response) (tokens bool, err error) {
-	id := token.IDToken{Client: client, On: a.On, Nonce: req.Nonce}
+	id := token.IDToken{Client: client, On: a.On, Nonce: req.Nonce, User: user}
 	if slices.Contains(req.ResponseType, oauth.ResponseCode) {
 		code, err := i.Codes.Issue(ctx, env, a)
 		if err != nil {

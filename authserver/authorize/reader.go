@@ -22,7 +22,8 @@ type Request struct {
 	RedirectSent bool                `json:"redirect_sent,omitempty"` // redirect_uri was a parameter, so the token request must repeat it
 	Scope        []string            `json:"scope,omitempty"`         // granted: asked for and allowed
 	Audience     []string            `json:"audience,omitempty"`
-	TTL          time.Duration       `json:"ttl,omitempty"` // of access tokens
+	TTL          time.Duration       `json:"ttl,omitempty"`       // of access tokens
+	Resources    []string            `json:"resources,omitempty"` // see token.Granted
 	Nonce        string              `json:"nonce,omitempty"`
 	Prompt       []string            `json:"prompt,omitempty"`
 	MaxAge       *int64              `json:"max_age,omitempty"` // seconds

@@ -20,6 +20,6 @@ func allowedScope(ctx context.Context, d *draft) error {
 	if slices.Contains(d.req.ResponseType, oauth.ResponseIDToken) && !slices.Contains(granted.Scope, oauth.ScopeOpenID) {
 		return oauth.InvalidScope("An ID token needs the scope openid")
 	}
-	d.req.Scope, d.req.Audience, d.req.TTL = granted.Scope, granted.Audience, granted.TTL
+	d.req.Scope, d.req.Audience, d.req.Resources, d.req.TTL = granted.Scope, granted.Audience, granted.Resources, granted.TTL
 	return nil
 }

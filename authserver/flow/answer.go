@@ -47,7 +47,8 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 	response, err := e.Issuer.Issue(ctx, env, s.state.Request, s.client, user, b)
 	if refused, ok := errors.AsType[*oauth.Error](err); ok {
 		switch refused.Code {
-		case oauth.CodeAccessDenied, oauth.CodeLoginRequired: // the person or the session ended this very moment
+		case oauth.CodeAccessDenied, oauth.CodeLoginRequired, // the person or the session ended this very moment
+			oauth.CodeInvalidRequest, oauth.CodeInvalidScope: // a resource requires what the person does not have, or is gone
 			return authorize.Refuse(env, reply, refused, correlation), nil
 		}
 	}

@@ -48,6 +48,9 @@ func (g *AuthorizationCode) Token(ctx context.Context, r Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
+	if err := g.Tokens.Check(ctx, env, a.Access(r.Client, user)); err != nil {
+		return nil, err
+	}
 	if a, err = g.Codes.Take(ctx, env, code); err != nil {
 		return nil, g.lost(ctx, env, a, err)
 	}

@@ -10,7 +10,8 @@ import (
 // ClientCredentials is the grant of clients that act for themselves
 // (RFC 6749 §4.4); what they get is token.Scopes' decision.
 //
-// The token has no sub and no sid, and there is no refresh token.
+// The token has no sid, no sub unless a resource maps one, and there is no
+// refresh token.
 type ClientCredentials struct {
 	Scopes *token.Scopes
 	Tokens *token.Minter
@@ -36,6 +37,7 @@ func (g *ClientCredentials) Token(ctx context.Context, r Request) (*Response, er
 	}
 	minted, err := g.Tokens.Mint(ctx, r.Environment, token.Access{
 		Client: r.Client.ID, Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL, IncludeX5T: r.Client.IncludeX5T,
+		Resources: granted.Resources,
 	})
 	if err != nil {
 		return nil, err

@@ -89,7 +89,8 @@ func (p *Personal) settle(ctx context.Context, env *store.Environment, a token.A
 
 // make mints the access token for a, and the ID token where openid is granted
 // (OIDC Core §3.1.3.3). The claims of the scopes are UserInfo's (§5.4); the ID token
-// has those that were asked for it one by one.
+// has those that were asked for it one by one, and both have what is mapped for
+// the client.
 func (p *Personal) make(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a token.Authorization) (*Response, error) {
 	minted, err := p.Tokens.Mint(ctx, env, a.Access(client, user))
 	if err != nil {
@@ -100,7 +101,7 @@ func (p *Personal) make(ctx context.Context, env *store.Environment, client *sto
 		return r, nil
 	}
 	r.IDToken, err = p.IDTokens.Mint(ctx, env, token.IDToken{
-		Client: client, On: a.On, Nonce: a.Nonce, AccessToken: minted.Raw,
+		Client: client, On: a.On, Nonce: a.Nonce, AccessToken: minted.Raw, User: user,
 		Claims: token.Claims(user, a.Scope, false, a.Claims.IDToken),
 	})
 	return r, err

@@ -142,6 +142,6 @@ func (g *RefreshToken) narrow(ctx context.Context, r Request, a token.Authorizat
 	if err != nil {
 		return a, err
 	}
-	a.Scope, a.Audience, a.TTL = granted.Scope, granted.Audience, min(a.TTL, granted.TTL)
+	a.Scope, a.Audience, a.Resources, a.TTL = granted.Scope, granted.Audience, granted.Resources, min(a.TTL, granted.TTL)
 	return a, nil
 }

@@ -131,6 +131,8 @@ type Resource struct {
 	Secret []byte
 	// IntrospectionAuth is client_secret_basic (default), client_secret_post or none.
 	IntrospectionAuth string
+	// Attributes are the mapped claims of its access tokens and of the answers of introspection; one for each claim.
+	Attributes []ResourceAttribute
 }
 
 // ApplicationType is PingOne's application type.
@@ -187,6 +189,8 @@ type Client struct {
 	RequestObjectAlgorithm string
 	// UserInfoSigned answers at the UserInfo endpoint with a signed JWT.
 	UserInfoSigned bool
+	// Attributes are the mapped claims of its ID tokens and UserInfo answers; one for each claim.
+	Attributes []Attribute
 	// Consent is when the person is asked.
 	Consent Consent
 	// IDPSignoff allows signing off with an ID token alone; SessionCheck adds session_state to authorization

@@ -28,7 +28,8 @@ type Authorization struct {
 	Issuer      string              `json:"iss,omitempty"`
 	Scope       []string            `json:"scope,omitempty"`
 	Audience    []string            `json:"audience,omitempty"`
-	TTL         time.Duration       `json:"ttl,omitempty"` // the longest life of its access tokens
+	Resources   []string            `json:"resources,omitempty"` // see Granted.Resources
+	TTL         time.Duration       `json:"ttl,omitempty"`       // the longest life of its access tokens
 	Claims      oauth.ClaimsRequest `json:"claims"`
 	Nonce       string              `json:"nonce,omitempty"`
 	RedirectURI string              `json:"redirect_uri,omitempty"` // "" where the request had none
@@ -53,5 +54,6 @@ func (a Authorization) Access(client *store.Client, user *store.User) Access {
 		AuthTime: a.On.AuthTime, ACR: a.On.ACR, AMR: a.On.AMR,
 		Scope: a.Scope, Audience: a.Audience, TTL: a.TTL,
 		UserInfo: beyondScope(user, client, a.Scope, a.Claims.UserInfo), IncludeX5T: client.IncludeX5T,
+		Resources: a.Resources, User: user,
 	}
 }

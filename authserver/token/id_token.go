@@ -33,6 +33,8 @@ type IDToken struct {
 	// Claims about the person, see Claims. Those that the client may not have are
 	// left out, and those that the token itself defines.
 	Claims map[string]any
+	// User is the person, for the claims that are mapped for the client; nil for none of these.
+	User *store.User
 }
 
 // Mint signs one. It lives for an hour.
@@ -94,7 +96,7 @@ func idClaims(env *store.Environment, id *IDToken, alg string, now time.Time) ([
 			b = member(b, "org", env.Organization)
 		}
 	}
-	return append(person(b, id.Client, id.Claims), '}'), nil
+	return append(person(b, id.Client, id.Claims, attributes(id.Client, id.User, inIDToken)), '}'), nil
 }
 
 // signedOn encodes how a person signed on; what is not known is left out.
@@ -111,13 +113,22 @@ func signedOn(b []byte, at time.Time, acr string, amr []string) []byte {
 	return b
 }
 
-// person encodes claims about a person that client may have, by name.
-func person(b []byte, client *store.Client, claims map[string]any) []byte {
-	for _, name := range slices.Sorted(maps.Keys(claims)) {
-		if reserved(name) || !mayHave(client, name) {
-			continue
+// person encodes, by name, claims about a person that client may have, and those
+// that are mapped for it, which replace them: nil means left out.
+func person(b []byte, client *store.Client, claims, mapped map[string]any) []byte {
+	given := make(map[string]any, len(claims)+len(mapped))
+	for name, v := range claims {
+		if !reserved(name) && mayHave(client, name) {
+			given[name] = v
 		}
-		value, err := json.Marshal(claims[name])
+	}
+	for name, v := range mapped {
+		if given[name] = v; v == nil || store.ReservedAttribute(name) {
+			delete(given, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value, err := json.Marshal(given[name])
 		if err != nil {
 			continue // nothing that JSON has a word for
 		}

@@ -28,6 +28,11 @@ type Access struct {
 	UserInfo []string
 	// IncludeX5T adds x5t to the header (store.Client.IncludeX5T).
 	IncludeX5T bool
+	// Resources are the IDs of custom resources of Audience, whose mapped claims the
+	// token has; see Granted.Resources.
+	Resources []string
+	// User is the person of Subject, for these claims; nil for client credentials.
+	User *store.User
 }
 
 // Minted is a token that may be handed out.
@@ -43,11 +48,18 @@ type Minter struct {
 	Store store.AccessTokens
 	NewID func() string // jti: UUIDv7, so that records are stored in order
 	Now   func() time.Time
+	// Directory finds the resources whose mapped claims a token has.
+	Directory store.Directory
 }
 
 // Mint signs a token and stores its record; only then it returns. When keys or
-// store cannot be had it is temporarily_unavailable.
+// store cannot be had it is temporarily_unavailable; where a resource requires a
+// mapped claim that has no value it is invalid_request.
 func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Minted, error) {
+	more, err := m.mapped(ctx, env, &a)
+	if err != nil {
+		return Minted{}, err
+	}
 	signer, err := m.Keys.Signer(ctx, env)
 	if err != nil {
 		return Minted{}, unavailable(err)
@@ -57,7 +69,7 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		Environment: env.ID, ID: m.NewID(), Client: a.Client, Subject: a.Subject, Session: a.Session, Grant: a.Grant,
 		Scope: join(a.Scope), Audience: a.Audience, IssuedAt: now, ExpiresAt: now.Add(a.TTL),
 	}
-	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims(env, &record, &a))
+	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims(env, &record, &a, more))
 	if err != nil {
 		return Minted{}, fmt.Errorf("sign access token: %w", err)
 	}
@@ -70,11 +82,13 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 // claims encodes the claims set in a fixed order. env and org are there only for
 // the PingOne API. grant_id and userinfo_claims are ours: by the first a
 // revocation reaches everything that came of one authorization, wherever it is
-// checked; the second is what Access.UserInfo says.
+// checked; the second is what Access.UserInfo says. unmapped_sub is ours as well,
+// and there only beside a sub that a resource maps: whom a token speaks for is
+// never read from what is mapped. It is the user's ID, or "" for a client's own.
 //
 // Diverges: RFC 9068 §2.2 requires sub; client-credentials tokens have none, as in
 // PingOne, because a client is not a user.
-func claims(env *store.Environment, t *store.AccessToken, a *Access) []byte {
+func claims(env *store.Environment, t *store.AccessToken, a *Access, more mappedClaims) []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, '{')
 	b = member(b, "client_id", t.Client)
@@ -86,7 +100,11 @@ func claims(env *store.Environment, t *store.AccessToken, a *Access) []byte {
 	if t.Scope != "" {
 		b = member(b, "scope", t.Scope)
 	}
-	if t.Subject != "" {
+	switch {
+	case more.subject != "" && more.subject != t.Subject:
+		b = member(b, "sub", more.subject)
+		b = member(b, claimSubject, t.Subject)
+	case t.Subject != "":
 		b = member(b, "sub", t.Subject)
 	}
 	if t.Session != "" {
@@ -103,6 +121,11 @@ func claims(env *store.Environment, t *store.AccessToken, a *Access) []byte {
 		b = member(b, "env", env.ID)
 		b = member(b, "org", env.Organization)
 	}
+	for _, c := range more.others {
+		b = append(b, ',')
+		b = append(text(b, c.name), ':')
+		b = append(b, c.value...)
+	}
 	return append(b, '}')
 }
 
@@ -110,6 +133,7 @@ func claims(env *store.Environment, t *store.AccessToken, a *Access) []byte {
 const (
 	claimGrant    = "grant_id"
 	claimUserInfo = "userinfo_claims"
+	claimSubject  = "unmapped_sub"
 )
 
 // unavailable says that the server cannot do now what it was asked.

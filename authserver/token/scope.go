@@ -17,6 +17,9 @@ type Granted struct {
 	Scope    []string // in the order asked
 	Audience []string
 	TTL      time.Duration // of access tokens
+	// Resources are the IDs of the custom resources that the token is for; of those
+	// for a client itself, only the ones that map claims.
+	Resources []string
 }
 
 // Scopes decides who gets which scopes: PingOne's rules on resources and their
@@ -30,7 +33,8 @@ type Scopes struct{ Directory store.Directory }
 //   - scopes of OpenID Connect mix with those of one other resource;
 //   - scopes of the PingOne API mix with those of no custom resource;
 //   - several custom resources in one token need the application's permission,
-//     and a scope name that several granted resources have means all of these.
+//     and a scope name that several granted resources have means all of these;
+//   - resources that map one claim in different ways share no token.
 //
 // A token without scopes of a custom resource is for UserInfo and the PingOne
 // API: its audience is the environment's APIAudience.
@@ -60,8 +64,13 @@ func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.C
 		return Granted{}, manyResources()
 	case len(chosen) == 0:
 		g.Audience, g.TTL = []string{env.APIAudience}, store.DefaultAccessTokenTTL
+	case contradict(chosen):
+		return Granted{}, contradiction()
 	default:
 		g.Audience, g.TTL = audience(chosen)
+		for _, at := range chosen {
+			g.Resources = append(g.Resources, at.resource.ID)
+		}
 	}
 	return g, nil
 }
@@ -74,6 +83,7 @@ func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.C
 //   - a request with scope gets those of them that are granted;
 //   - several custom resources in one token need the application's permission,
 //     and a scope name that several granted resources have means all of these;
+//   - resources that map one claim in different ways share no token;
 //   - scopes of OpenID Connect and of the PingOne API are never granted: they
 //     speak about a user, and there is none.
 func (s *Scopes) ForClient(ctx context.Context, env *store.Environment, c *store.Client, requested []string) (Granted, error) {
@@ -98,8 +108,15 @@ func (s *Scopes) ForClient(ctx context.Context, env *store.Environment, c *store
 		return Granted{}, noScope()
 	case len(chosen) > 1 && !c.MultipleResources:
 		return Granted{}, manyResources()
+	case contradict(chosen):
+		return Granted{}, contradiction()
 	}
 	g.Audience, g.TTL = audience(chosen)
+	for _, at := range chosen {
+		if len(at.resource.Attributes) > 0 {
+			g.Resources = append(g.Resources, at.resource.ID)
+		}
+	}
 	return g, nil
 }
 
@@ -107,6 +124,24 @@ func noScope() error { return oauth.InvalidScope("At least one scope must be gra
 
 func manyResources() error {
 	return oauth.InvalidScope("May not request scopes for multiple resources")
+}
+
+func contradiction() error {
+	return oauth.InvalidScope("May not request scopes for resources that map a claim in different ways")
+}
+
+// contradict reports whether the resources of one token map a claim differently.
+// Each trusts what it maps itself, and would read what was meant for another.
+func contradict(chosen []onResource) bool {
+	if len(chosen) < 2 {
+		return false
+	}
+	all := make([]*store.Resource, len(chosen))
+	for i, at := range chosen {
+		all[i] = at.resource
+	}
+	_, ok := merge(all)
+	return !ok
 }
 
 // audience lists those of the resources; the shortest lifetime of several counts.

@@ -9,7 +9,8 @@ import (
 )
 
 // UserInfo encodes the answer of the UserInfo endpoint (OIDC Core §5.3.2): sub,
-// and what the token of p shows of user, as far as client may have it.
+// and what the token of p shows of user, as far as client may have it, with the
+// claims that are mapped for the client.
 func UserInfo(client *store.Client, user *store.User, p *Person) []byte {
 	return append(userInfo(append(make([]byte, 0, 512), '{'), client, user, p), '}')
 }
@@ -36,5 +37,5 @@ func userInfo(b []byte, client *store.Client, user *store.User, p *Person) []byt
 		single[name] = oauth.ClaimRequest{}
 	}
 	b = member(b, "sub", user.ID)
-	return person(b, client, Claims(user, p.Scope, true, single))
+	return person(b, client, Claims(user, p.Scope, true, single), attributes(client, user, inUserInfo))
 }

@@ -176,6 +176,9 @@ func holder(c *jose.Claims) Holder {
 	h := Holder{ID: c.ID, Client: c.ClientID, Subject: c.Subject, IssuedAt: c.IssuedAt}
 	h.Session, _ = c.Text("sid")
 	h.Grant, _ = c.Text(claimGrant)
+	if unmapped, ok := c.Text(claimSubject); ok {
+		h.Subject = unmapped
+	}
 	return h
 }
 
@@ -217,7 +220,21 @@ func answer(c *jose.Claims) []byte {
 			b = member(b, name, s)
 		}
 	}
-	return append(b, '}')
+	return append(answerMapped(b, c), '}')
+}
+
+// answerMapped copies what resources map: all that is not the token's own.
+func answerMapped(b []byte, c *jose.Claims) []byte {
+	for _, name := range c.Names() {
+		if store.ReservedAttribute(name) {
+			continue
+		}
+		if value, ok := c.Raw(name); ok {
+			b = append(append(append(b, ','), text(nil, name)...), ':')
+			b = append(b, value...)
+		}
+	}
+	return b
 }
 
 // answerSignedOn copies auth_time, acr and amr.

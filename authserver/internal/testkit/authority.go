@@ -78,7 +78,7 @@ func NewAuthority(t testing.TB, st store.Store, clock *Clock) *Authority {
 	t.Cleanup(verified.Close)
 	a.Sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: clock.Now}
 	a.Scopes = &token.Scopes{Directory: a.Directory()}
-	a.Tokens = &token.Minter{Keys: a.Rings, Store: st, NewID: secret.NewID, Now: clock.Now}
+	a.Tokens = &token.Minter{Keys: a.Rings, Store: st, NewID: secret.NewID, Now: clock.Now, Directory: a.Directory()}
 	a.IDTokens = &token.IDTokens{Keys: a.Rings, Now: clock.Now}
 	a.Verifier = &token.Verifier{Keys: a.Rings, Revocations: a.Set, Cache: verified, Now: clock.Now}
 	a.Codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: clock.Now}
@@ -220,7 +220,7 @@ func (a *Authority) Authorize(t testing.TB, client string, s *session.Session, s
 	return token.Authorization{
 		Grant: secret.NewID(), Client: client, Issuer: a.Env.Issuer,
 		On:    token.SignedOn{Subject: s.Subject, Session: s.ID, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR},
-		Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL,
+		Scope: granted.Scope, Audience: granted.Audience, Resources: granted.Resources, TTL: granted.TTL,
 	}
 }
 

@@ -91,6 +91,8 @@ type Resource struct {
 	Secret string `json:"secret,omitempty"`
 	// IntrospectionAuth is client_secret_basic (default), client_secret_post or none.
 	IntrospectionAuth string `json:"introspection_auth,omitempty"`
+	// Attributes are mapped claims of access tokens. The claim sub replaces the user's ID.
+	Attributes []ResourceAttribute `json:"attributes,omitempty"`
 }
 
 // Application declares an OAuth client.

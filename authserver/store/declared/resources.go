@@ -75,6 +75,10 @@ func (e *environment) resource(c *Resource) (*store.Resource, error) {
 	default:
 		return nil, fmt.Errorf("introspection_auth %q is none of client_secret_basic, client_secret_post, none", r.IntrospectionAuth)
 	}
+	var err error
+	if r.Attributes, err = records(c.Attributes, func(a store.ResourceAttribute) string { return a.Claim }); err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
 	for _, s := range r.Scopes {
 		switch {

@@ -40,6 +40,8 @@ type SignIn struct {
 	SignedRequestObject   bool `json:"signed_request_object,omitempty"`
 	// UserInfoSigned answers at the UserInfo endpoint with a signed JWT.
 	UserInfoSigned bool `json:"userinfo_signed,omitempty"`
+	// Attributes are mapped claims of ID tokens and UserInfo answers.
+	Attributes []Attribute `json:"attributes,omitempty"`
 	// Consent is never (default), once or always.
 	Consent string `json:"consent,omitempty"`
 	// IDPSignoff allows signing off with an ID token alone. SessionCheck adds session_state.
@@ -97,6 +99,10 @@ func setSignIn(c *store.Client, a *Application, strict bool) error {
 		return errors.New("wildcard_redirect_uris is refused for public applications: nothing but the address would tell them from others")
 	case s.DefaultMaxAge < 0:
 		return errors.New("default_max_age is negative")
+	}
+	var err error
+	if c.Attributes, err = records(s.Attributes, func(a store.Attribute) string { return a.Claim }); err != nil {
+		return err
 	}
 	c.PARRequired, c.PARTimeout = s.PARRequired, timeout
 	c.UnsignedRequestObject, c.SignedRequestObject = s.UnsignedRequestObject, s.SignedRequestObject

@@ -1,0 +1,194 @@
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// place is where a claim that is mapped for an application goes.
+type place func(store.Attribute) bool
+
+func inIDToken(a store.Attribute) bool  { return a.IDToken }
+func inUserInfo(a store.Attribute) bool { return a.UserInfo }
+
+// attributes are the claims mapped for client that go to one place, by name; nil
+// for those without a value, which are left out.
+func attributes(client *store.Client, user *store.User, to place) map[string]any {
+	if len(client.Attributes) == 0 || user == nil {
+		return nil
+	}
+	out := make(map[string]any, len(client.Attributes))
+	for _, a := range client.Attributes {
+		if to(a) {
+			out[a.Claim], _ = value(a.From, user)
+		}
+	}
+	return out
+}
+
+// mappedClaims are what resources map into one access token.
+type mappedClaims struct {
+	subject string // "" where nothing is mapped to sub, or there is no value
+	others  []mappedClaim
+}
+
+type mappedClaim struct {
+	name  string
+	value []byte // JSON
+}
+
+// Check judges a as Mint does, and makes nothing.
+func (m *Minter) Check(ctx context.Context, env *store.Environment, a Access) error {
+	_, err := m.mapped(ctx, env, &a)
+	return err
+}
+
+// mapped are the claims that the resources of a map. A required one that has no
+// value is invalid_request, a resource that is gone or that contradicts another
+// since is invalid_scope.
+func (m *Minter) mapped(ctx context.Context, env *store.Environment, a *Access) (mappedClaims, error) {
+	var out mappedClaims
+	if len(a.Resources) == 0 {
+		return out, nil
+	}
+	resources := make([]*store.Resource, len(a.Resources))
+	for i, id := range a.Resources {
+		var err error
+		switch resources[i], err = m.Directory.ResourceByID(ctx, env.ID, id); {
+		case errors.Is(err, store.ErrNotFound):
+			return out, noScope()
+		case err != nil:
+			return out, unavailable(fmt.Errorf("find resource: %w", err))
+		}
+	}
+	list, ok := merge(resources)
+	if !ok {
+		return out, contradiction()
+	}
+	for _, attribute := range list {
+		if attribute.Claim == "sub" {
+			out.subject = subject(attribute.From, a.User)
+			if out.subject == "" && attribute.Required {
+				return mappedClaims{}, missing(attribute.Claim)
+			}
+			continue
+		}
+		if store.ReservedAttribute(attribute.Claim) {
+			continue
+		}
+		var encoded []byte
+		v, ok := value(attribute.From, a.User)
+		if ok {
+			var err error
+			encoded, err = json.Marshal(v)
+			ok = err == nil // else nothing that JSON has a word for
+		}
+		switch {
+		case ok:
+			out.others = append(out.others, mappedClaim{attribute.Claim, encoded})
+		case attribute.Required:
+			return mappedClaims{}, missing(attribute.Claim)
+		}
+	}
+	return out, nil
+}
+
+func missing(claim string) error {
+	return oauth.InvalidRequest("The resource requires the claim %s, which has no value here", claim)
+}
+
+// merge is what resources map that share a token; ok is false where they
+// contradict each other. A resource that does not map sub expects the user's ID.
+func merge(resources []*store.Resource) (list []store.ResourceAttribute, ok bool) {
+	if len(resources) == 1 {
+		return resources[0].Attributes, true
+	}
+	at := map[string]int{}
+	subject := map[store.Source]bool{}
+	for _, r := range resources {
+		sub := store.SourceUserID
+		for _, a := range r.Attributes {
+			if a.Claim == "sub" {
+				sub = a.From
+			}
+			i, known := at[a.Claim]
+			switch {
+			case !known:
+				at[a.Claim] = len(list)
+				list = append(list, a)
+			case list[i].From != a.From:
+				return nil, false
+			default:
+				list[i].Required = list[i].Required || a.Required
+			}
+		}
+		subject[sub] = true
+	}
+	return list, len(subject) <= 1
+}
+
+// subject is a value as sub: text of a size that everybody takes (OIDC Core §2), and
+// numbers as such text; "" for anything else.
+func subject(from store.Source, user *store.User) string {
+	v, _ := value(from, user)
+	var out string
+	switch t := v.(type) {
+	case string:
+		out = t
+	case json.Number:
+		out = t.String()
+	case float64:
+		out = strconv.FormatFloat(t, 'f', -1, 64)
+	case int64:
+		out = strconv.FormatInt(t, 10)
+	case int:
+		out = strconv.Itoa(t)
+	}
+	if len(out) > 255 {
+		return ""
+	}
+	return out
+}
+
+// value is what a source gives for user, in the type that the record has; ok is
+// false for nothing: no person, no such claim, an empty or malformed one.
+func value(from store.Source, user *store.User) (v any, ok bool) {
+	switch {
+	case from.User == "":
+		return line(from.Text)
+	case user == nil:
+		return nil, false
+	case from == store.SourceUserID:
+		return line(user.ID)
+	case from.User == "username":
+		return line(user.Username)
+	}
+	if v, ok := record(user, from.User); ok { // a name that has dots itself
+		return v, true
+	}
+	first, rest, _ := strings.Cut(from.User, ".")
+	v, ok = record(user, first)
+	for ok && rest != "" {
+		var name string
+		members, _ := v.(map[string]any)
+		name, rest, _ = strings.Cut(rest, ".")
+		v, ok = other(members[name])
+	}
+	return v, ok
+}
+
+// record is a claim of the directory. Those of OpenID Connect are as a scope
+// would give them.
+func record(user *store.User, name string) (any, bool) {
+	if _, ok := standardClaims[name]; ok {
+		return claim(user, name)
+	}
+	return other(user.Claims[name])
+}
