@@ -5,16 +5,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// Fold is the one spelling of a username under which it is stored and counted: compatibility
-// variants (full-width letters, ligatures) become the plain character, upper case becomes
-// lower case, space around it goes (RFC 8265 §3.3, with NFKC for width mapping and NFC).
-func Fold(username string) string {
-	folded := strings.ToLower(norm.NFKC.String(username))
-	return strings.TrimSpace(norm.NFKC.String(folded)) // lower-casing can undo normal form; some marks become space
-}
+// Fold is the one spelling of a username under which it is stored and counted
+// (store.FoldUsername).
+func Fold(username string) string { return store.FoldUsername(username) }
 
 // maxUsername is in characters, PingOne's.
 const maxUsername = 128

@@ -131,6 +131,11 @@ func TestErrors(t *testing.T) {
 		want   string // beginning of the error; "" is accepted
 	}{
 		{"as it is", func(*environment) {}, ""},
+		{"two users", func(e *environment) { e.Users = append(e.Users, declared.User{Username: "Alicia"}) }, ""},
+		{"one user in two spellings", func(e *environment) { e.Users = append(e.Users, declared.User{Username: "ALICE"}) }, `environment demo: user "ALICE": username is declared twice, in two spellings`},
+		{"a domain", func(e *environment) { e.Domains = []string{"login.example.com"} }, ""},
+		{"the issuer's host as a domain", func(e *environment) { e.Domains = []string{"auth.example.com"} }, `environment demo: domain auth.example.com is the host of the issuer of environment demo`},
+		{"the issuer's host as a domain, with a port", func(e *environment) { e.Domains = []string{"auth.example.com:8443"} }, `environment demo: domain auth.example.com:8443 is the host of the issuer of environment demo`},
 		{"loopback issuer", issuer("http://localhost:8080/" + id + "/as"), ""},
 		{"loopback address", issuer("http://127.0.0.1:8080/" + id + "/as"), ""},
 		{"issuer below a path", issuer("https://auth.example.com/tenants/" + id + "/as"), ""},

@@ -19,6 +19,7 @@ type environment struct {
 	clients   map[string]*store.Client
 	resources map[string]*store.Resource
 	users     map[string]*store.User // by username
+	folded    map[string]*store.User // by folded username
 }
 
 var _ store.Directory = (*Directory)(nil)
@@ -56,10 +57,14 @@ func (d *Directory) ResourceByID(_ context.Context, env, id string) (*store.Reso
 	return nil, store.ErrNotFound
 }
 
-// UserByName finds a user by exact username.
+// UserByName finds a user by the username as it is declared, or as
+// store.FoldUsername writes it.
 func (d *Directory) UserByName(_ context.Context, env, username string) (*store.User, error) {
 	if e, ok := d.byID[env]; ok {
 		if u, ok := e.users[username]; ok {
+			return u, nil
+		}
+		if u, ok := e.folded[username]; ok {
 			return u, nil
 		}
 	}

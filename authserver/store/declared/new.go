@@ -2,6 +2,8 @@ package declared
 
 import (
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -53,7 +55,35 @@ func New(c Config) (*Directory, error) {
 		d.byID[e.ID] = built
 		d.list = append(d.list, built.record)
 	}
+	if err := d.checkDomains(); err != nil {
+		return nil, err
+	}
 	return d, nil
+}
+
+// checkDomains wants a host of its own for each custom domain. Its session
+// cookie is for the whole host, whatever the port, and would go along with that of
+// an environment below a path there; who gets two cookies of one name believes
+// neither.
+func (d *Directory) checkDomains() error {
+	issuers := map[string]string{}
+	for _, e := range d.list {
+		if u, err := url.Parse(e.Issuer); err == nil {
+			issuers[strings.ToLower(u.Hostname())] = e.Name
+		}
+	}
+	for _, e := range d.list {
+		for _, domain := range e.Domains {
+			u, err := url.Parse(domain.Issuer)
+			if err != nil {
+				return fmt.Errorf("environment %s: domain %s: %w", e.Name, domain.Host, err)
+			}
+			if other, ok := issuers[u.Hostname()]; ok {
+				return fmt.Errorf("environment %s: domain %s is the host of the issuer of environment %s: their cookies would get in each other's way", e.Name, domain.Host, other)
+			}
+		}
+	}
+	return nil
 }
 
 func newEnvironment(c *Environment) (*environment, error) {
@@ -66,6 +96,7 @@ func newEnvironment(c *Environment) (*environment, error) {
 		clients:   make(map[string]*store.Client, len(c.Applications)),
 		resources: make(map[string]*store.Resource, len(c.Resources)),
 		users:     make(map[string]*store.User, len(c.Users)),
+		folded:    make(map[string]*store.User, len(c.Users)),
 	}
 	if err := e.addResources(c.Resources); err != nil {
 		return nil, err
@@ -165,6 +196,8 @@ func (e *environment) addUsers(users []User) error {
 			err = fmt.Errorf("username is missing")
 		case e.users[u.Username] != nil:
 			err = fmt.Errorf("username is declared twice")
+		case e.folded[store.FoldUsername(u.Username)] != nil:
+			err = fmt.Errorf("username is declared twice, in two spellings")
 		case !isUUID(id):
 			err = fmt.Errorf("id %q is not a lower-case UUID", id)
 		case ids[id]:
@@ -174,10 +207,11 @@ func (e *environment) addUsers(users []User) error {
 			return fmt.Errorf("user %q: %w", u.Username, err)
 		}
 		ids[id] = true
-		e.users[u.Username] = &store.User{
+		user := &store.User{
 			Environment: e.record.ID, ID: id, Username: u.Username, Password: u.Password, Claims: u.Claims,
 			Declared: true, Verified: true, Disabled: u.Disabled,
 		}
+		e.users[u.Username], e.folded[store.FoldUsername(u.Username)] = user, user
 	}
 	return nil
 }
