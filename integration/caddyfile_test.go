@@ -45,8 +45,20 @@ func caddyfileText(c config) string {
 	if c.info {
 		level = ""
 	}
-	return strings.Replace(text, "$LEVEL", level, 1) + c.sites
+	return strings.ReplaceAll(strings.Replace(text, "$LEVEL", level, 1)+c.sites, "$ACCESS_LOG", accessLog)
 }
+
+// accessLog is what docs/operations.md says of access logs at an authorization server: codes and
+// tokens travel in redirects, which Caddy would write down.
+const accessLog = `log {
+		format filter {
+			request>uri query {
+				replace id_token_hint REDACTED
+				replace request REDACTED
+			}
+			resp_headers>Location regexp "[?#].*" "?REDACTED"
+		}
+	}`
 
 const globalOptions = `{
 	admin 127.0.0.1:$ADMIN
@@ -172,7 +184,7 @@ const gatehouseOption = `
 // introspected over HTTP, and verified by keys that are fetched over HTTP.
 const standardSites = `
 http://:$AS {
-	log
+	$ACCESS_LOG
 	authorization_server
 }
 
