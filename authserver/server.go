@@ -167,7 +167,10 @@ func split(path string) (id, rest string, ok bool) {
 	if issuer, found := strings.CutPrefix(path, wellKnown+"/"); found {
 		issuer, found = strings.CutSuffix(issuer, "/as")
 		id = issuer[strings.LastIndexByte(issuer, '/')+1:]
-		return id, openIDConfiguration, found && looksLikeUUID(id)
+		if !found || !looksLikeUUID(id) {
+			return "", "", false
+		}
+		return id, openIDConfiguration, true
 	}
 	const n = len("/00000000-0000-0000-0000-000000000000")
 	if len(path) < n || path[0] != '/' || !looksLikeUUID(path[1:n]) {
