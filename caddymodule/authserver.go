@@ -27,6 +27,7 @@ type AuthServer struct {
 	Surfaces []string `json:"surfaces,omitempty"`
 
 	server *authserver.Server
+	access accessLog
 }
 
 // CaddyModule returns the Caddy module information.
@@ -46,6 +47,7 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	if app == nil {
 		return errors.New("authorization_server needs the gatehouse app: configure the global option 'gatehouse'")
 	}
+	m.access = newAccessLog(ctx)
 	m.server, err = authserver.New(ctx, authserver.Config{
 		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
 		Notifier: app.notifier, Outbound: app.outbound, Address: clientAddress, InsecureNoLimit: app.isUnlimited,
@@ -73,7 +75,7 @@ func (m *AuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 	if !m.server.Handles(r) {
 		return next.ServeHTTP(w, r)
 	}
-	m.server.ServeHTTP(w, r)
+	m.access.around(w, r, m.server.ServeHTTP)
 	return nil
 }
 

@@ -28,3 +28,6 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 func LoadSecretsKey(file string, log *slog.Logger) func(create bool) ([]byte, error) {
 	return (&secretsKey{file: file, log: log}).load
 }
+
+// Hide is what the access log does to addresses.
+var Hide = hide
