@@ -14,12 +14,28 @@ import (
 // example starts what `make run` serves, on other ports.
 func example(t *testing.T) (n *node, ports *strings.Replacer) {
 	t.Helper()
-	text, err := os.ReadFile("../Caddyfile.example")
+	return exampleOn(t, sqlite{})
+}
+
+// exampleOn is example with its data in b.
+func exampleOn(t *testing.T, b backend) (n *node, ports *strings.Replacer) {
+	t.Helper()
+	file, err := os.ReadFile("../Caddyfile.example")
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Caddy would keep a copy of the configuration, where the passwords are.
+	text := strings.Replace(string(file), "auto_https off", "auto_https off\n\tpersist_config off", 1)
 	n = prepare(t, config{bare: true})
-	names := []string{"8080", "8081", "8082", "8089", "2019"}
+	if b != (sqlite{}) {
+		const line = "storage sqlite {\n\t\t\tpath {$GATEHOUSE_DATA:./data}/gatehouse.db\n\t\t}"
+		if !strings.Contains(text, line) {
+			t.Fatal("the example has another storage line than the test knows")
+		}
+		text = strings.Replace(text, line, b.caddyfile(t, n)+"\n\t\tsecrets_key {env.SEALING_KEY}", 1)
+		n.env = append(n.env, "SEALING_KEY="+sealingKey)
+	}
+	names := []string{"8080", "8081", "8082", "8083", "8089", "2019"}
 	given := freePorts(t, names)
 	var pairs []string
 	for _, name := range names {
@@ -30,7 +46,7 @@ func example(t *testing.T) (n *node, ports *strings.Replacer) {
 		n.ports[name] = given[name]
 	}
 	ports = strings.NewReplacer(pairs...)
-	if err := os.WriteFile(n.caddyfile(), []byte(ports.Replace(string(text))), 0o600); err != nil {
+	if err := os.WriteFile(n.caddyfile(), []byte(ports.Replace(text)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	n.env = append(n.env, "GATEHOUSE_DATA="+filepath.Join(n.dir, "data"))

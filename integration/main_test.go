@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	}
 	scratch = dir
 	code := pgtest.Main(m) // runs the tests, then stops PostgreSQL
+	closeBrowser()
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
