@@ -32,6 +32,10 @@ func TestEndLeavesNothingAlive(t *testing.T) {
 	if !g.tokenRevoked(sid, "web", issued) {
 		t.Error("case_121: an access token of the session works on")
 	}
+	// By a request under way, or by a node whose clock is ahead.
+	if !g.tokenRevoked(sid, "web", issued.Add(time.Hour)) {
+		t.Error("case_121: an access token that is made of the session afterwards works")
+	}
 	if !g.familyEnded(mine) {
 		t.Error("case_121: a refresh token of the session works on")
 	}
@@ -159,6 +163,9 @@ func TestEndThatFailsCanBeMadeAgain(t *testing.T) {
 			if _, err := g.sessions.ByID(t.Context(), g.env, sid); err != nil {
 				t.Fatalf("the session is gone although what hangs on it may not be: %v", err)
 			}
+			if g.tokenRevoked(sid, "web", g.clock.Now().Add(time.Second)) {
+				t.Error("the session lives on, and the tokens that it gives from now on do not work")
+			}
 			if _, err := g.ender.End(t.Context(), g.env, sid, b); err != nil {
 				t.Fatalf("the second try: %v", err)
 			}
@@ -239,7 +246,7 @@ func TestEndReplacedTellsTheClients(t *testing.T) {
 	if err := g.ender.EndReplaced(t.Context(), g.env, replaced); err != nil {
 		t.Fatal(err)
 	}
-	if !g.familyEnded(h) || !g.tokenRevoked(before.ID, "web", g.clock.Now()) {
+	if !g.familyEnded(h) || !g.tokenRevoked(before.ID, "web", g.clock.Now().Add(time.Hour)) {
 		t.Error("something of the session works on")
 	}
 	due := g.due()

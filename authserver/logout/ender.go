@@ -76,12 +76,12 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 				return nil, unavailable("end session", err)
 			}
 		}
-		return nil, e.kill(ctx, env, store.RevokedSession, sid)
+		return nil, e.kill(ctx, env, store.RevokedSession, sid, longestToken)
 	}
 	if err != nil {
 		return nil, unavailable("read session", err)
 	}
-	if err := e.kill(ctx, env, store.RevokedSession, sid); err != nil {
+	if err := e.kill(ctx, env, store.RevokedSession, sid, 0); err != nil {
 		return nil, err
 	}
 	queued, err := e.queue(ctx, env, s, nil)
@@ -96,8 +96,9 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 	case err != nil:
 		return nil, unavailable("end session", err)
 	}
-	// Again, for what was made since, while the session still was there.
-	if err := e.kill(ctx, env, store.RevokedSession, sid); err != nil {
+	// Again, for what was made since, while the session still was there, and for what
+	// requests under way still make: the sid does not come back.
+	if err := e.kill(ctx, env, store.RevokedSession, sid, longestToken); err != nil {
 		return nil, err
 	}
 	// Who joined meanwhile is told too.
@@ -113,7 +114,7 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 func (e *Ender) EndReplaced(ctx context.Context, env *store.Environment, s *session.Session) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	if err := e.kill(ctx, env, store.RevokedSession, s.ID); err != nil {
+	if err := e.kill(ctx, env, store.RevokedSession, s.ID, longestToken); err != nil {
 		return err
 	}
 	queued, err := e.queue(ctx, env, s, nil)
@@ -130,18 +131,19 @@ func (e *Ender) EndReplaced(ctx context.Context, env *store.Environment, s *sess
 func (e *Ender) EndClient(ctx context.Context, env *store.Environment, client string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	if err := e.kill(ctx, env, store.RevokedClient, client); err != nil {
+	if err := e.kill(ctx, env, store.RevokedClient, client, 0); err != nil {
 		return err
 	}
 	e.Revoked(string(store.RevokedClient))
 	return nil
 }
 
-// kill revokes the access tokens and ends the refresh-token families of a session
-// or a client. When it returns nil that is durable, and every check in this process sees it.
-func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.RevocationKind, value string) error {
+// kill revokes the access tokens, those included that are issued within ahead, and ends the
+// refresh-token families of a session or a client. When it returns nil that is durable, and every
+// check in this process sees it.
+func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.RevocationKind, value string, ahead time.Duration) error {
 	now := e.Now().UTC().Truncate(time.Second)
-	r := store.Revocation{Environment: env.ID, Kind: kind, Value: value, At: now, ExpiresAt: now.Add(longestToken)}
+	r := store.Revocation{Environment: env.ID, Kind: kind, Value: value, At: now.Add(ahead), ExpiresAt: now.Add(longestToken)}
 	if err := e.Store.PutRevocation(ctx, r); err != nil {
 		return unavailable("store revocation", err)
 	}
