@@ -52,6 +52,7 @@ func signOnBlock(d *caddyfile.Dispenser, env string, s *declared.SignOn) error {
 		"self_registration":   once(flag(&s.SelfRegistration)),
 		"password_recovery":   once(flag(&s.PasswordRecovery)),
 		"password_min_length": once(number(d, 1, 128, func(n int) { s.PasswordMinLength = n })),
+		"password_max_age":    once(duration(d, declaredDuration(&s.PasswordMaxAge))),
 		"lockout":             once(lockout(d, s)),
 		"argon2":              once(argon2(d, s)),
 	})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -182,6 +183,38 @@ func TestMustChange(t *testing.T) {
 	}
 	if standing, err := k.StandingOf(t.Context(), k.env, bob); err != nil || standing != identity.StandingGood {
 		t.Errorf("standing afterwards = %q, %v, want good", standing, err)
+	}
+}
+
+// A password that somebody chose has to be changed when it is older than the
+// environment allows; a declared one never.
+func TestPasswordMaxAge(t *testing.T) {
+	k := newKit(t)
+	k.env.SignOn.PasswordMaxAge = 30 * 24 * time.Hour
+	bob := k.register(t, "bob", goodPassword)
+	tests := []struct {
+		name     string
+		username string
+		password string
+		after    time.Duration
+		want     identity.Standing
+	}{
+		{"just before", "bob", goodPassword, 30*24*time.Hour - time.Second, identity.StandingGood},
+		{"at the end", "bob", goodPassword, time.Second, identity.StandingExpired},
+		{"declared", "alice", alicePassword, 0, identity.StandingGood},
+	}
+	for _, tt := range tests {
+		k.clock.Advance(tt.after)
+		_, standing, err := k.CheckPassword(t.Context(), k.env, tt.username, tt.password, address)
+		if err != nil || standing != tt.want {
+			t.Errorf("%s: standing = %q, %v, want %q", tt.name, standing, err, tt.want)
+		}
+	}
+	if err := k.ChangePassword(t.Context(), k.env, bob, goodPassword, "another-good-one", address); err != nil {
+		t.Fatal(err)
+	}
+	if standing, err := k.StandingOf(t.Context(), k.env, bob); err != nil || standing != identity.StandingGood {
+		t.Errorf("standing after the change = %q, %v, want good", standing, err)
 	}
 }
 

@@ -49,7 +49,7 @@ func (u *Users) CheckPassword(ctx context.Context, env *store.Environment, usern
 	}
 	switch p.outcome {
 	case right:
-		return a.user, u.standing(a.user, a.cred), nil
+		return a.user, u.standing(env, a.user, a.cred), nil
 	case locked:
 		return nil, "", lockedOut(p.until, u.Now())
 	}

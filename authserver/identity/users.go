@@ -161,17 +161,26 @@ func (u *Users) StandingOf(ctx context.Context, env *store.Environment, user *st
 	if err != nil {
 		return "", err
 	}
-	return u.standing(user, cred), nil
+	return u.standing(env, user, cred), nil
 }
 
-func (u *Users) standing(user *store.User, cred store.Credential) Standing {
+func (u *Users) standing(env *store.Environment, user *store.User, cred store.Credential) Standing {
 	switch {
 	case cred.MustChange:
 		return StandingMustChange
+	case expired(env, cred, u.Now()):
+		return StandingExpired
 	case u.unverified(user):
 		return StandingUnverified
 	}
 	return StandingGood
+}
+
+// expired reports whether a password has served its time. One that is declared
+// is changed where it is declared.
+func expired(env *store.Environment, cred store.Credential, now time.Time) bool {
+	life := env.SignOn.PasswordMaxAge
+	return life > 0 && cred.Password != "" && !now.Before(cred.ChangedAt.Add(life))
 }
 
 // unverified reports whether user has an address to confirm, and can.

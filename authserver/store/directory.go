@@ -72,6 +72,7 @@ type SignOn struct {
 	// SelfRegistration lets people register accounts; PasswordRecovery lets them recover forgotten passwords.
 	SelfRegistration, PasswordRecovery bool
 	PasswordMinLength                  int           // default 8 (NIST SP 800-63B §5.1.1.2)
+	PasswordMaxAge                     time.Duration // a stored password older than that has to be changed; 0: never
 	LockoutAttempts                    int           // wrong passwords in a row that lock an account; default 5; negative: never
 	LockoutDuration                    time.Duration // default 15 minutes
 	// Argon2 cost of new password hashes (RFC 9106): memory in KiB (default 19456), passes (2), lanes (1).

@@ -25,6 +25,9 @@ type SignOn struct {
 	PasswordRecovery bool `json:"password_recovery,omitempty"`
 	// PasswordMinLength of new passwords, in characters: default 8, the least, up to 128.
 	PasswordMinLength int `json:"password_min_length,omitempty"`
+	// PasswordMaxAge is how long a password that somebody chose is good; then it has
+	// to be changed at sign-on. Default: for ever (NIST SP 800-63B §5.1.1.2). At least a day.
+	PasswordMaxAge Duration `json:"password_max_age,omitempty"`
 	// LockoutAttempts wrong passwords in a row lock an account for LockoutDuration:
 	// default 5 and 15 minutes. -1 never locks.
 	LockoutAttempts int      `json:"lockout_attempts,omitempty"`
@@ -97,6 +100,7 @@ func setSessions(e *store.Environment, c SignOn) error {
 		SelfRegistration:  c.SelfRegistration,
 		PasswordRecovery:  c.PasswordRecovery,
 		PasswordMinLength: c.PasswordMinLength,
+		PasswordMaxAge:    time.Duration(c.PasswordMaxAge),
 		LockoutAttempts:   c.LockoutAttempts,
 		LockoutDuration:   orDuration(c.LockoutDuration, 15*time.Minute),
 		Argon2Memory:      c.Argon2Memory, Argon2Passes: c.Argon2Passes, Argon2Lanes: c.Argon2Lanes,
@@ -123,6 +127,8 @@ func setSessions(e *store.Environment, c SignOn) error {
 		return fmt.Errorf("session_lifetime %v is less than session_idle %v", s.SessionLifetime, s.SessionIdle)
 	case s.PasswordMinLength < 8 || s.PasswordMinLength > 128:
 		return fmt.Errorf("password_min_length %d is outside 8 to 128", s.PasswordMinLength)
+	case s.PasswordMaxAge != 0 && s.PasswordMaxAge < 24*time.Hour:
+		return fmt.Errorf("password_max_age %v is less than a day", s.PasswordMaxAge)
 	case s.LockoutAttempts < -1:
 		return fmt.Errorf("lockout_attempts %d is neither positive nor -1", s.LockoutAttempts)
 	case s.LockoutDuration < time.Second || s.LockoutDuration > 24*time.Hour:
