@@ -74,8 +74,35 @@ func (s *Server) Handles(r *http.Request) bool {
 	if _, ok := bare(r.URL.Path); !ok {
 		return false
 	}
-	_, err := s.directory.EnvironmentByHost(r.Context(), strings.ToLower(r.Host))
+	_, err := s.atHost(r)
 	return !errors.Is(err, store.ErrNotFound)
+}
+
+// atHost finds the environment whose custom domain a request came to. A Host may
+// be in any case, have the dot of an absolute name, and name the port that the
+// scheme has anyway (RFC 9110 §4.2.3).
+func (s *Server) atHost(r *http.Request) (*store.Environment, error) {
+	host := strings.ToLower(r.Host)
+	name, port := host, ""
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name, port = host[:i], host[i+1:]
+	}
+	name = strings.TrimSuffix(name, ".")
+	if port != "" {
+		env, err := s.directory.EnvironmentByHost(r.Context(), name+":"+port)
+		if !errors.Is(err, store.ErrNotFound) {
+			return env, err
+		}
+	}
+	env, err := s.directory.EnvironmentByHost(r.Context(), name)
+	if err != nil {
+		return nil, err
+	}
+	scheme, _, _ := strings.Cut(env.Issuer, ":")
+	if port != "" && scheme+port != "https443" && scheme+port != "http80" {
+		return nil, store.ErrNotFound
+	}
+	return env, nil
 }
 
 // ServeHTTP answers one request. Which environment is meant is settled by the
@@ -126,7 +153,7 @@ func (s *Server) find(r *http.Request) (*store.Environment, *route, error) {
 	if id != "" {
 		env, err = s.directory.EnvironmentByID(r.Context(), id)
 	} else {
-		env, err = s.directory.EnvironmentByHost(r.Context(), strings.ToLower(r.Host))
+		env, err = s.atHost(r)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
