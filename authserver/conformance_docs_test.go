@@ -1,0 +1,65 @@
+package authserver_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestConformanceDocument keeps docs/conformance.md in step: each test that it
+// names exists, with its case, and so does each file.
+func TestConformanceDocument(t *testing.T) {
+	document, err := os.ReadFile("../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string           // files, from the top of the module
+	tests := map[string]string{} // function → the sources of the packages that have it
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example)\w*)\(`)
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".git") || d.Name() == "node_modules" {
+			return filepath.SkipDir
+		}
+		names = append(names, strings.TrimPrefix(filepath.ToSlash(path), "../"))
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range declared.FindAllStringSubmatch(string(source), -1) {
+			siblings, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*_test.go"))
+			for _, s := range siblings {
+				text, _ := os.ReadFile(s)
+				tests[m[1]] += string(text)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\b((?:Test|Fuzz)[A-Z]\w*)(?:/((?:case|row)_\d+|oidcc-[a-z0-9-]+))?`).FindAllStringSubmatch(string(document), -1) {
+		source, ok := tests[m[1]]
+		if m[1] == "TestName" { // how names are written
+			continue
+		}
+		if !ok {
+			t.Errorf("there is no test %s", m[1])
+			continue
+		}
+		if m[2] != "" && !strings.Contains(source, m[2]) && !strings.Contains(source, "case_%02d") {
+			t.Errorf("%s has no case %s", m[1], m[2])
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z0-9_/.]+\\.(?:go|sql|html))`").FindAllStringSubmatch(string(document), -1) {
+		found := false
+		for _, name := range names {
+			found = found || name == m[1] || strings.HasSuffix(name, "/"+m[1])
+		}
+		if !found {
+			t.Errorf("there is no file %s", m[1])
+		}
+	}
+}
