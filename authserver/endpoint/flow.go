@@ -73,6 +73,7 @@ func (e *Flows) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 
 	// act
 	f, err := e.Flows.Act(r.Context(), env, id, b, do, in)
+	b.WriteCookies(w, env) // after an error too: the sign-on may have come before it
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,6 @@ func (e *Flows) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 	}
 
 	// respond
-	b.WriteCookies(w, env)
 	web.WriteJSON(w, http.StatusOK, flowBody(env, f, response))
 	return nil
 }

@@ -102,10 +102,10 @@ func (p *Pages) post(w http.ResponseWriter, v *visit) error {
 		return v.again(action, form, problem)
 	}
 	after, err := p.Flows.Act(v.r.Context(), v.env, v.flow.ID, v.browser, action, in)
+	v.browser.WriteCookies(w, v.env) // after an error too: the sign-on may have come before it
 	if err != nil {
 		return p.refused(v, action, form, oauth.From(err))
 	}
-	v.browser.WriteCookies(w, v.env)
 	if after.Status.Terminal() {
 		seeOther(w, resume(v.env, after.ID))
 		return nil
