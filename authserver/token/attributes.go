@@ -26,8 +26,12 @@ func attributes(client *store.Client, user *store.User, to place) map[string]any
 	}
 	out := make(map[string]any, len(client.Attributes))
 	for _, a := range client.Attributes {
-		if to(a) {
-			out[a.Claim], _ = value(a.From, user)
+		if !to(a) {
+			continue
+		}
+		out[a.Claim] = nil
+		if v, ok := value(a.From, user); ok {
+			out[a.Claim] = v
 		}
 	}
 	return out
@@ -137,7 +141,10 @@ func merge(resources []*store.Resource) (list []store.ResourceAttribute, ok bool
 // subject is a value as sub: text of a size that everybody takes (OIDC Core §2), and
 // numbers as such text; "" for anything else.
 func subject(from store.Source, user *store.User) string {
-	v, _ := value(from, user)
+	v, ok := value(from, user)
+	if !ok {
+		return ""
+	}
 	var out string
 	switch t := v.(type) {
 	case string:

@@ -38,6 +38,8 @@ type Authority struct {
 	Revoker  *token.Revoker
 	Clients  map[string]*store.Client
 	People   *People
+	// Attributes are the mapped claims of the resource orders.
+	Attributes []store.ResourceAttribute
 
 	mu       sync.Mutex
 	replayed int
@@ -163,6 +165,7 @@ func (d *directory) ResourceByID(_ context.Context, env, id string) (*store.Reso
 	return &store.Resource{
 		Environment: env, ID: id, Name: id, Audience: Audience, Scopes: []string{"orders:read", "orders:write"},
 		AccessTokenTTL: 10 * time.Minute, Secret: []byte("orders-secret"), IntrospectionAuth: oauth.AuthClientSecretBasic,
+		Attributes: d.authority.Attributes,
 	}, nil
 }
 
