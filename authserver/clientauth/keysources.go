@@ -14,8 +14,14 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// idle is how long a fetched key set nobody asks for is kept up to date.
-const idle = time.Hour
+const (
+	// idle is how long a key set that nobody asks for is kept, and kept up to date.
+	idle = time.Hour
+	// maxStrangers bounds the key sets of clients that registered themselves, the
+	// fetched and the parsed ones each: anybody may be many of them. Beyond it one of
+	// them, whichever, is forgotten and read again when it is asked for.
+	maxStrangers = 1000
+)
 
 // KeySources gives the public keys of clients: parsed once where they are
 // registered with the client, fetched and cached where only their URL is. It
@@ -26,10 +32,12 @@ type KeySources struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	parsed sync.Map // owner → *parsed
-	mu     sync.Mutex
-	remote map[remoteSet]*source
-	closed bool
+	parsed    sync.Map // owner → *parsed, of declared clients
+	mu        sync.Mutex
+	strangers map[owner]*parsed // of clients that registered themselves
+	remote    map[remoteSet]*source
+	fetched   int // those of remote that are strangers'
+	closed    bool
 }
 
 type owner struct{ env, client string }
@@ -37,6 +45,7 @@ type owner struct{ env, client string }
 type parsed struct {
 	text []byte
 	set  *jose.KeySet
+	used time.Time // of strangers' alone
 }
 
 type remoteSet struct {
@@ -66,20 +75,59 @@ func (k *KeySources) Find(ctx context.Context, c *store.Client, h *jose.Header) 
 	if len(c.JWKS) == 0 {
 		return nil, nil
 	}
-	if v, ok := k.parsed.Load(id); ok {
-		if p := v.(*parsed); bytes.Equal(p.text, c.JWKS) {
-			return p.set.Find(h), nil
-		}
+	if p := k.known(id, c.Registered); p != nil && bytes.Equal(p.text, c.JWKS) {
+		return p.set.Find(h), nil
 	}
 	set, _, err := jose.ParseKeySet(c.JWKS, jose.KeySetLimits{})
 	if err != nil {
 		return nil, fmt.Errorf("its JWK Set: %w", err)
 	}
-	k.parsed.Store(id, &parsed{c.JWKS, set})
+	k.remember(id, c.Registered, &parsed{c.JWKS, set, k.Now()})
 	return set.Find(h), nil
 }
 
+// known is what was parsed for a client before, or nil.
+func (k *KeySources) known(id owner, stranger bool) *parsed {
+	if !stranger {
+		v, _ := k.parsed.Load(id)
+		p, _ := v.(*parsed)
+		return p
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.strangers[id]
+	if p != nil {
+		p.used = k.Now()
+	}
+	return p
+}
+
+func (k *KeySources) remember(id owner, stranger bool, p *parsed) {
+	if !stranger {
+		k.parsed.Store(id, p)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.strangers == nil {
+		k.strangers = map[owner]*parsed{}
+	}
+	for other := range k.strangers {
+		if len(k.strangers) < maxStrangers {
+			break
+		}
+		delete(k.strangers, other)
+	}
+	k.strangers[id] = p
+}
+
 func (k *KeySources) source(id remoteSet) (*fetch.KeySource, error) {
+	var evicted *source
+	defer func() {
+		if evicted != nil {
+			evicted.keys.Close()
+		}
+	}()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s, ok := k.remote[id]
@@ -98,6 +146,12 @@ func (k *KeySources) source(id remoteSet) (*fetch.KeySource, error) {
 		if k.remote == nil {
 			k.remote = map[remoteSet]*source{}
 		}
+		if id.stranger {
+			if k.fetched >= maxStrangers {
+				evicted = k.evict()
+			}
+			k.fetched++
+		}
 		s = &source{keys: keys}
 		k.remote[id] = s
 	}
@@ -105,9 +159,35 @@ func (k *KeySources) source(id remoteSet) (*fetch.KeySource, error) {
 	return s.keys, nil
 }
 
+// evict forgets one stranger's key set. The caller holds mu, and closes it.
+func (k *KeySources) evict() *source {
+	for id, s := range k.remote {
+		if id.stranger {
+			delete(k.remote, id)
+			k.fetched--
+			return s
+		}
+	}
+	return nil
+}
+
 // Prune lets go of key sets that nobody asked for lately.
 func (k *KeySources) Prune(now time.Time) {
+	k.mu.Lock()
+	for id, p := range k.strangers {
+		if now.Sub(p.used) > idle {
+			delete(k.strangers, id)
+		}
+	}
+	k.mu.Unlock()
 	k.drop(func(s *source) bool { return now.Sub(s.used) > idle })
+}
+
+// Strangers is how many key sets of clients that registered themselves are kept.
+func (k *KeySources) Strangers() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.fetched + len(k.strangers)
 }
 
 // Close ends all background work.
@@ -125,6 +205,9 @@ func (k *KeySources) drop(which func(*source) bool) {
 		if which(s) {
 			gone = append(gone, s)
 			delete(k.remote, id)
+			if id.stranger {
+				k.fetched--
+			}
 		}
 	}
 	k.mu.Unlock()

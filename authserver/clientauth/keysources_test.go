@@ -1,6 +1,7 @@
 package clientauth_test
 
 import (
+	"context"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -13,7 +14,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
 )
 
@@ -93,5 +96,53 @@ func TestJWKSURI(t *testing.T) {
 	sources.Prune(clock.Now())
 	if got := try("one", "k1"); got != oauth.CodeTemporarilyUnavailable {
 		t.Errorf("after it was let go, with its server down: %s", got)
+	}
+}
+
+// TestKeySetsOfStrangers: clients that register themselves by the thousand do
+// not fill the memory, and what one of them has evicted is read again.
+func TestKeySetsOfStrangers(t *testing.T) {
+	key := testkit.SigningKey(t, testkit.ECKey, "ES256", "k1")
+	outbound, err := fetch.NewClient(fetch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outbound.Close()
+	clock := testkit.NewClock(noon)
+	sources := &clientauth.KeySources{Client: outbound, Now: clock.Now}
+	defer sources.Close()
+	raw, err := key.Sign("", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := jose.Parse(raw, jose.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(c *store.Client) (*jose.Key, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // nothing is fetched
+		return sources.Find(ctx, c, &jws.Header)
+	}
+	const many = 3000
+	for i := range many {
+		id := fmt.Sprintf("client-%d", i)
+		if got, err := find(&store.Client{Environment: env, ID: id, Registered: true, JWKS: testkit.JWKS(t, key)}); err != nil || got == nil {
+			t.Fatalf("keys by value of %s: %v, %v, want its key", id, got, err)
+		}
+		if _, err := find(&store.Client{Environment: env, ID: id, Registered: true, JWKSURI: "https://example.com/" + id}); err == nil {
+			t.Fatalf("keys by address of %s came from nowhere", id)
+		}
+	}
+	if got := sources.Strangers(); got < 1000 || got > 2000 {
+		t.Errorf("%d clients leave %d key sets, want 1000 to 2000", 2*many, got)
+	}
+	if got, err := find(&store.Client{Environment: env, ID: "client-0", Registered: true, JWKS: testkit.JWKS(t, key)}); err != nil || got == nil {
+		t.Errorf("the first client again: %v, %v, want its key", got, err)
+	}
+	clock.Advance(2 * time.Hour)
+	sources.Prune(clock.Now())
+	if got := sources.Strangers(); got != 0 {
+		t.Errorf("two hours later %d key sets are kept, want none", got)
 	}
 }
