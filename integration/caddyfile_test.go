@@ -45,20 +45,8 @@ func caddyfileText(c config) string {
 	if c.info {
 		level = ""
 	}
-	return strings.ReplaceAll(strings.Replace(text, "$LEVEL", level, 1)+c.sites, "$ACCESS_LOG", accessLog)
+	return strings.Replace(text, "$LEVEL", level, 1) + c.sites
 }
-
-// accessLog is what docs/operations.md says of access logs at an authorization server: codes and
-// tokens travel in redirects, which Caddy would write down.
-const accessLog = `log {
-		format filter {
-			request>uri query {
-				replace id_token_hint REDACTED
-				replace request REDACTED
-			}
-			resp_headers>Location regexp "[?#].*" "?REDACTED"
-		}
-	}`
 
 const globalOptions = `{
 	admin 127.0.0.1:$ADMIN
@@ -184,7 +172,7 @@ const gatehouseOption = `
 // introspected over HTTP, and verified by keys that are fetched over HTTP.
 const standardSites = `
 http://:$AS {
-	$ACCESS_LOG
+	log
 	authorization_server
 }
 

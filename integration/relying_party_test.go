@@ -54,7 +54,7 @@ func startParty(t testing.TB, b backend, more ...string) *partyNode {
 		sites: `
 https://127.0.0.1:$TLS {
 	tls $DIR/tls.pem $DIR/tls.key
-	$ACCESS_LOG
+	log
 	authorization_server
 }
 
