@@ -35,8 +35,8 @@ func ownIDTokenHint(ctx context.Context, d *draft) error {
 		return badHint(err)
 	}
 	switch {
-	case !slices.Contains(d.env.Issuers(), c.Issuer), !slices.Contains(c.Audience, d.client.ID), c.Subject == "",
-		c.Has("events"), c.Has("client_id"): // a logout token; an access token
+	case !slices.Contains(d.env.Issuers(), c.Issuer), !slices.Contains(c.Audience, d.client.ID), c.Subject == "", c.IssuedAt.IsZero(),
+		c.Has("events"), c.Has("client_id"): // a UserInfo answer; a logout token; an access token
 		return badHint(nil)
 	case d.req.HintSubject != "" && d.req.HintSubject != c.Subject:
 		return oauth.InvalidRequest("The id_token_hint is not about the sub that claims asks for")

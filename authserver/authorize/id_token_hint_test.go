@@ -52,6 +52,10 @@ func TestIDTokenHint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	answer, err := k.issuer.IDTokens.UserInfo(t.Context(), k.env, k.client, &store.User{ID: "alice-id"}, &token.Person{Scope: []string{"openid"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	foreign, err := testkit.SigningKey(t, testkit.ECKey, jose.ES256, signer.ID()).Sign("JWT", []byte(`{"iss":"`+issuer+`","sub":"alice-id","aud":"app"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +77,7 @@ func TestIDTokenHint(t *testing.T) {
 		{"an access token without a typ of its own", nil, hint(plain.Raw), bad},
 		{"a logout token", nil, hint(ours("logout+jwt", map[string]any{"events": map[string]any{}})), bad},
 		{"a logout token without its typ", nil, hint(ours("", map[string]any{"events": map[string]any{}})), bad},
+		{"a signed UserInfo answer", nil, hint(answer), bad},
 		{"signed by somebody else", nil, hint(foreign), bad},
 		{"signed by a client", nil, hint(k.signed(jose.HS256, object(map[string]any{"iss": issuer, "aud": "app", "sub": "alice-id"}))), bad},
 		{"unsigned", nil, hint(unsigned([]byte(`{"iss":"` + issuer + `","sub":"alice-id","aud":"app"}`))), bad},
