@@ -1,7 +1,9 @@
 package caddymodule
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -68,7 +70,7 @@ func flags(d *caddyfile.Dispenser, where string, words map[string]*bool) error {
 	for d.NextArg() {
 		to := words[d.Val()]
 		if to == nil || *to {
-			return d.Errf("%s: '%s' is unknown or repeated", where, d.Val())
+			return d.Errf("%s: '%s' is unknown or repeated; there are: %s", where, d.Val(), strings.Join(slices.Sorted(maps.Keys(words)), ", "))
 		}
 		*to = true
 	}

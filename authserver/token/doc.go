@@ -1,6 +1,7 @@
 // Package token makes, reads and ends what a client holds: access tokens, ID
 // tokens, refresh tokens, and the codes they are bought with. It also decides
-// which scopes a client gets and which claims about a person those give.
+// which scopes a client gets, which claims about a person those give, and which
+// are there because configuration maps them (attributes.go).
 //
 // An access token is a JWT (RFC 9068) whose record is in the store before anyone
 // holds it. Reading one back needs the environment's keys only; whether it has
