@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -35,8 +35,16 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	var env []string
+	if *updatePages { // with the fonts of the other pictures in docs/pages
+		fonts := filepath.Join(scratch, "fonts.conf")
+		if err := os.WriteFile(fonts, []byte(pictureFonts), 0o600); err != nil {
+			return nil, err
+		}
+		env = []string{"FONTCONFIG_FILE=" + fonts}
+	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.Env(env...), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"),
 		// Pages kept whole come back without the events that chromedp waits for.
 		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,BackForwardCache"))
@@ -349,16 +357,22 @@ func (b *tab) speaking(languages string) *tab {
 	return b
 }
 
+// looking changes the window and whether the person prefers the dark.
+func (b *tab) looking(width, height int64, dark bool) {
+	b.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	b.do(chromedp.EmulateViewport(width, height), command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	}))
+}
+
 // picture is what can be seen, as PNG.
 func (b *tab) picture() []byte {
 	b.t.Helper()
 	return ask(b, chromedp.CaptureScreenshot())
-}
-
-// history is how many pages the tab remembers.
-func (b *tab) history() page.GetNavigationHistoryResult {
-	b.t.Helper()
-	return ask(b, chromedp.NavigationEntries())
 }
 
 // TestBrowserComplaints shows that the other tests would notice a page that breaks

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -91,6 +92,68 @@ func (d *demo) last(t *testing.T) string {
 	return d.tokens[len(d.tokens)-1]
 }
 
+var updatePages = flag.Bool("update-pages", false, "write the pictures of the demo in docs/pages (and shrink them with pngquant, where there is one)")
+
+const pictureFonts = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<dir>/usr/share/fonts/opentype/inter</dir><dir>/usr/share/fonts/truetype/liberation</dir><cachedir prefix="xdg">fontconfig</cachedir>
+<alias><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
+<alias><family>monospace</family><prefer><family>Liberation Mono</family></prefer></alias>
+</fontconfig>`
+
+// demoPictures are the pictures that are kept: how the page is looked at.
+var demoPictures = []struct {
+	name          string
+	width, height int64
+	dark          bool
+}{
+	{"demo-desktop.png", 1280, 1100, false},
+	{"demo-phone-dark.png", 390, 1400, true},
+}
+
+// TestDemoPictures keeps the pictures of the demo web application complete; -update-pages takes them anew.
+func TestDemoPictures(t *testing.T) {
+	pages := filepath.Join("..", "docs", "pages")
+	if *updatePages {
+		n, _ := exampleOn(t, sqlite{})
+		d := startDemo(t, n)
+		b := browse(t, n)
+		b.visit(d.home)
+		b.press("sign-in")
+		b.signOn("alice", alicePassword)
+		b.press("allow")
+		b.press("call")
+		b.expect("#notice", "200")
+		for _, p := range demoPictures {
+			b.looking(p.width, p.height, p.dark)
+			writePicture(t, filepath.Join(pages, p.name), b.picture())
+		}
+	}
+	index, err := os.ReadFile(filepath.Join(pages, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range demoPictures {
+		if _, err := os.Stat(filepath.Join(pages, p.name)); err != nil {
+			t.Errorf("no picture (run with -update-pages to take it): %v", err)
+		}
+		if !strings.Contains(string(index), p.name) {
+			t.Errorf("docs/pages/README.md lacks %s", p.name)
+		}
+	}
+}
+
+func writePicture(t *testing.T, path string, png []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if pngquant, err := exec.LookPath("pngquant"); err == nil {
+		if out, err := exec.Command(pngquant, "--force", "--strip", "--output", path, "64", path).CombinedOutput(); err != nil {
+			t.Fatalf("pngquant: %v\n%s", err, out)
+		}
+	}
+}
+
 // TestDemo is what the README promises about `make run`: sign in with the demo web
 // application, consent, claims, the API, new tokens, sign-off, and the gate refuses what is left.
 func TestDemo(t *testing.T) {
@@ -169,5 +232,63 @@ func TestDemo(t *testing.T) {
 		b.press("deny")
 		b.expect("#notice", "You are not signed in")
 		b.expect("#detail", "access_denied")
+
+		// Two tabs at once, once Bob, who did sign on, has signed off.
+		other.visit(n.vars["ISSUER"] + "/signoff")
+		other.press("logout-confirm")
+		b.press("sign-in")
+		other.visit(d.home)
+		other.press("sign-in")
+		b.signOn("alice", alicePassword)
+		b.expect("#greeting", "Alice")
+		other.signOn("alice", alicePassword)
+		if other.has("#username") { // the form was overtaken, and is shown again
+			other.signOn("alice", alicePassword)
+		}
+		other.expect("#greeting", "Alice")
+		other.expect("#notice", "You are signed in")
+	})
+}
+
+// TestDemoButtons presses the demo's buttons from elsewhere.
+func TestDemoButtons(t *testing.T) {
+	n, _ := exampleOn(t, sqlite{})
+	d := startDemo(t, n)
+	for _, tt := range []struct {
+		name, site string
+		want       int
+	}{
+		{"its own page", "same-origin", http.StatusSeeOther},
+		{"no browser", "", http.StatusSeeOther},
+		{"another port of this host", "same-site", http.StatusForbidden},
+		{"another site", "cross-site", http.StatusForbidden},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, button := range []string{"sign-in", "call", "refresh", "sign-off"} {
+				req := formRequest(d.home+button, nil)
+				if tt.site != "" {
+					req.Header.Set("Sec-Fetch-Site", tt.site)
+				}
+				if a := n.do(t, req); a.status != tt.want {
+					t.Errorf("%s: status %d, want %d", button, a.status, tt.want)
+				}
+			}
+		})
+	}
+	t.Run("a logout token that is none", func(t *testing.T) {
+		for _, token := range []string{"", "x", "a.b.c"} {
+			if a := n.formAt(t, d.home+"backchannel-logout", nil, "logout_token", token); a.status != http.StatusBadRequest {
+				t.Errorf("%q: status %d, want 400", token, a.status)
+			}
+		}
+	})
+	t.Run("an answer nobody asked for", func(t *testing.T) {
+		req, _ := http.NewRequest(http.MethodGet, d.home+"callback?code=x&state=y", nil)
+		a := n.do(t, req)
+		again, _ := http.NewRequest(http.MethodGet, d.home, nil)
+		again.Header.Set("Cookie", strings.SplitN(a.header.Get("Set-Cookie"), ";", 2)[0])
+		if page := n.do(t, again); !strings.Contains(page.body, "does not belong to a sign-in that began here") {
+			t.Errorf("the page says nothing of it: %.300s", page.body)
+		}
 	})
 }

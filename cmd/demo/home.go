@@ -21,7 +21,7 @@ var page = template.Must(template.New("page").Parse(pageText))
 
 // view is what the page shows.
 type view struct {
-	API         string
+	Audience    string // whom the access token is for
 	Notice      notice
 	SignedIn    bool
 	Refreshable bool
@@ -42,7 +42,7 @@ type fact struct{ Name, Value string }
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	v := a.visitors.of(w, r)
 	v.mu.Lock()
-	shown := view{API: a.config.API, Notice: v.notice}
+	shown := view{Notice: v.notice}
 	v.notice = notice{}
 	if v.person != nil {
 		shown.know(v.person)
@@ -75,8 +75,22 @@ func (s *view) know(p *person) {
 	if at, ok := access["iat"].(float64); ok {
 		s.Issued = time.Unix(int64(at), 0).Format("15:04:05")
 	}
+	s.Audience = audience(access["aud"])
 	s.Expires = p.tokens.Expiry.Format("15:04:05")
 	s.IDToken, s.UserInfo, s.AccessToken = pretty(p.claims), pretty(p.userInfo), pretty(access)
+}
+
+// audience is one or more recipients as text (RFC 7519 §4.1.3).
+func audience(aud any) string {
+	if all, ok := aud.([]any); ok {
+		names := make([]string, len(all))
+		for i, name := range all {
+			names[i] = fmt.Sprint(name)
+		}
+		return strings.Join(names, ", ")
+	}
+	name, _ := aud.(string)
+	return name
 }
 
 func pretty(v any) string {
