@@ -50,3 +50,46 @@ func TestReload(t *testing.T) {
 		t.Errorf("the old configuration: %s", got)
 	}
 }
+
+// TestReloadBetweenCodeAndToken: what a new configuration takes from a client is
+// not to be had for codes that were made under the old one.
+func TestReloadBetweenCodeAndToken(t *testing.T) {
+	config := func(allow ...string) declared.Config {
+		return declared.Config{Environments: []declared.Environment{{
+			Name: "a", ID: envA, Issuer: issuerA, SignOn: declared.SignOn{Argon2Memory: 8192, Argon2Passes: 1},
+			Users:     []declared.User{{Username: "alice", Password: "alice-demo-pass"}},
+			Resources: []declared.Resource{{Name: "orders", Audience: orders, Scopes: []string{"orders:read", "orders:write"}, Secret: "orders-secret"}},
+			Applications: []declared.Application{{
+				ClientID: "web", Type: "web_app", Secret: "web-secret", RedirectURIs: []string{appCallback}, Allow: allow,
+				Grants: []string{"authorization_code", "refresh_token"},
+			}},
+		}}}
+	}
+	tests := []struct {
+		name  string
+		after []string
+		want  string // outcome and scope
+	}{
+		{"nothing", []string{"openid", "orders:read", "orders:write"}, "200 openid orders:read orders:write"},
+		{"one scope", []string{"openid", "orders:read"}, "200 openid orders:read"},
+		{"all but another one", []string{"profile"}, "400 invalid_scope "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := config("openid", "orders:read", "orders:write")
+			g := newRig(t, rigOptions{config: &before})
+			back := newAgent(t, g).signOn(issuerA + "/authorize?client_id=web&response_type=code&scope=openid+orders:read+orders:write&redirect_uri=" + appCallback)
+			directory, err := declared.New(config(tt.after...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g.server, err = authserver.New(t.Context(), authserver.Config{State: g.state, Directory: directory}); err != nil {
+				t.Fatal(err)
+			}
+			got := g.form(envA, "token", basic("web", "web-secret"), "grant_type=authorization_code", "code="+back.Get("code"), "redirect_uri="+appCallback)
+			if outcome := got.outcome() + " " + text(got, "scope"); outcome != tt.want {
+				t.Errorf("got %q, want %q", outcome, tt.want)
+			}
+		})
+	}
+}

@@ -35,11 +35,12 @@ const openIDConfiguration = "/as/.well-known/openid-configuration"
 func routes(c *Config, p *parts) []route {
 	issued := c.State.config.Observer.TokenIssued
 	personal := grant.Personal{
-		Tokens: p.minter, IDTokens: p.idTokens, Refresh: p.refresher, Revoker: p.revoker, Users: p.users, Sessions: p.sessions,
+		Scopes: p.scopes, Tokens: p.minter, IDTokens: p.idTokens, Refresh: p.refresher, Revoker: p.revoker,
+		Users: p.users, Sessions: p.sessions,
 	}
 	grants := []grant.Grant{
 		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
-		&grant.RefreshToken{Personal: personal, Scopes: p.scopes, Consents: c.State.config.Store},
+		&grant.RefreshToken{Personal: personal, Consents: c.State.config.Store},
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
 	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address, NoLimit: c.InsecureNoLimit}

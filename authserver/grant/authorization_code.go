@@ -48,13 +48,17 @@ func (g *AuthorizationCode) Token(ctx context.Context, r Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	if err := g.Tokens.Check(ctx, env, a.Access(r.Client, user)); err != nil {
+	narrowed, err := g.narrow(ctx, r, a, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Tokens.Check(ctx, env, narrowed.Access(r.Client, user)); err != nil {
 		return nil, err
 	}
 	if a, err = g.Codes.Take(ctx, env, code); err != nil {
 		return nil, g.lost(ctx, env, a, err)
 	}
-	return g.redeem(ctx, a.In(env), r.Client, user, a)
+	return g.redeem(ctx, a.In(env), r.Client, user, a, narrowed)
 }
 
 // belongs judges whether a request may redeem the code for a.
@@ -88,9 +92,9 @@ func (g *AuthorizationCode) lost(ctx context.Context, env *store.Environment, a 
 	return err
 }
 
-// redeem makes what a promises.
-func (g *AuthorizationCode) redeem(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a token.Authorization) (*Response, error) {
-	response, err := g.make(ctx, env, client, user, a)
+// redeem makes what a promises, as far as it still may: narrowed.
+func (g *AuthorizationCode) redeem(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a, narrowed token.Authorization) (*Response, error) {
+	response, err := g.make(ctx, env, client, user, narrowed)
 	if err != nil {
 		return nil, err
 	}

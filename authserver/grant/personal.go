@@ -16,6 +16,7 @@ import (
 // Personal makes tokens that speak for a person, for the grants that prolong
 // what the person once granted. Safe for concurrent use.
 type Personal struct {
+	Scopes   *token.Scopes
 	Tokens   *token.Minter
 	IDTokens *token.IDTokens
 	Refresh  *token.Refresher
@@ -68,6 +69,27 @@ func (p *Personal) person(ctx context.Context, env *store.Environment, a *token.
 		return nil, refused("the session is another person's")
 	}
 	return user, nil
+}
+
+// narrow is a with the scopes that the new access token has: those asked for, or
+// all, as far as they are still granted to the client. The family keeps its own.
+// No token lives longer than the first one, so that it is known for how long a
+// grant that has ended must be remembered (token.Revoker.EndGrant).
+func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
+	for _, name := range requested {
+		if !slices.Contains(a.Scope, name) {
+			return a, oauth.InvalidScope("The scope exceeds what was granted")
+		}
+	}
+	if len(requested) == 0 {
+		requested = a.Scope
+	}
+	granted, err := p.Scopes.ForUser(ctx, r.Environment, r.Client, requested)
+	if err != nil {
+		return a, err
+	}
+	a.Scope, a.Audience, a.Resources, a.TTL = granted.Scope, granted.Audience, granted.Resources, min(a.TTL, granted.TTL)
+	return a, nil
 }
 
 // settle is asked last, with what looking at the session has said after

@@ -20,7 +20,6 @@ import (
 // the family and all access tokens of the grant.
 type RefreshToken struct {
 	Personal
-	Scopes   *token.Scopes
 	Consents Consents
 }
 
@@ -123,25 +122,4 @@ func (g *RefreshToken) agreed(ctx context.Context, r Request, a token.Authorizat
 		return err
 	}
 	return refused("the person does not consent any more")
-}
-
-// narrow is a with the scopes that the new access token has: those asked for, or
-// all, as far as they are still granted to the client. The family keeps its own.
-// No token lives longer than the first one, so that it is known for how long a
-// grant that has ended must be remembered (token.Revoker.EndGrant).
-func (g *RefreshToken) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
-	for _, name := range requested {
-		if !slices.Contains(a.Scope, name) {
-			return a, oauth.InvalidScope("The scope exceeds what was granted")
-		}
-	}
-	if len(requested) == 0 {
-		requested = a.Scope
-	}
-	granted, err := g.Scopes.ForUser(ctx, r.Environment, r.Client, requested)
-	if err != nil {
-		return a, err
-	}
-	a.Scope, a.Audience, a.Resources, a.TTL = granted.Scope, granted.Audience, granted.Resources, min(a.TTL, granted.TTL)
-	return a, nil
 }
