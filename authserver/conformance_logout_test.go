@@ -92,6 +92,87 @@ func TestConformanceRPInitiatedLogout(t *testing.T) {
 	})
 }
 
+// TestConformanceRPInitiatedLogoutRows are the rows that end without a look at
+// anything but the answer and the session. Each begins with a person signed on.
+func TestConformanceRPInitiatedLogoutRows(t *testing.T) {
+	s := newServerOfPlans(t)
+	p := s.plan(t, "code", "", true)
+	foreign := hs256(t, hmacSecret, map[string]any{"iss": issuerA, "aud": "first", "sub": "x", "iat": noon.Unix(), "exp": noon.Unix()})
+	const (
+		there     = "to the client"
+		errorPage = "error page"
+		asked     = "confirmation page"
+		over      = "signed-off page"
+	)
+	tests := []struct {
+		module, want string
+		signedOff    bool // at once
+		params       func(hint string) []string
+	}{
+		{"no-state", there, true, func(hint string) []string { return []string{"id_token_hint", hint, "post_logout_redirect_uri", appBye} }},
+		{"bad-post-logout-redirect-uri", errorPage, false, func(hint string) []string {
+			return []string{"id_token_hint", hint, "post_logout_redirect_uri", "https://evil.example/", "state", "s"}
+		}},
+		{"query-added-to-post-logout-redirect-uri", errorPage, false, func(hint string) []string {
+			return []string{"id_token_hint", hint, "post_logout_redirect_uri", appBye + "?foo=bar", "state", "s"}
+		}},
+		{"modified-id-token-hint", errorPage, false, func(hint string) []string {
+			return []string{"id_token_hint", unsigned(hint), "post_logout_redirect_uri", appBye, "state", "s"}
+		}},
+		{"bad-id-token-hint", errorPage, false, func(string) []string {
+			return []string{"id_token_hint", foreign, "post_logout_redirect_uri", appBye, "state", "s"}
+		}},
+		{"no-id-token-hint", asked, false, func(string) []string { return []string{"post_logout_redirect_uri", appBye, "state", "s"} }},
+		{"no-params", asked, false, func(string) []string { return nil }},
+		{"no-post-logout-redirect-uri", over, true, func(hint string) []string { return []string{"id_token_hint", hint} }},
+		{"only-state", asked, false, func(string) []string { return []string{"state", "s"} }},
+	}
+	for _, tt := range tests {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			t.Run("oidcc-rp-initiated-logout-"+tt.module+" by "+method, func(t *testing.T) {
+				m := p.begin(t)
+				hint := m.signOn().idToken
+				s.clock.Advance(2 * time.Hour) // an expired hint is as good
+				q, err := url.ParseQuery(strings.TrimPrefix(signOffAt(tt.params(hint)...), issuerA+"/signoff?"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got answer
+				if method == http.MethodGet {
+					got = m.open(issuerA + "/signoff?" + q.Encode())
+				} else {
+					got = m.send(method, issuerA+"/signoff", q)
+				}
+				to, is := got.header.Get("Location"), ""
+				switch {
+				case to == appBye:
+					is = there
+				case to != "":
+					is = to
+				case strings.Contains(got.body, `id="error"`) && got.status == http.StatusBadRequest:
+					is = errorPage
+				case strings.Contains(got.body, `id="logout-confirm"`) && strings.Contains(got.body, "Sign Off"):
+					is = asked
+				case strings.Contains(got.body, "You have been signed off"):
+					is = over
+				}
+				if is != tt.want {
+					t.Errorf("came %d to %q, want the %s", got.status, is, tt.want)
+				}
+				if is == asked {
+					if after := m.press(got, "logout-confirm"); !strings.Contains(after.body, "You have been signed off") {
+						t.Errorf("after confirming: %d, want the signed-off page", after.status)
+					}
+				}
+				r := m.authorize("prompt", "none")
+				if gone := r.Get("error") == "login_required"; gone != (tt.signedOff || tt.want == asked) {
+					t.Errorf("afterwards prompt=none gives %v", r.Values)
+				}
+			})
+		}
+	}
+}
+
 func TestConformanceFrontchannelLogout(t *testing.T) {
 	s := newSuite(t)
 	discovery := s.get(issuerA + "/.well-known/openid-configuration")
