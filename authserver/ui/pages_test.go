@@ -79,7 +79,9 @@ func TestPageContract(t *testing.T) {
 		{"sign-off", 200, []string{"Sign Off", `id="logout-confirm"`, `name="confirm" value="the-form-token"`, `action="/` + envID + `/as/signoff"`}},
 		{"signed-off", 200, []string{"You have been signed off"}},
 		{"signed-off-onward", 200, []string{
-			"You have been signed off", `<iframe src="https://orders.example/frontchannel?iss=x&amp;sid=y"`, `id="next" href="https://orders.example/bye?state=s-71"`, "location.replace", "5000",
+			"You have been signed off", `<iframe src="https://orders.example/frontchannel?iss=x&amp;sid=y"`,
+			// A page of somebody else's must not take the place of ours: it could ask for the password.
+			`sandbox="allow-same-origin allow-scripts allow-forms"`, `id="next" href="https://orders.example/bye?state=s-71"`, "location.replace", "5000",
 		}},
 		{"error", 400, []string{`<p id="error" role="alert">Error: <code>invalid_request</code></p>`, "0c4e7c1a-55cb-4b2f-9a3e-5c3c8a0f7d11"}},
 		{"error-gone", 404, []string{`id="error"`, "Error", "invalid_request", "start again at the application"}},
