@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -190,19 +189,45 @@ const (
 // startSignIn runs a node where people sign in. more is added to its environment.
 func startSignIn(t testing.TB, b backend, more ...string) *signInNode {
 	t.Helper()
+	s, _ := prepareSignIn(t, b, "", more...)
+	s.run(t)
+	return s
+}
+
+// startSecureSignIn is startSignIn with an issuer over TLS, as in production.
+func startSecureSignIn(t testing.TB, b backend, more ...string) *signInNode {
+	t.Helper()
+	s, c := prepareSignIn(t, b, `
+https://127.0.0.1:$TLS {
+	tls $DIR/tls.pem $DIR/tls.key
+	log
+	authorization_server
+}
+`, more...)
+	(&partyNode{node: s.node}).certify(t)
+	s.vars["ISSUER"] = "https://" + s.addr("tls") + "/" + mainEnv + "/as"
+	s.write(t, c)
+	s.run(t)
+	return s
+}
+
+func prepareSignIn(t testing.TB, b backend, sites string, more ...string) (*signInNode, config) {
+	t.Helper()
 	mustBrowser(t)
 	s := &signInNode{
 		web:  newParty(t, "web", "web-secret-4Gq8ZpLm2v", "127.0.0.1"),
 		shop: newParty(t, "shop", "shop-secret-T5mWc7Yk1x", "localhost"),
 		box:  t.TempDir(),
 	}
-	s.node = prepare(t, config{
+	c := config{
 		storage: b,
+		ports:   []string{"tls"},
 		global:  "notifier outbox $BOX",
 		env:     strings.Join(append([]string{signInOptions}, more...), "\n"),
 		vars:    map[string]string{"BOX": s.box, "WEB": s.web.base, "SHOP": s.shop.base},
-	})
-	s.plainLog(t)
+		sites:   sites,
+	}
+	s.node = prepare(t, c)
 	s.env = append(s.env, "WEB_CLIENT_SECRET="+s.web.secret, "SHOP_CLIENT_SECRET="+s.shop.secret)
 	for what, text := range map[string]string{
 		"web's secret": s.web.secret, "shop's secret": s.shop.secret,
@@ -210,25 +235,7 @@ func startSignIn(t testing.TB, b backend, more ...string) *signInNode {
 	} {
 		s.secret(what, text)
 	}
-	s.run(t)
-	return s
-}
-
-// plainLog leaves the access log to Caddy's defaults and to the product: no filter helps.
-func (s *signInNode) plainLog(t testing.TB) {
-	t.Helper()
-	text, err := os.ReadFile(s.caddyfile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, found := strings.Cut(string(text), "http://:"+fmt.Sprint(s.ports["as"])+" {\n")
-	if block, _, _ = strings.Cut(block, "\tauthorization_server"); !found {
-		t.Fatal("the authorization server's site is not where it was")
-	}
-	plain := strings.Replace(string(text), block+"\tauthorization_server", "\tlog\n\tauthorization_server", 1)
-	if err := os.WriteFile(s.caddyfile(), []byte(plain), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return s, c
 }
 
 var signInOptions = fmt.Sprintf(`
@@ -266,6 +273,7 @@ var signInOptions = fmt.Sprintf(`
 				post_logout_redirect_uri $SHOP/bye
 				frontchannel_logout_uri $SHOP/front
 				frontchannel_logout_session
+				session_check
 				allow openid profile email offline_access orders:read
 			}`, bobPassword, carolPassword)
 

@@ -35,6 +35,15 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Frames of other sites have their cookies, which Debian's Chromium does not give them by default.
+	profile := filepath.Join(scratch, "browser")
+	if err := os.MkdirAll(filepath.Join(profile, "Default"), 0o700); err != nil {
+		return nil, err
+	}
+	preferences := `{"profile":{"block_third_party_cookies":false,"cookie_controls_mode":0}}`
+	if err := os.WriteFile(filepath.Join(profile, "Default", "Preferences"), []byte(preferences), 0o600); err != nil {
+		return nil, err
+	}
 	var env []string
 	if *updatePages { // with the fonts of the other pictures in docs/pages
 		fonts := filepath.Join(scratch, "fonts.conf")
@@ -44,7 +53,8 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		env = []string{"FONTCONFIG_FILE=" + fonts}
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.Env(env...), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Env(env...), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.IgnoreCertErrors, // certificates are the tests' own
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en-US"),
 		// Pages kept whole come back without the events that chromedp waits for.
 		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,BackForwardCache"))
@@ -197,6 +207,13 @@ func (o *overheard) setCookie(line string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.cookies = append(o.cookies, line)
+}
+
+// set gives the Set-Cookie lines so far.
+func (o *overheard) set() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.cookies)
 }
 
 // taken gives the complaints so far, once.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,36 @@ func TestSignOff(t *testing.T) {
 	})
 }
 
+// watch opens a page of an application with the check-session iframe in it, and gives what asks that.
+func (s *signInNode) watch(t *testing.T, b *tab, p *party) (ask func(text string) string) {
+	t.Helper()
+	origin, err := url.Parse(s.vars["ISSUER"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.page("/watch", fmt.Sprintf(`<iframe id="op" src="%s/checksession"></iframe><p id="state">nothing</p>
+		<script>
+			var origin = %q;
+			function ask(text) { document.getElementById("state").textContent = "asked"; document.getElementById("op").contentWindow.postMessage(text, origin); }
+			window.addEventListener("message", function (e) { if (e.origin === origin) document.getElementById("state").textContent = e.data; });
+		</script>`, s.vars["ISSUER"], origin.Scheme+"://"+origin.Host))
+	watch := b.another()
+	watch.visit(p.base + "/watch")
+	return func(text string) string {
+		t.Helper()
+		watch.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+			_, err := chromedp.Evaluate[any](fmt.Sprintf("ask(%q), 0", text))(ctx, target)
+			return chromedp.Void{}, err
+		})
+		state := "asked"
+		eventually(t, step, "the frame answers", func() bool {
+			state = watch.text("#state")
+			return state != "asked"
+		})
+		return state
+	}
+}
+
 // TestSessionFrame is an application that watches the session through the check-session iframe.
 func TestSessionFrame(t *testing.T) {
 	s := startSignIn(t, sqlite{})
@@ -153,27 +184,7 @@ func TestSessionFrame(t *testing.T) {
 		t.Fatal("the answer has no session_state")
 	}
 
-	s.web.page("/watch", fmt.Sprintf(`<iframe id="op" src="%s/checksession"></iframe><p id="state">nothing</p>
-		<script>
-			var origin = %q;
-			function ask(text) { document.getElementById("state").textContent = "asked"; document.getElementById("op").contentWindow.postMessage(text, origin); }
-			window.addEventListener("message", function (e) { if (e.origin === origin) document.getElementById("state").textContent = e.data; });
-		</script>`, s.vars["ISSUER"], s.url("as")))
-	watch := b.another()
-	watch.visit(s.web.base + "/watch")
-	ask := func(text string) string {
-		t.Helper()
-		watch.do(func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-			_, err := chromedp.Evaluate[any](fmt.Sprintf("ask(%q), 0", text))(ctx, target)
-			return chromedp.Void{}, err
-		})
-		state := "asked"
-		eventually(t, step, "the frame answers", func() bool {
-			state = watch.text("#state")
-			return state != "asked"
-		})
-		return state
-	}
+	ask := s.watch(t, b, s.web)
 	if state := ask("web " + got.sessionState); state != "unchanged" {
 		t.Errorf("while signed on: %q, want unchanged", state)
 	}
@@ -294,4 +305,66 @@ func TestWithoutJavaScript(t *testing.T) {
 			t.Errorf("the token at the gate: %d, want 401", a.status)
 		}
 	})
+}
+
+// TestSecureSignIn is an issuer over TLS, whose cookies go along from other sites too: requests
+// that are posted from there find the session, and so does the frame.
+func TestSecureSignIn(t *testing.T) {
+	s := startSecureSignIn(t, sqlite{})
+	b := browse(t, s.node)
+	a := s.shop.begin(s.node, "response_mode", "form_post")
+	b.visit(a.address)
+	b.signOn("bob", bobPassword)
+	b.press("allow")
+	b.arrive(s.shop)
+	got := a.redeem(t, s.node)
+
+	secrets := 0
+	for _, line := range b.all.set() {
+		attributes := strings.Split(line, "; ")
+		name, _, _ := strings.Cut(line, "=")
+		want := []string{"Path=/" + mainEnv, "Secure", "SameSite=None"}
+		if name == "ST" {
+			secrets++
+			want = append(want, "HttpOnly")
+		}
+		for _, attribute := range want {
+			if !slices.Contains(attributes, attribute) {
+				t.Errorf("the cookie %s has %q, want %s among them", name, attributes[1:], attribute)
+			}
+		}
+	}
+	if secrets < 2 {
+		t.Errorf("ST was set %d times, want before sign-on and, another, after", secrets)
+	}
+
+	// A page of another site posts an authorization request.
+	posted := s.web.begin(s.node, "prompt", "none")
+	u, err := url.Parse(posted.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var form strings.Builder
+	fmt.Fprintf(&form, `<form method="post" action="%s/authorize">`, s.vars["ISSUER"])
+	for name, values := range u.Query() {
+		fmt.Fprintf(&form, `<input type="hidden" name="%s" value="%s">`, name, values[0])
+	}
+	s.shop.page("/post", form.String()+`<button id="post">Go</button></form>`)
+	b.visit(s.shop.base + "/post")
+	b.press("post")
+	b.arrive(s.web)
+	if same := posted.redeem(t, s.node); same.claims["sid"] != got.claims["sid"] {
+		t.Errorf("sid of the posted request = %v, want %v", same.claims["sid"], got.claims["sid"])
+	}
+
+	ask := s.watch(t, b, s.shop)
+	if state := ask("shop " + got.sessionState); state != "unchanged" {
+		t.Errorf("while signed on: %q, want unchanged", state)
+	}
+	b.visit(s.vars["ISSUER"] + "/signoff?id_token_hint=" + got.id)
+	b.expect("h1", "You have been signed off")
+	eventually(t, step, "both applications are told", func() bool { return len(s.shop.at("/front")) == 1 && len(s.web.at("/front")) == 1 })
+	if state := ask("shop " + got.sessionState); state != "changed" {
+		t.Errorf("after sign-off: %q, want changed", state)
+	}
 }
