@@ -226,22 +226,8 @@ func ours(rest string) bool {
 	return false
 }
 
-func looksLikeUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f'):
-			return false
-		}
-	}
-	return true
-}
+// looksLikeUUID takes one in any case.
+func looksLikeUUID(s string) bool { return len(s) == 36 && secret.IsID(strings.ToLower(s)) }
 
 // issuerPath is the path of the issuer's URL.
 func issuerPath(env *store.Environment) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -40,7 +41,7 @@ var actions = func() map[string]flow.Action {
 func (e *Flows) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
 	// parse
 	id := path.Base(r.URL.Path)
-	if !isUUID(id) {
+	if !secret.IsID(id) {
 		return web.NotFound()
 	}
 	b, err := e.Sessions.Read(r, env)
@@ -116,24 +117,6 @@ func readInput(r *http.Request, do flow.Action) (flow.Input, error) {
 	body.Input.Accept = body.Accept != nil && *body.Accept
 	body.Input.Locale = language(r)
 	return body.Input, nil
-}
-
-// isUUID reports whether s is a UUID as we write them: lower case, with hyphens.
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
-			return false
-		}
-	}
-	return true
 }
 
 // language is the first language that the request asks for, "" for none.

@@ -1,7 +1,6 @@
 package endpoint
 
 import (
-	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -76,7 +75,7 @@ func (e *PushedAuthorizationRequest) allow(r *http.Request) error {
 	e.once.Do(func() {
 		e.pushes = &limit.Limiter{Rate: pushesPerSecond, Burst: pushesAtOnce, Now: e.Reader.Now}
 	})
-	address := e.address(r)
+	address := addressOf(e.Address, r)
 	if e.NoLimit != nil && e.NoLimit(address) {
 		return nil
 	}
@@ -88,15 +87,4 @@ func (e *PushedAuthorizationRequest) allow(r *http.Request) error {
 		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "push_limit",
 		RetryAfter: max(1, int(retryAfter/time.Second)), Description: "Too many requests were pushed",
 	}
-}
-
-func (e *PushedAuthorizationRequest) address(r *http.Request) string {
-	if e.Address != nil {
-		return e.Address(r)
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

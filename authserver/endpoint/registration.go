@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -133,7 +132,7 @@ func bearerToken(r *http.Request) (string, error) {
 
 // allow counts a registration of the client's address.
 func (e *Registration) allow(r *http.Request) error {
-	address := e.address(r)
+	address := addressOf(e.Address, r)
 	if e.NoLimit != nil && e.NoLimit(address) {
 		return nil
 	}
@@ -144,15 +143,4 @@ func (e *Registration) allow(r *http.Request) error {
 		}
 	}
 	return nil
-}
-
-func (e *Registration) address(r *http.Request) string {
-	if e.Address != nil {
-		return e.Address(r)
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

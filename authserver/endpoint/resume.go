@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -48,7 +49,7 @@ func (e *Resume) serve(w http.ResponseWriter, r *http.Request, env *store.Enviro
 		return err
 	}
 	id := form.Get("flowId")
-	if !isUUID(id) {
+	if !secret.IsID(id) {
 		return web.NotFound()
 	}
 	b, err := e.Sessions.Read(r, env)

@@ -2,13 +2,12 @@ package session
 
 import (
 	"crypto/subtle"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"unicode"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -39,7 +38,7 @@ func (s *Sessions) browser(r *http.Request) *Browser {
 	if s.Address != nil {
 		b.Address = s.Address(r)
 	} else {
-		b.Address = remoteAddress(r)
+		b.Address = web.RemoteAddress(r)
 	}
 	b.token, b.presentedST = tokenOf(r)
 	b.state, b.presentedState = stateOf(r)
@@ -91,19 +90,6 @@ func (b *Browser) Holds(h store.Hash) bool {
 		return true
 	}
 	return b.rec != nil && b.rec.grewOutOf(h)
-}
-
-// remoteAddress is the address of who is connected.
-func remoteAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	a, err := netip.ParseAddr(host)
-	if err != nil {
-		return "" // a Unix socket
-	}
-	return a.Unmap().WithZone("").String()
 }
 
 const maxUserAgent = 512

@@ -119,20 +119,9 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 
 // read verifies one token in full.
 func read(env *store.Environment, ring *keys.Ring, raw string, now time.Time) (*Active, error) {
-	jws, err := jose.Parse(raw, jose.Limits{})
+	jws, c, err := open(ring, raw)
 	if err != nil {
-		return nil, inactive("%v", err)
-	}
-	key := ring.Set.Find(&jws.Header)
-	if key == nil || !jws.Header.HasKeyID {
-		return nil, inactive("no key fits")
-	}
-	if err := jws.Verify(key); err != nil {
-		return nil, inactive("%v", err)
-	}
-	c, err := jws.Claims()
-	if err != nil {
-		return nil, inactive("%v", err)
+		return nil, err
 	}
 	switch {
 	case !isAccessToken(&jws.Header, c):
@@ -154,6 +143,26 @@ func read(env *store.Environment, ring *keys.Ring, raw string, now time.Time) (*
 	}
 	a.ring.Store(ring)
 	return a, nil
+}
+
+// open verifies the signature of anything that the environment's keys have signed.
+func open(ring *keys.Ring, raw string) (*jose.JWS, *jose.Claims, error) {
+	jws, err := jose.Parse(raw, jose.Limits{})
+	if err != nil {
+		return nil, nil, inactive("%v", err)
+	}
+	key := ring.Set.Find(&jws.Header)
+	if key == nil || !jws.Header.HasKeyID {
+		return nil, nil, inactive("no key fits")
+	}
+	if err := jws.Verify(key); err != nil {
+		return nil, nil, inactive("%v", err)
+	}
+	c, err := jws.Claims()
+	if err != nil {
+		return nil, nil, inactive("%v", err)
+	}
+	return jws, c, nil
 }
 
 // speaksFor reports whether iss is one of env's own: through whichever domain a

@@ -24,20 +24,9 @@ func (v *Verifier) VerifyIDToken(ctx context.Context, env *store.Environment, ra
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	jws, err := jose.Parse(raw, jose.Limits{})
+	jws, c, err := open(ring, raw)
 	if err != nil {
-		return nil, inactive("%v", err)
-	}
-	key := ring.Set.Find(&jws.Header)
-	if key == nil || !jws.Header.HasKeyID {
-		return nil, inactive("no key fits")
-	}
-	if err := jws.Verify(key); err != nil {
-		return nil, inactive("%v", err)
-	}
-	c, err := jws.Claims()
-	if err != nil {
-		return nil, inactive("%v", err)
+		return nil, err
 	}
 	switch {
 	case !isIDToken(&jws.Header, c):

@@ -8,3 +8,22 @@ import "github.com/google/uuid"
 func NewID() string {
 	return uuid.Must(uuid.NewV7()).String() // fails only with the system's generator
 }
+
+// IsID reports whether s is a UUID as NewID writes them: lower case, with
+// hyphens, of any version (RFC 9562 §4).
+func IsID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return true
+}

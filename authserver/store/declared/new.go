@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -119,13 +120,13 @@ func environmentRecord(c *Environment) (*store.Environment, error) {
 		KeyRotation:      time.Duration(c.KeyRotation),
 		KeyOverlap:       time.Duration(c.KeyOverlap),
 	}
-	if !isUUID(c.ID) {
+	if !secret.IsID(c.ID) {
 		return nil, fmt.Errorf("id %q is not a lower-case UUID", c.ID)
 	}
 	if err := checkIssuer(c.Issuer, c.ID); err != nil {
 		return nil, fmt.Errorf("issuer %w", err)
 	}
-	if !isUUID(record.Organization) {
+	if !secret.IsID(record.Organization) {
 		return nil, fmt.Errorf("organization %q is not a lower-case UUID", c.Organization)
 	}
 	switch record.SigningAlgorithm {
@@ -198,7 +199,7 @@ func (e *environment) addUsers(users []User) error {
 			err = fmt.Errorf("username is declared twice")
 		case e.folded[store.FoldUsername(u.Username)] != nil:
 			err = fmt.Errorf("username is declared twice, in two spellings")
-		case !isUUID(id):
+		case !secret.IsID(id):
 			err = fmt.Errorf("id %q is not a lower-case UUID", id)
 		case ids[id]:
 			err = fmt.Errorf("id %s is declared twice", id)

@@ -9,25 +9,6 @@ import (
 	"strings"
 )
 
-// isUUID reports whether s is a UUID in its one canonical spelling
-// (RFC 9562 §4), lower case.
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
-			return false
-		}
-	}
-	return true
-}
-
 // derivedID is a UUID of the free form (RFC 9562 §5.8) that depends on nothing
 // but the environment and the name.
 func derivedID(env, name string) string {
