@@ -10,5 +10,8 @@
 //	GATEHOUSE_RACE=1       build the binary with the race detector; go test -race does too
 //	GATEHOUSE_CADDY=path   use this binary instead of building one
 //
+// clients/ holds npm packages and the scripts that use them: clients_npm_test.go installs the ones
+// and has the others run.
+//
 // Start reading at journey_test.go.
 package integration

@@ -40,7 +40,7 @@ func TestKillRefreshing(t *testing.T) {
 		var rotations atomic.Int64
 		var mu sync.Mutex
 		var strange []string
-		storm(t, r.node, clients, func() bool { return rotations.Load() >= 400 }, func() bool {
+		storm(t, r.node, clients, func() bool { return rotations.Load() >= 200 }, func() bool {
 			f := <-idle
 			f.inFlight = true
 			answered, err := r.try(r.refresh(r.node, f.client, f.newest()))

@@ -74,13 +74,20 @@ func startRace(t testing.TB, stores ...backend) *raceNodes {
 	return r
 }
 
-// onRaces runs a race on SQLite, on PostgreSQL, and in two processes on one PostgreSQL.
-func onRaces(t *testing.T, race func(t *testing.T, r *raceNodes)) {
-	t.Run("sqlite", func(t *testing.T) { race(t, startRace(t, sqlite{})) })
-	t.Run("postgres", func(t *testing.T) { race(t, startRace(t, postgres{})) })
+// TestRaces is what happens when one thing is wanted by many at once: on SQLite, on PostgreSQL,
+// and in two processes on one PostgreSQL.
+func TestRaces(t *testing.T) {
+	races := func(t *testing.T, r *raceNodes) {
+		t.Run("code", func(t *testing.T) { raceForCode(t, r) })
+		t.Run("refresh token", func(t *testing.T) { raceForRefreshToken(t, r) })
+		t.Run("refresh token within its grace period", func(t *testing.T) { raceWithinGrace(t, r) })
+		t.Run("pushed request", func(t *testing.T) { raceForPushedRequest(t, r) })
+	}
+	t.Run("sqlite", func(t *testing.T) { races(t, startRace(t, sqlite{})) })
+	t.Run("postgres", func(t *testing.T) { races(t, startRace(t, postgres{})) })
 	t.Run("two processes", func(t *testing.T) {
 		dsn := pgtest.Database(t)
-		race(t, startRace(t, postgres{dsn}, postgres{dsn}))
+		races(t, startRace(t, postgres{dsn}, postgres{dsn}))
 	})
 }
 
@@ -195,29 +202,27 @@ func (r *raceNodes) replays(t testing.TB) float64 {
 	return total
 }
 
-// TestRaceCode redeems one code many times at once. One redemption wins, and since the code
+// raceForCode redeems one code many times at once. One redemption wins, and since the code
 // came again, what it bought has ended (RFC 6749 §4.1.2).
-func TestRaceCode(t *testing.T) {
-	onRaces(t, func(t *testing.T, r *raceNodes) {
-		a := newAgent(t, r.node)
-		for range 3 {
-			fields := r.code(t, a, "racer")
-			won := winners(t, r.contend(t, func(n *node) *http.Request { return r.tokenRequest(n, "racer", fields...) }))
-			if len(won) != 1 {
-				t.Fatalf("%d of %d redemptions won, want 1", len(won), contenders)
-			}
-			got := r.issued(t, won[0])
-			r.dead(t, got.access)
-			if a := r.do(t, r.refresh(r.node, "racer", orNone(got.refresh))); a.oauthError() != "invalid_grant" {
-				t.Errorf("the refresh token that a replayed code bought: %d %s, want invalid_grant", a.status, a.body)
-			}
+func raceForCode(t *testing.T, r *raceNodes) {
+	a := newAgent(t, r.node)
+	for range 3 {
+		fields := r.code(t, a, "racer")
+		won := winners(t, r.contend(t, func(n *node) *http.Request { return r.tokenRequest(n, "racer", fields...) }))
+		if len(won) != 1 {
+			t.Fatalf("%d of %d redemptions won, want 1", len(won), contenders)
 		}
-		// A code that nobody else has is not affected.
-		got := r.issued(t, r.do(t, r.tokenRequest(r.node, "racer", r.code(t, a, "racer")...)))
-		if a := r.call(t, "gate", "/", got.access); a.status != http.StatusOK {
-			t.Errorf("a token of an honest redemption: %d, want 200", a.status)
+		got := r.issued(t, won[0])
+		r.dead(t, got.access)
+		if a := r.do(t, r.refresh(r.node, "racer", orNone(got.refresh))); a.oauthError() != "invalid_grant" {
+			t.Errorf("the refresh token that a replayed code bought: %d %s, want invalid_grant", a.status, a.body)
 		}
-	})
+	}
+	// A code that nobody else has is not affected.
+	got := r.issued(t, r.do(t, r.tokenRequest(r.node, "racer", r.code(t, a, "racer")...)))
+	if a := r.call(t, "gate", "/", got.access); a.status != http.StatusOK {
+		t.Errorf("a token of an honest redemption: %d, want 200", a.status)
+	}
 }
 
 // orNone is a refresh token, or where the winner got none one that nobody has.
@@ -228,125 +233,120 @@ func orNone(token string) string {
 	return token
 }
 
-// TestRaceRefresh exchanges one refresh token many times at once, without a grace period: one
+// raceForRefreshToken exchanges one refresh token many times at once, without a grace period: one
 // exchange wins, the family ends once, and with it every access token that came of it.
-func TestRaceRefresh(t *testing.T) {
-	onRaces(t, func(t *testing.T, r *raceNodes) {
-		a := newAgent(t, r.node)
-		bystander := r.issued(t, r.do(t, r.tokenRequest(r.node, "racer", r.code(t, a, "racer")...)))
-		const rounds = 3
-		for round := range rounds {
-			first := r.issued(t, r.do(t, r.tokenRequest(r.node, "racer", r.code(t, a, "racer")...)))
-			for _, n := range r.all {
-				if got := n.call(t, "gate", "/", first.access); got.status != http.StatusOK {
-					t.Fatalf("before the race: %d, want 200", got.status)
-				}
-			}
-			won := winners(t, r.contend(t, func(n *node) *http.Request { return r.refresh(n, "racer", first.refresh) }))
-			if len(won) != 1 {
-				t.Fatalf("%d of %d exchanges won, want 1", len(won), contenders)
-			}
-			next := r.issued(t, won[0])
-			r.dead(t, first.access, next.access)
-			for _, n := range r.all {
-				if got := n.do(t, r.refresh(n, "racer", next.refresh)); got.oauthError() != "invalid_grant" {
-					t.Errorf("the successor after the replay: %d %s, want invalid_grant", got.status, got.body)
-				}
-			}
-			if got := r.replays(t); got != float64(round+1) {
-				t.Errorf("replays counted = %v after %d families, want one each", got, round+1)
+func raceForRefreshToken(t *testing.T, r *raceNodes) {
+	a := newAgent(t, r.node)
+	bystander := r.issued(t, r.do(t, r.tokenRequest(r.node, "racer", r.code(t, a, "racer")...)))
+	counted := r.replays(t)
+	for range 3 {
+		first := r.issued(t, r.do(t, r.tokenRequest(r.node, "racer", r.code(t, a, "racer")...)))
+		for _, n := range r.all {
+			if got := n.call(t, "gate", "/", first.access); got.status != http.StatusOK {
+				t.Fatalf("before the race: %d, want 200", got.status)
 			}
 		}
-		// The person's other tokens of that application are of another family.
-		if got := r.call(t, "gate", "/", bystander.access); got.status != http.StatusOK {
-			t.Errorf("a token of another family: %d, want 200", got.status)
+		won := winners(t, r.contend(t, func(n *node) *http.Request { return r.refresh(n, "racer", first.refresh) }))
+		if len(won) != 1 {
+			t.Fatalf("%d of %d exchanges won, want 1", len(won), contenders)
 		}
-		r.issued(t, r.do(t, r.refresh(r.node, "racer", bystander.refresh)))
-	})
+		next := r.issued(t, won[0])
+		r.dead(t, first.access, next.access)
+		for _, n := range r.all {
+			if got := n.do(t, r.refresh(n, "racer", next.refresh)); got.oauthError() != "invalid_grant" {
+				t.Errorf("the successor after the replay: %d %s, want invalid_grant", got.status, got.body)
+			}
+		}
+		if counted++; r.replays(t) != counted {
+			t.Errorf("replays counted = %v, want %v: one for each family", r.replays(t), counted)
+		}
+	}
+	// The person's other tokens of that application are of another family.
+	if got := r.call(t, "gate", "/", bystander.access); got.status != http.StatusOK {
+		t.Errorf("a token of another family: %d, want 200", got.status)
+	}
+	r.issued(t, r.do(t, r.refresh(r.node, "racer", bystander.refresh)))
 }
 
-// TestRaceRefreshGrace does the same within a grace period: everybody gets the one successor.
-func TestRaceRefreshGrace(t *testing.T) {
-	onRaces(t, func(t *testing.T, r *raceNodes) {
-		a := newAgent(t, r.node)
-		held := r.issued(t, r.do(t, r.tokenRequest(r.node, "patient", r.code(t, a, "patient")...)))
-		for range 3 {
-			won := winners(t, r.contend(t, func(n *node) *http.Request { return r.refresh(n, "patient", held.refresh) }))
-			if len(won) != contenders {
-				t.Fatalf("%d of %d exchanges won, want all", len(won), contenders)
-			}
-			next := r.issued(t, won[0])
-			for _, w := range won {
-				got := r.issued(t, w)
-				if got.refresh != next.refresh {
-					t.Fatal("two exchanges of one refresh token within its grace period have different successors")
-				}
-				for _, n := range r.all {
-					if a := n.call(t, "gate", "/", got.access); a.status != http.StatusOK {
-						t.Fatalf("an access token of the race: %d %s, want 200", a.status, a.challenge())
-					}
-				}
-			}
-			if next.refresh == held.refresh {
-				t.Fatal("the refresh token was not rotated")
-			}
-			held = next
+// raceWithinGrace does the same within a grace period: everybody gets the one successor.
+func raceWithinGrace(t *testing.T, r *raceNodes) {
+	a := newAgent(t, r.node)
+	counted := r.replays(t)
+	held := r.issued(t, r.do(t, r.tokenRequest(r.node, "patient", r.code(t, a, "patient")...)))
+	for range 3 {
+		won := winners(t, r.contend(t, func(n *node) *http.Request { return r.refresh(n, "patient", held.refresh) }))
+		if len(won) != contenders {
+			t.Fatalf("%d of %d exchanges won, want all", len(won), contenders)
 		}
-		if got := r.replays(t); got != 0 {
-			t.Errorf("replays counted = %v, want none within the grace period", got)
+		next := r.issued(t, won[0])
+		for _, w := range won {
+			got := r.issued(t, w)
+			if got.refresh != next.refresh {
+				t.Fatal("two exchanges of one refresh token within its grace period have different successors")
+			}
+			for _, n := range r.all {
+				if a := n.call(t, "gate", "/", got.access); a.status != http.StatusOK {
+					t.Fatalf("an access token of the race: %d %s, want 200", a.status, a.challenge())
+				}
+			}
 		}
-	})
+		if next.refresh == held.refresh {
+			t.Fatal("the refresh token was not rotated")
+		}
+		held = next
+	}
+	if got := r.replays(t); got != counted {
+		t.Errorf("replays counted = %v, want %v as before: within the grace period there are none", got, counted)
+	}
 }
 
-// TestRacePushedRequest uses one reference to a pushed request many times at once, in the
+// raceForPushedRequest uses one reference to a pushed request many times at once, in the
 // browser of somebody who has signed on: one code comes of it.
-func TestRacePushedRequest(t *testing.T) {
-	onRaces(t, func(t *testing.T, r *raceNodes) {
-		a := newAgent(t, r.node)
-		r.code(t, a, "racer") // signs on
-		for range 3 {
-			begun, err := url.Parse(r.app["racer"].begin(r.node).address)
+func raceForPushedRequest(t *testing.T, r *raceNodes) {
+	a := newAgent(t, r.node)
+	r.code(t, a, "racer") // signs on
+	for range 3 {
+		begun, err := url.Parse(r.app["racer"].begin(r.node).address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fields []string
+		for name, values := range begun.Query() {
+			fields = append(fields, name, values[0])
+		}
+		pushed := r.form(t, "/par", basic("racer", racerSecret), fields...)
+		var reference struct {
+			URI string `json:"request_uri"`
+		}
+		if json.Unmarshal([]byte(pushed.body), &reference) != nil || pushed.status != http.StatusCreated {
+			t.Fatalf("pushed request: %d %s, want 201", pushed.status, pushed.body)
+		}
+		begun.RawQuery = url.Values{"client_id": {"racer"}, "request_uri": {reference.URI}}.Encode()
+		codes := map[string]bool{}
+		for _, got := range r.contend(t, func(n *node) *http.Request {
+			req, err := http.NewRequest(http.MethodGet, r.at(n, begun.String()), nil)
+			if err != nil {
+				panic(err)
+			}
+			for _, c := range a.client.Jar.Cookies(begun) {
+				req.AddCookie(c)
+			}
+			return req
+		}) {
+			to, err := url.Parse(got.header.Get("Location"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			var fields []string
-			for name, values := range begun.Query() {
-				fields = append(fields, name, values[0])
-			}
-			pushed := r.form(t, "/par", basic("racer", racerSecret), fields...)
-			var reference struct {
-				URI string `json:"request_uri"`
-			}
-			if json.Unmarshal([]byte(pushed.body), &reference) != nil || pushed.status != http.StatusCreated {
-				t.Fatalf("pushed request: %d %s, want 201", pushed.status, pushed.body)
-			}
-			begun.RawQuery = url.Values{"client_id": {"racer"}, "request_uri": {reference.URI}}.Encode()
-			codes := map[string]bool{}
-			for _, got := range r.contend(t, func(n *node) *http.Request {
-				req, err := http.NewRequest(http.MethodGet, r.at(n, begun.String()), nil)
-				if err != nil {
-					panic(err)
-				}
-				for _, c := range a.client.Jar.Cookies(begun) {
-					req.AddCookie(c)
-				}
-				return req
-			}) {
-				to, err := url.Parse(got.header.Get("Location"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				switch code := to.Query().Get("code"); {
-				case code != "":
-					codes[code] = true
-					r.secret("a code", code)
-				case got.status != http.StatusBadRequest || !strings.Contains(got.body, "invalid_request_uri"):
-					t.Errorf("a loser is answered %d %.300s, want a page with invalid_request_uri", got.status, got.body)
-				}
-			}
-			if len(codes) != 1 {
-				t.Fatalf("%d codes came of one reference, want 1", len(codes))
+			switch code := to.Query().Get("code"); {
+			case code != "":
+				codes[code] = true
+				r.secret("a code", code)
+			case got.status != http.StatusBadRequest || !strings.Contains(got.body, "invalid_request_uri"):
+				t.Errorf("a loser is answered %d %.300s, want a page with invalid_request_uri", got.status, got.body)
 			}
 		}
-	})
+		if len(codes) != 1 {
+			t.Fatalf("%d codes came of one reference, want 1", len(codes))
+		}
+	}
 }

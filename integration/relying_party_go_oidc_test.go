@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -11,7 +12,7 @@ import (
 )
 
 // TestGoOIDC signs in with github.com/coreos/go-oidc and golang.org/x/oauth2: code and PKCE,
-// UserInfo, refresh. What they verify is what is sent.
+// UserInfo, refresh, logout token. What they verify is what is sent.
 func TestGoOIDC(t *testing.T) {
 	onEach(t, func(t *testing.T, store backend) {
 		p := startParty(t, store)
@@ -35,6 +36,9 @@ func TestGoOIDC(t *testing.T) {
 				}}
 				app.config.Endpoint.AuthStyle = client.style
 				app.journey(t, p)
+				if client.id == "party-basic" {
+					app.signOff(t, p)
+				}
 			})
 		}
 	})
@@ -102,6 +106,51 @@ func (app *goOIDC) journey(t *testing.T, p *partyNode) {
 		if a := p.call(t, "gate", "/", token); a.status != http.StatusUnauthorized {
 			t.Errorf("the %s access token after the replay: %d, want 401", name, a.status)
 		}
+	}
+}
+
+// signOff ends the session in the browser, and has the library verify the logout token.
+func (app *goOIDC) signOff(t *testing.T, p *partyNode) {
+	t.Helper()
+	verifier, a := oauth2.GenerateVerifier(), newAgent(t, p.node)
+	came := a.signOnAlice(app.config.AuthCodeURL(random(), oauth2.S256ChallengeOption(verifier))).Query()
+	tokens, err := app.config.Exchange(app.ctx, came.Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatalf("exchange: %v", err)
+	}
+	id := app.verify(t, p, tokens)
+	raw, _ := tokens.Extra("id_token").(string)
+	var said struct {
+		Session string `json:"sid"`
+	}
+	if err := id.Claims(&said); err != nil || said.Session == "" {
+		t.Fatalf("sid of the ID token = %q, %v, want one", said.Session, err)
+	}
+
+	var metadata struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := app.provider.Claims(&metadata); err != nil {
+		t.Fatal(err)
+	}
+	back := p.app.base + "/bye"
+	a.visit(metadata.EndSession + "?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {back}, "state": {"bye"}}.Encode())
+	if a.at.String() != back+"?state=bye" {
+		t.Errorf("after sign-off the browser is at %s, want %s with the state", place(a.at), back)
+	}
+	check := app.provider.VerifierContext(app.ctx, &oidc.Config{ClientID: app.config.ClientID})
+	told, err := check.VerifyLogout(app.ctx, p.logoutToken(t))
+	if err != nil {
+		t.Fatalf("logout token: %v", err)
+	}
+	if told.Subject != id.Subject || told.SessionID != said.Session || len(told.Audience) != 1 {
+		t.Errorf("logout token: sub, sid, aud = %q, %q, %q, want %q, %q and this client alone", told.Subject, told.SessionID, told.Audience, id.Subject, said.Session)
+	}
+	if _, err := check.VerifyLogout(app.ctx, raw); err == nil {
+		t.Error("the library takes an ID token for a logout token")
+	}
+	if a := p.call(t, "gate", "/", tokens.AccessToken); a.status != http.StatusUnauthorized {
+		t.Errorf("the gate after sign-off: %d, want 401", a.status)
 	}
 }
 

@@ -31,6 +31,8 @@ type partyNode struct {
 	own  *http.ServeMux // of an application at $OWN whose handlers are a library's
 	home string         // $OWN
 	ca   string         // PEM file of the certificate
+
+	logoutTokens int // that were taken
 }
 
 const (
@@ -146,6 +148,24 @@ func (p *partyNode) landed(t testing.TB, path string) arrival {
 		t.Fatalf("nothing came to %s of the application", path)
 	}
 	return all[len(all)-1]
+}
+
+// logoutToken waits for the next logout token that comes to the application.
+func (p *partyNode) logoutToken(t testing.TB) string {
+	t.Helper()
+	var all []arrival
+	eventually(t, 10*time.Second, "a logout token arrives", func() bool {
+		all = p.app.at("/backchannel")
+		return len(all) > p.logoutTokens
+	})
+	came := all[p.logoutTokens]
+	p.logoutTokens++
+	if kind := came.header.Get("Content-Type"); len(came.values) != 1 || came.method != http.MethodPost || kind != "application/x-www-form-urlencoded" {
+		t.Errorf("the logout request is a %s with %d parameters and type %q, want logout_token alone in a form (Back-Channel Logout §2.5)", came.method, len(came.values), kind)
+	}
+	token := came.values.Get("logout_token")
+	p.secret("a logout token", token)
+	return token
 }
 
 // partyApplications are named for what is special about them.
