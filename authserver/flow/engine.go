@@ -40,6 +40,8 @@ type Engine struct {
 
 	once   sync.Once
 	starts limit.Limiter // by client address
+	steps  limit.Limiter // likewise
+	turns  turns
 }
 
 const (
@@ -48,6 +50,9 @@ const (
 	// one address can have in the store to some 3000 flows, finished ones included.
 	DefaultBurst = 1000
 	startRate    = 2.0
+	// stepsOfFlow is how many steps there may be for each flow that may be begun. Each
+	// is written down twice, whatever comes of it.
+	stepsOfFlow = 5
 )
 
 // Start begins a flow for a request. Where nothing is needed of the person it is
@@ -109,7 +114,7 @@ func (e *Engine) begin(ctx context.Context, s *step) (*Flow, error) {
 			ReplyTo: &s.state.Request.ReplyTo, Client: s.client,
 		}
 	}
-	if err := e.limited(s.browser.Address); err != nil {
+	if err := e.limited(&e.starts, s.browser.Address); err != nil {
 		return nil, err
 	}
 	record := store.Flow{Environment: s.env.ID, ID: e.NewID(), Version: 1, Data: data, ExpiresAt: s.state.expires(e.Now())}
@@ -119,13 +124,17 @@ func (e *Engine) begin(ctx context.Context, s *step) (*Flow, error) {
 	return e.view(ctx, s, record)
 }
 
-// limited counts a flow that an address begins.
-func (e *Engine) limited(address string) error {
-	e.once.Do(func() { e.starts.Burst, e.starts.Rate, e.starts.Now = cmp.Or(e.Burst, DefaultBurst), startRate, e.Now })
+// limited counts a flow that an address begins, or a step that it takes.
+func (e *Engine) limited(l *limit.Limiter, address string) error {
+	e.once.Do(func() {
+		burst := cmp.Or(e.Burst, DefaultBurst)
+		e.starts.Burst, e.starts.Rate, e.starts.Now = burst, startRate, e.Now
+		e.steps.Burst, e.steps.Rate, e.steps.Now = stepsOfFlow*burst, stepsOfFlow*startRate, e.Now
+	})
 	if e.NoLimit != nil && e.NoLimit(address) {
 		return nil
 	}
-	if ok, after := e.starts.Allow(limit.Address(address)); !ok {
+	if ok, after := l.Allow(limit.Address(address)); !ok {
 		return tooMany(after)
 	}
 	return nil
@@ -162,10 +171,19 @@ const prolongAfter = 30 * time.Second
 
 // Act takes one step. An action that is not possible now is 400
 // INVALID_REQUEST; what identity refuses comes back as it is, and the flow stays where it was. Of two
-// steps at once one happens and the other is judged after it.
+// steps at once one happens and the other is judged after it; of very many at once some are 503.
+// The number of steps of one address is bounded: 429.
 //
 // The caller writes the browser's cookies.
 func (e *Engine) Act(ctx context.Context, env *store.Environment, id string, b *session.Browser, do Action, in Input) (*Flow, error) {
+	if err := e.limited(&e.steps, b.Address); err != nil {
+		return nil, err
+	}
+	done, err := e.turns.take(ctx, env.ID+" "+id)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	s, record, err := e.claim(ctx, env, id, b)
 	if err != nil {
 		return nil, err

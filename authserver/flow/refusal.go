@@ -43,7 +43,7 @@ func tooMany(after time.Duration) *oauth.Error {
 	return &oauth.Error{
 		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: "rate_limited",
 		RetryAfter: max(1, int(after/time.Second)), PingOne: oauth.PingOneRequestLimited,
-		Description: "Too many sign-ons were begun",
+		Description: "There were too many requests",
 	}
 }
 
