@@ -50,6 +50,8 @@ func (s *served) round(warm, window time.Duration) (slice, error) {
 	return slice{answers: t.answers, window: t.window, micros: t.micros, cpu: used[1] - used[0], heldUp: waited[1] - waited[0]}, nil
 }
 
+func (s *served) runs() *server { return s.server }
+
 func (s *served) pause()  { s.server.pause() }
 func (s *served) resume() { s.server.resume() }
 

@@ -54,7 +54,7 @@ func (b *bench) signIn() error {
 		if c.name == "code.rs256" {
 			rows = rows.target(atLeast, 0.90)
 		}
-		b.report.add(rows, cpu(c.name+".cpu", o, against), latency(c.name+".p99", o, against))
+		b.report.add(rows, cpu(c.name+".cpu", o, against))
 	}
 	return b.passwords(a)
 }

@@ -39,6 +39,8 @@ func newCrowd(a *authority, step func(*person) error) (*crowd, error) {
 	return c, nil
 }
 
+func (c *crowd) runs() *server { return c.server }
+
 func (c *crowd) pause()  { c.server.pause() }
 func (c *crowd) resume() { c.server.resume() }
 

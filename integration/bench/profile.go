@@ -14,12 +14,12 @@ import (
 func (b *bench) profiled(base, test target, lasts time.Duration, play func() error) error {
 	var pending []chan error
 	for side, t := range map[string]target{"base": base, "test": test} {
-		if s, ok := t.(*served); ok {
+		if s, ok := t.(interface{ runs() *server }); ok {
 			done := make(chan error, 1)
 			pending = append(pending, done)
 			b.profiles++
-			path := filepath.Join(b.dir, "profiles", fmt.Sprintf("%02d-%s-%s.pprof", b.profiles, s.server.name, side))
-			go func() { done <- s.server.profile(path, lasts) }()
+			path := filepath.Join(b.dir, "profiles", fmt.Sprintf("%02d-%s-%s.pprof", b.profiles, s.runs().name, side))
+			go func() { done <- s.runs().profile(path, lasts) }()
 		}
 	}
 	err := play()
