@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -295,10 +296,10 @@ func statusOf(r *network.Response) int {
 	return int(r.Status)
 }
 
-// fill replaces what is in a field, key by key.
+// fill replaces what is in a field, as a password manager or the clipboard does.
 func (b *tab) fill(id, text string) {
 	b.t.Helper()
-	b.do(chromedp.Clear(chromedp.ID(id)), chromedp.SendKeys(chromedp.ID(id), text))
+	b.do(chromedp.Clear(chromedp.ID(id)), chromedp.Focus(chromedp.ID(id)), command(input.InsertText, input.InsertTextParams{Text: text}))
 }
 
 // see waits until the element with this id can be seen.

@@ -1,10 +1,14 @@
 package integration_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // TestSignIn is signing in with a browser at an application that is already allowed
@@ -227,6 +231,42 @@ func TestBackButton(t *testing.T) {
 	}
 	b.visit(b.at().String()) // and loading it again changes nothing
 	b.expect("h1", "This sign-on is complete")
+}
+
+// TestKeyboard signs in and consents without a mouse: fields and buttons come in the order in which they are
+// read, and Enter sends.
+func TestKeyboard(t *testing.T) {
+	s := startSignIn(t, sqlite{})
+	b := browse(t, s.node)
+	a := s.shop.begin(s.node)
+	b.visit(a.address)
+	b.see("password")
+	tab := func(want string) {
+		t.Helper()
+		b.do(chromedp.KeyEvent(kb.Tab))
+		if got := b.focused(); got != want {
+			t.Errorf("the tab key leads to %q, want %q", got, want)
+		}
+	}
+	enter := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(b.ctx, step)
+		defer cancel()
+		if _, err := chromedp.RunResponse(ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+			b.fatalf("the enter key: %v", err)
+		}
+	}
+	b.do(chromedp.KeyEvent("bob"))
+	tab("password")
+	b.do(chromedp.KeyEvent(bobPassword))
+	tab("submit")
+	enter()
+	b.expect("h1", "Allow access?")
+	tab("deny")
+	tab("allow")
+	enter()
+	b.arrive(s.shop)
+	a.redeem(t, s.node)
 }
 
 // TestGerman is the pages for who asks for German.
