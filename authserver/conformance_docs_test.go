@@ -19,6 +19,17 @@ func TestConformanceDocument(t *testing.T) {
 	var names []string           // files, from the top of the module
 	tests := map[string]string{} // function → the sources of the packages that have it
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example)\w*)\(`)
+	sources := map[string]string{} // directory → its tests
+	packageTests := func(dir string) string {
+		if _, known := sources[dir]; !known {
+			files, _ := filepath.Glob(filepath.Join(dir, "*_test.go"))
+			for _, f := range files {
+				text, _ := os.ReadFile(f)
+				sources[dir] += string(text)
+			}
+		}
+		return sources[dir]
+	}
 	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".git") || d.Name() == "node_modules" {
 			return filepath.SkipDir
@@ -29,11 +40,7 @@ func TestConformanceDocument(t *testing.T) {
 		}
 		source, err := os.ReadFile(path)
 		for _, m := range declared.FindAllStringSubmatch(string(source), -1) {
-			siblings, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*_test.go"))
-			for _, s := range siblings {
-				text, _ := os.ReadFile(s)
-				tests[m[1]] += string(text)
-			}
+			tests[m[1]] += packageTests(filepath.Dir(path))
 		}
 		return err
 	})
