@@ -1,6 +1,7 @@
 package authserver_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -302,28 +303,33 @@ func consentForgery(t *testing.T) {
 		t.Fatalf("status %d, headers %v, want the consent page, not to be framed", shown.status, shown.header)
 	}
 	address := a.at.String()
-	// Without the page's own token, and with another browser's.
-	for name, form := range map[string]url.Values{"no token": {"action": {"allow"}}, "made up": {"action": {"allow"}, "csrf": {"x"}, "token": {"x"}}} {
-		if got := a.send(http.MethodPost, address, form); strings.Contains(got.header.Get("Location"), "code=") {
-			t.Errorf("%s: consent was taken", name)
+	// Without the page's own token, with a made-up one, from another browser, and from a page of somebody else's.
+	whole := fieldsOf(t, shown, "allow")
+	with := func(name string, values ...string) url.Values {
+		form := maps.Clone(whole)
+		form[name] = values
+		return form
+	}
+	if whole.Get("form") == "" {
+		t.Fatal("the page has no token of its own")
+	}
+	refused := func(name string, r *http.Request) {
+		t.Helper()
+		g.do(r)
+		if to := a.open(ask(issuerA, "asking", "prompt", "none")).header.Get("Location"); !strings.Contains(to, "error=consent_required") {
+			t.Errorf("%s: consent was taken: %q", name, to)
 		}
 	}
+	refused("no token", a.postTo(address, with("form")))
+	refused("a made-up token", a.postTo(address, with("form", strings.Repeat("A", 43))))
+	refused("another browser", newAgent(t, g).postTo(address, whole))
 	mallory := newAgent(t, g)
-	mallory.at = a.at
-	if got := mallory.press(shown, "allow"); strings.Contains(got.header.Get("Location"), "code=") {
-		t.Error("another browser agreed")
-	}
-	// Cross-site.
-	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader("action=allow"))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", "https://evil.example")
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	for name, value := range a.jar {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	if got := g.do(r); strings.Contains(got.header.Get("Location"), "code=") {
-		t.Error("a page of somebody else agreed")
-	}
+	theirs := mallory.press(mallory.open(ask(issuerA, "asking")), "submit", "username", "bob", "password", "bob-demo-pass")
+	refused("the token of another person's page", a.postTo(address, fieldsOf(t, theirs, "allow")))
+	crossSite := a.postTo(address, whole)
+	crossSite.Header.Set("Origin", "https://evil.example")
+	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
+	refused("a page of somebody else's", crossSite)
 	a.at, _ = url.Parse(address)
 	got := a.press(a.open(address), "allow")
 	if !strings.HasPrefix(got.header.Get("Location"), appCallback+"?code=") {

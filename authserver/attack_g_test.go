@@ -2,6 +2,7 @@ package authserver_test
 
 import (
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -311,8 +312,7 @@ func cookiesAndLogout(t *testing.T) {
 	g := victim(t)
 	a := newAgent(t, g)
 	shown := a.open(ask(issuerA, "first"))
-	r := formOf(t, a, shown, "submit", "username", "alice", "password", "alice-demo-pass")
-	got := g.do(r)
+	got := g.do(a.postTo(a.at.String(), fieldsOf(t, shown, "submit", "username", "alice", "password", "alice-demo-pass")))
 	cookies := (&http.Response{Header: got.header}).Cookies()
 	if len(cookies) == 0 {
 		t.Fatal("no cookie")
@@ -353,29 +353,39 @@ func cookiesAndLogout(t *testing.T) {
 	}
 }
 
-// formOf is the request that pressing a button makes.
-func formOf(t *testing.T, a *agent, shown answer, id string, fill ...string) *http.Request {
+// fieldsOf are the fields that pressing a button sends.
+func fieldsOf(t *testing.T, shown answer, id string, fill ...string) url.Values {
 	t.Helper()
 	for _, f := range forms.FindAllStringSubmatch(shown.body, -1) {
-		if !strings.Contains(f[2], `id="`+id+`"`) {
-			continue
+		for _, b := range button.FindAllStringSubmatch(f[2], -1) {
+			if b[1] != id {
+				continue
+			}
+			form := url.Values{}
+			for _, h := range hidden.FindAllStringSubmatch(f[2], -1) {
+				form.Set(html.UnescapeString(h[1]), html.UnescapeString(h[2]))
+			}
+			if b[2] != "" {
+				form.Set(b[2], b[3])
+			}
+			for i := 0; i < len(fill); i += 2 {
+				form.Set(fill[i], fill[i+1])
+			}
+			return form
 		}
-		form := url.Values{}
-		for _, h := range hidden.FindAllStringSubmatch(f[2], -1) {
-			form.Set(h[1], h[2])
-		}
-		for i := 0; i < len(fill); i += 2 {
-			form.Set(fill[i], fill[i+1])
-		}
-		r := httptest.NewRequest(http.MethodPost, a.at.String(), strings.NewReader(form.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		for name, value := range a.jar {
-			r.AddCookie(&http.Cookie{Name: name, Value: value})
-		}
-		return r
 	}
 	t.Fatalf("no button %q", id)
 	return nil
+}
+
+// postTo is a form on its way from the browser.
+func (a *agent) postTo(address string, form url.Values) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, value := range a.jar {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return r
 }
 
 func weakRandomness(t *testing.T) {
