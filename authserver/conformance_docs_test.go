@@ -10,13 +10,15 @@ import (
 )
 
 // TestConformanceDocument keeps docs/conformance.md in step: each test that it
-// names exists, with its case, and so does each file.
+// names exists, with its case, and so does each file; and each file that says
+// Diverges has a row among the divergences.
 func TestConformanceDocument(t *testing.T) {
 	document, err := os.ReadFile("../docs/conformance.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string           // files, from the top of the module
+	var divergent []string       // files that say so
 	tests := map[string]string{} // function → the sources of the packages that have it
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example)\w*)\(`)
 	sources := map[string]string{} // directory → its tests
@@ -42,10 +44,23 @@ func TestConformanceDocument(t *testing.T) {
 		for _, m := range declared.FindAllStringSubmatch(string(source), -1) {
 			tests[m[1]] += packageTests(filepath.Dir(path))
 		}
+		if strings.Contains(string(source), "Diverges"+":") || strings.Contains(string(source), "Diverges"+" from") {
+			divergent = append(divergent, d.Name())
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(divergent) == 0 || len(tests) == 0 {
+		t.Fatal("nothing was read")
+	}
+	_, rows, _ := strings.Cut(string(document), "## Divergences")
+	rows, _, _ = strings.Cut(rows, "\n## ")
+	for _, name := range divergent {
+		if !strings.Contains(rows, name+"`") {
+			t.Errorf("%s diverges, and has no row", name)
+		}
 	}
 	for _, m := range regexp.MustCompile(`\b((?:Test|Fuzz)[A-Z]\w*)(?:/((?:case|row)_\d+|oidcc-[a-z0-9-]+))?`).FindAllStringSubmatch(string(document), -1) {
 		source, ok := tests[m[1]]
