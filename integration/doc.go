@@ -7,6 +7,10 @@
 // kills it, and at the end of every test searches logs, metrics and the data
 // directory for the secrets and tokens that the test used.
 //
+// Where people sign in they do so with Chromium (browser_test.go), which chromedp drives. What it
+// complains about, a broken Content-Security-Policy above all, fails the test. Without Chromium such tests are
+// skipped, and fail where CI is set.
+//
 //	GATEHOUSE_RACE=1       build the binary with the race detector; go test -race does too
 //	GATEHOUSE_CADDY=path   use this binary instead of building one
 //
