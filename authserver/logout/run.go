@@ -161,7 +161,7 @@ func (e *Ender) attempt(ctx context.Context, d *store.Delivery) {
 	switch pause := backoff(d.Attempts); {
 	case err == nil:
 		e.written(ctx, d, e.Store.FinishDelivery(ctx, d.Environment, d.ID))
-	case !now.Add(pause).Before(d.ExpiresAt):
+	case !now.Add(pause + lease).Before(d.ExpiresAt): // with time left for somebody to look
 		outcome, level = "given_up", slog.LevelError
 		e.written(ctx, d, e.Store.FinishDelivery(ctx, d.Environment, d.ID))
 	default:
