@@ -117,7 +117,7 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 // checkPasswords judges the passwords of users that are declared: with one that
 // only looks like a hash nobody could ever sign on.
 func checkPasswords(d store.Directory) error {
-	declared, ok := d.(interface{ DeclaredUsers() []*store.User })
+	declared, ok := d.(declaration)
 	if !ok {
 		return nil
 	}

@@ -53,6 +53,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	server.Start()
 	defer server.Close()
 	site := httptest.NewServer(server)
 	defer site.Close()

@@ -146,6 +146,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if err != nil {
 		t.Fatalf("server: %v", err)
 	}
+	server.Start()
 	t.Cleanup(func() { _ = server.Close() })
 	return &rig{t, o.clock, state, directory, server}
 }

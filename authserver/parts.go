@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
@@ -19,7 +20,9 @@ import (
 // parts are the rules of one configuration, put together from the bottom up.
 // Each is made once and used by every endpoint that needs it.
 type parts struct {
-	directory store.Directory
+	declared  store.Directory // as configured
+	directory store.Directory // what is stored too
+	log       *slog.Logger
 	clients   *clientauth.Authenticator
 	registrar *registration.Registrar
 
@@ -53,7 +56,7 @@ func assemble(c *Config) (*parts, error) {
 		return nil, err
 	}
 
-	p := &parts{}
+	p := &parts{declared: c.Directory, log: s.config.Log}
 	p.registrar = &registration.Registrar{
 		Store: st, Sealer: s.sealer, NewID: secret.NewID, NewSecret: secret.New, Now: now, Outbound: out.client,
 		Resource: func(_ context.Context, env *store.Environment, scope string) (string, bool) {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -22,8 +21,9 @@ type Server struct {
 	directory store.Directory
 	host      web.Host
 	routes    map[string]*route // by path behind the environment's
-	users     *identity.Users
-	end       func() // of deliveries
+	parts     *parts
+	alongside func(job func(context.Context)) (end func())
+	ends      []func() // of what Start began
 }
 
 // New checks the configuration and builds the routes. It touches neither disk
@@ -48,19 +48,27 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		}
 	}
 	c.State.watch(envs...)
-	s.users = parts.users
-	s.end = c.State.alongside(parts.ender.Run)
+	s.parts, s.alongside = parts, c.State.alongside
 	return s, nil
 }
 
-// Close ends what the server does beside answering: deliveries under way and
-// messages that were promised go out first, for five seconds at most. Requests
-// must have ended. The State stays open.
+// Start begins what the server does beside answering, as soon as the State is
+// started too: it delivers logout tokens, and ends what users and applications still hold
+// that the configuration has disabled. A configuration that is not going to be
+// used must not be started. To be called once.
+func (s *Server) Start() {
+	s.ends = append(s.ends, s.alongside(s.parts.ender.Run), s.alongside(s.parts.endDisabled))
+}
+
+// Close ends what Start began: deliveries under way and messages that were
+// promised go out first, for five seconds at most. Requests must have ended. The State stays open.
 func (s *Server) Close() error {
-	s.end()
+	for _, end := range s.ends {
+		end()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastMessages)
 	defer cancel()
-	return s.users.Close(ctx)
+	return s.parts.users.Close(ctx)
 }
 
 // Handles reports whether the path belongs to this server; a host passes other

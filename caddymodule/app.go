@@ -48,6 +48,7 @@ type App struct {
 	notifier  *authserver.Notifier
 	outbound  authserver.Outbound
 	directory *declared.Directory
+	servers   []*authserver.Server // those of this configuration's handlers
 	state     *sharedState
 	stateKey  string
 	release   func() error // gives state back; nil until it is acquired
@@ -144,6 +145,9 @@ func digest(parts ...string) string {
 // database is open wait for it, for a bounded time.
 func (a *App) Start() error {
 	a.state.start()
+	for _, s := range a.servers {
+		s.Start()
+	}
 	return nil
 }
 

@@ -52,6 +52,9 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
 		Notifier: app.notifier, Outbound: app.outbound, Address: clientAddress, InsecureNoLimit: app.isUnlimited,
 	})
+	if err == nil {
+		app.servers = append(app.servers, m.server)
+	}
 	return err
 }
 

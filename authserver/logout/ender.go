@@ -126,6 +126,31 @@ func (e *Ender) EndReplaced(ctx context.Context, env *store.Environment, s *sess
 	return nil
 }
 
+// EndPerson ends everything that a person holds: their sessions, of which the
+// clients are told, their refresh-token families, and the access tokens that were
+// issued until now. It is for somebody who is disabled.
+func (e *Ender) EndPerson(ctx context.Context, env *store.Environment, subject string) error {
+	// The tokens first: they are what works without anybody asking about the person.
+	if err := e.kill(ctx, env, store.RevokedSubject, subject, 0); err != nil {
+		return err
+	}
+	for {
+		sessions, err := e.Sessions.List(ctx, env, subject)
+		if err != nil {
+			return unavailable("list sessions", err)
+		}
+		if len(sessions) == 0 {
+			e.Revoked(string(store.RevokedSubject))
+			return nil
+		}
+		for _, s := range sessions { // at most as many as are listed at a time
+			if _, err := e.End(ctx, env, s.ID, nil); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // EndClient ends everything that a client holds: its access tokens and its
 // refresh-token families, of every person. It is for a client that goes (RFC 7592 §2.3).
 func (e *Ender) EndClient(ctx context.Context, env *store.Environment, client string) error {
@@ -139,7 +164,7 @@ func (e *Ender) EndClient(ctx context.Context, env *store.Environment, client st
 }
 
 // kill revokes the access tokens, those included that are issued within ahead, and ends the
-// refresh-token families of a session or a client. When it returns nil that is durable, and every
+// refresh-token families of a session, a client or a person. When it returns nil that is durable, and every
 // check in this process sees it.
 func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.RevocationKind, value string, ahead time.Duration) error {
 	now := e.Now().UTC().Truncate(time.Second)
@@ -149,9 +174,12 @@ func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.Rev
 	}
 	e.Set.Add(r) // the store has told the set already; this makes sure of it
 	f := store.FamilyFilter{Environment: env.ID}
-	if kind == store.RevokedClient {
+	switch kind {
+	case store.RevokedClient:
 		f.Client = value
-	} else {
+	case store.RevokedSubject:
+		f.Subject = value
+	default:
 		f.Session = value
 	}
 	if _, err := e.Store.EndFamilies(ctx, f); err != nil {

@@ -82,6 +82,17 @@ func (d *Directory) DeclaredUsers() []*store.User {
 	return all
 }
 
+// DeclaredClients lists every application of every environment, in no order.
+func (d *Directory) DeclaredClients() []*store.Client {
+	var all []*store.Client
+	for _, e := range d.byID {
+		for _, c := range e.clients {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // UserByID finds a user by sub.
 func (d *Directory) UserByID(_ context.Context, env, id string) (*store.User, error) {
 	if e, ok := d.byID[env]; ok {
