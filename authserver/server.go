@@ -3,7 +3,6 @@ package authserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,7 +17,6 @@ import (
 // Server is an http.Handler for every endpoint of every environment. It is one
 // configuration; replacing it interrupts nothing. Safe for concurrent use.
 type Server struct {
-	directory store.Directory
 	host      web.Host
 	routes    map[string]*route // by path behind the environment's
 	parts     *parts
@@ -38,9 +36,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		directory: parts.directory,
-		host:      web.Host{Log: c.Log, NewID: secret.NewID, Served: c.State.config.Observer.Served, Now: c.State.config.Now},
-		routes:    map[string]*route{},
+		host:   web.Host{Log: c.Log, NewID: secret.NewID, Served: c.State.config.Observer.Served, Now: c.State.config.Now},
+		routes: map[string]*route{},
 	}
 	for _, rt := range routes(&c, parts) {
 		if slices.Contains(c.Surfaces, rt.surface) {
@@ -97,12 +94,12 @@ func (s *Server) atHost(r *http.Request) (*store.Environment, error) {
 	}
 	name = strings.TrimSuffix(name, ".")
 	if port != "" {
-		env, err := s.directory.EnvironmentByHost(r.Context(), name+":"+port)
+		env, err := s.parts.directory.EnvironmentByHost(r.Context(), name+":"+port)
 		if !errors.Is(err, store.ErrNotFound) {
 			return env, err
 		}
 	}
-	env, err := s.directory.EnvironmentByHost(r.Context(), name)
+	env, err := s.parts.directory.EnvironmentByHost(r.Context(), name)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) preflight(ctx context.Context, rt *route, env *store.Environment) *web.Route {
 	around := rt.Route
 	around.Preflight = func(origin string) bool {
-		trusted, err := s.directory.TrustedOrigin(ctx, env.ID, origin)
+		trusted, err := s.parts.directory.TrustedOrigin(ctx, env.ID, origin)
 		return err == nil && trusted
 	}
 	return &around
@@ -159,7 +156,7 @@ func (s *Server) find(r *http.Request) (*store.Environment, *route, error) {
 	var env *store.Environment
 	var err error
 	if id != "" {
-		env, err = s.directory.EnvironmentByID(r.Context(), id)
+		env, err = s.parts.directory.EnvironmentByID(r.Context(), id)
 	} else {
 		env, err = s.atHost(r)
 	}
@@ -167,8 +164,7 @@ func (s *Server) find(r *http.Request) (*store.Environment, *route, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil, web.NotFound()
 	case err != nil:
-		return nil, nil, oauth.Unavailable(1, "The service is temporarily unavailable").
-			WithCause(fmt.Errorf("find environment: %w", err))
+		return nil, nil, oauth.CannotTell("find environment", err)
 	case strings.HasPrefix(r.URL.Path, wellKnown) && r.URL.Path != wellKnown+issuerPath(env):
 		return nil, nil, web.NotFound()
 	}

@@ -29,5 +29,5 @@ func knownClient(ctx context.Context, d *draft) error {
 
 // unavailable says that the server cannot do now what it was asked.
 func unavailable(cause error) error {
-	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(cause)
+	return oauth.TemporarilyUnavailable(cause)
 }

@@ -166,5 +166,5 @@ func checkSecret(p *presented, reg registration, now time.Time) error {
 }
 
 func unavailable(cause error) error {
-	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(cause)
+	return oauth.TemporarilyUnavailable(cause)
 }

@@ -20,9 +20,7 @@ type Authorization struct {
 	Sessions *session.Sessions
 	Flows    *flow.Engine
 	// Pages shows what must not travel to a client.
-	Pages interface {
-		Error(w http.ResponseWriter, r *http.Request, env *store.Environment, e *oauth.Error, id string)
-	}
+	Pages ErrorPage
 }
 
 // Serve answers one authorization request, GET or POST: with the response where
@@ -71,7 +69,7 @@ func (c *authorization) serve(w http.ResponseWriter) error {
 	}
 	c.mode = req.ReplyTo.Mode
 	if c.browser, err = c.Sessions.Read(c.r, c.env); err != nil {
-		fault := oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+		fault := oauth.TemporarilyUnavailable(err)
 		return &authorize.Failure{Err: fault, ReplyTo: &req.ReplyTo, Client: client}
 	}
 

@@ -32,9 +32,7 @@ func (e *EndSession) Serve(w http.ResponseWriter, r *http.Request, env *store.En
 		return nil
 	}
 	if err := e.serve(w, r, env); err != nil {
-		return &web.Presented{Err: err, Write: func(w http.ResponseWriter, shown *oauth.Error, id string) {
-			e.Pages.Error(w, r, env, shown, id)
-		}}
+		return onPage(e.Pages, r, env, err)
 	}
 	return nil
 }
@@ -55,7 +53,7 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	// authenticate the browser, and the client by its ID token
 	b, err := e.Sessions.Read(r, env)
 	if err != nil {
-		return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+		return oauth.TemporarilyUnavailable(err)
 	}
 	var client *store.Client
 	trusted := false

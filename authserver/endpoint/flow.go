@@ -46,7 +46,7 @@ func (e *Flows) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 	}
 	b, err := e.Sessions.Read(r, env)
 	if err != nil {
-		return cannotTell("read session", err)
+		return oauth.CannotTell("read session", err)
 	}
 	if r.Method != http.MethodPost {
 		return e.read(w, r, env, id, b)

@@ -33,9 +33,7 @@ func (e *IDPSignoff) Serve(w http.ResponseWriter, r *http.Request, env *store.En
 	if err == nil || web.WantsJSON(r) {
 		return err
 	}
-	return &web.Presented{Err: err, Write: func(w http.ResponseWriter, shown *oauth.Error, id string) {
-		e.Pages.Error(w, r, env, shown, id)
-	}}
+	return onPage(e.Pages, r, env, err)
 }
 
 func (e *IDPSignoff) serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
@@ -77,7 +75,7 @@ func (e *IDPSignoff) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 	case err != nil:
-		return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+		return oauth.TemporarilyUnavailable(err)
 	case s.Subject != hint.Subject:
 		return oauth.InvalidRequest("The id_token_hint was issued to somebody else")
 	}

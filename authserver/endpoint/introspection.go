@@ -116,7 +116,7 @@ func (e *Introspection) refreshToken(ctx context.Context, env *store.Environment
 		return nil, nil
 	}
 	on := held.Authorization.On
-	if user, err := present(ctx, env, e.Users, e.Sessions, on.Subject, on.Session); err != nil || user == nil {
+	if user, _, err := grant.Present(ctx, env, e.Users, e.Sessions, on.Subject, on.Session); err != nil || user == nil {
 		return nil, err
 	}
 	return held.Introspection(env), nil
@@ -132,7 +132,7 @@ func (e *Introspection) idToken(ctx context.Context, env *store.Environment, cli
 	case id.Client != client.ID:
 		return nil, nil
 	}
-	if user, err := present(ctx, env, e.Users, e.Sessions, id.Subject, id.Session); err != nil || user == nil {
+	if user, _, err := grant.Present(ctx, env, e.Users, e.Sessions, id.Subject, id.Session); err != nil || user == nil {
 		return nil, err
 	}
 	return id.Introspection, nil

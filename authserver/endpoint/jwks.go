@@ -19,7 +19,7 @@ type JWKS struct {
 func (e *JWKS) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
 	ring, err := e.Keys.Ring(r.Context(), env)
 	if err != nil {
-		return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+		return oauth.TemporarilyUnavailable(err)
 	}
 	web.WriteJSON(w, http.StatusOK, ring.JWKS)
 	return nil

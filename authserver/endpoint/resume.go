@@ -16,9 +16,7 @@ import (
 type Resume struct {
 	Flows    *flow.Engine
 	Sessions *session.Sessions
-	Pages    interface {
-		Error(w http.ResponseWriter, r *http.Request, env *store.Environment, e *oauth.Error, id string)
-	}
+	Pages    ErrorPage
 }
 
 // Serve answers one request. What is wrong with it never travels to the client:
@@ -28,9 +26,7 @@ func (e *Resume) Serve(w http.ResponseWriter, r *http.Request, env *store.Enviro
 		if web.WantsJSON(r) {
 			return err
 		}
-		return &web.Presented{Err: err, Write: func(w http.ResponseWriter, shown *oauth.Error, id string) {
-			e.Pages.Error(w, r, env, shown, id)
-		}}
+		return onPage(e.Pages, r, env, err)
 	}
 	return nil
 }
@@ -54,7 +50,7 @@ func (e *Resume) serve(w http.ResponseWriter, r *http.Request, env *store.Enviro
 	}
 	b, err := e.Sessions.Read(r, env)
 	if err != nil {
-		return cannotTell("read session", err)
+		return oauth.CannotTell("read session", err)
 	}
 
 	// validate

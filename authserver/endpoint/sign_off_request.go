@@ -20,8 +20,7 @@ type SignOffPages interface {
 	ConfirmSignOff(w http.ResponseWriter, r *http.Request, env *store.Environment, action string, hidden [][2]string)
 	// SignedOff says that the person has been signed off, loads frames, and then goes to next where that is set.
 	SignedOff(w http.ResponseWriter, r *http.Request, env *store.Environment, frames []string, next string)
-	// Error shows an error that must not travel to a client.
-	Error(w http.ResponseWriter, r *http.Request, env *store.Environment, e *oauth.Error, id string)
+	ErrorPage
 }
 
 // maxPostLogout bounds post_logout_redirect_uri and state together, in bytes.
@@ -94,7 +93,7 @@ func (q *signOffRequest) named(ctx context.Context, directory store.Directory, e
 	case errors.Is(err, store.ErrNotFound), err == nil && !c.Enabled:
 		return nil, oauth.InvalidRequest("The client_id is unknown")
 	case err != nil:
-		return nil, oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+		return nil, oauth.TemporarilyUnavailable(err)
 	}
 	return c, nil
 }
@@ -111,7 +110,7 @@ func (q *signOffRequest) checkURI(ctx context.Context, directory store.Directory
 	} else {
 		var err error
 		if registered, err = directory.PostLogoutRedirectURI(ctx, env.ID, q.uri); err != nil {
-			return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(err)
+			return oauth.TemporarilyUnavailable(err)
 		}
 	}
 	if !registered {

@@ -88,11 +88,11 @@ func (e *UserInfo) about(ctx context.Context, env *store.Environment, active *to
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil, invalidToken(errors.New("the client is gone"))
 	case err != nil:
-		return nil, nil, cannotTell("find client", err)
+		return nil, nil, oauth.CannotTell("find client", err)
 	case !client.Enabled:
 		return nil, nil, invalidToken(errors.New("the client is disabled"))
 	}
-	user, err := present(ctx, env, e.Users, e.Sessions, active.Person.Subject, active.Person.Session)
+	user, _, err := grant.Present(ctx, env, e.Users, e.Sessions, active.Person.Subject, active.Person.Session)
 	switch {
 	case err != nil:
 		return nil, nil, err

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -53,7 +52,7 @@ func fault(what string, err error) *oauth.Error {
 	if e, ok := errors.AsType[*oauth.Error](err); ok {
 		return e
 	}
-	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, err))
+	return oauth.CannotTell(what, err)
 }
 
 // unwanted is the answer where the request names a person and another one, or

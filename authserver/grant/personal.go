@@ -3,7 +3,6 @@ package grant
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
@@ -42,31 +41,15 @@ func refused(cause string) error {
 	return oauth.InvalidGrant("The code or token is invalid, expired, used or not for this client").WithCause(errors.New(cause))
 }
 
-// unavailable says that it cannot be told now whether the request is good.
-func unavailable(what string, cause error) error {
-	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, cause))
-}
-
 // person finds who granted a, and refuses if they may not any more or have
 // signed off.
 func (p *Personal) person(ctx context.Context, env *store.Environment, a *token.Authorization) (*store.User, error) {
-	user, err := p.Users.ByID(ctx, env, a.On.Subject)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, refused("the user is gone")
-	case err != nil:
-		return nil, unavailable("find user", err)
-	case user.Disabled:
-		return nil, refused("the user is disabled")
+	user, absent, err := Present(ctx, env, p.Users, p.Sessions, a.On.Subject, a.On.Session)
+	if err != nil {
+		return nil, err
 	}
-	s, err := p.Sessions.ByID(ctx, env, a.On.Session)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, refused("the session has ended")
-	case err != nil:
-		return nil, unavailable("find session", err)
-	case s.Subject != a.On.Subject:
-		return nil, refused("the session is another person's")
+	if user == nil {
+		return nil, refused(absent)
 	}
 	return user, nil
 }
@@ -104,7 +87,7 @@ func (p *Personal) settle(ctx context.Context, env *store.Environment, a token.A
 		}
 		return refused("the session ended meanwhile")
 	case err != nil:
-		return unavailable("find session", err)
+		return oauth.CannotTell("find session", err)
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (g *RefreshToken) agreed(ctx context.Context, r Request, a token.Authorizat
 	}
 	record, err := g.Consents.ConsentTo(ctx, r.Environment.ID, a.On.Subject, a.Client)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return unavailable("find consent", err)
+		return oauth.CannotTell("find consent", err)
 	}
 	if err == nil && !slices.ContainsFunc(a.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }) {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -64,7 +65,7 @@ func (e *Ender) queue(ctx context.Context, env *store.Environment, s *session.Se
 			NextAt: now.Add(lease), ExpiresAt: now.Add(giveUpAfter),
 		}
 		if err := e.Store.PutDelivery(ctx, d); err != nil {
-			return nil, unavailable("queue back-channel logout", err)
+			return nil, oauth.CannotTell("queue back-channel logout", err)
 		}
 		queued = append(queued, d)
 	}

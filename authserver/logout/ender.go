@@ -3,7 +3,6 @@ package logout
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -73,13 +72,13 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 		// Idle or ended: whatever still hangs on the sid goes all the same.
 		if b != nil {
 			if _, err := e.Sessions.End(ctx, env, sid, b); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, unavailable("end session", err)
+				return nil, oauth.CannotTell("end session", err)
 			}
 		}
 		return nil, e.kill(ctx, env, store.RevokedSession, sid, longestToken)
 	}
 	if err != nil {
-		return nil, unavailable("read session", err)
+		return nil, oauth.CannotTell("read session", err)
 	}
 	if err := e.kill(ctx, env, store.RevokedSession, sid, 0); err != nil {
 		return nil, err
@@ -94,7 +93,7 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 		e.forget(ctx, queued) // another call tells the clients
 		return nil, nil
 	case err != nil:
-		return nil, unavailable("end session", err)
+		return nil, oauth.CannotTell("end session", err)
 	}
 	// Again, for what was made since, while the session still was there, and for what
 	// requests under way still make: the sid does not come back.
@@ -137,7 +136,7 @@ func (e *Ender) EndPerson(ctx context.Context, env *store.Environment, subject s
 	for {
 		sessions, err := e.Sessions.List(ctx, env, subject)
 		if err != nil {
-			return unavailable("list sessions", err)
+			return oauth.CannotTell("list sessions", err)
 		}
 		if len(sessions) == 0 {
 			e.Revoked(string(store.RevokedSubject))
@@ -170,7 +169,7 @@ func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.Rev
 	now := e.Now().UTC().Truncate(time.Second)
 	r := store.Revocation{Environment: env.ID, Kind: kind, Value: value, At: now.Add(ahead), ExpiresAt: now.Add(longestToken)}
 	if err := e.Store.PutRevocation(ctx, r); err != nil {
-		return unavailable("store revocation", err)
+		return oauth.CannotTell("store revocation", err)
 	}
 	e.Set.Add(r) // the store has told the set already; this makes sure of it
 	f := store.FamilyFilter{Environment: env.ID}
@@ -183,12 +182,7 @@ func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.Rev
 		f.Session = value
 	}
 	if _, err := e.Store.EndFamilies(ctx, f); err != nil {
-		return unavailable("end refresh tokens", err)
+		return oauth.CannotTell("end refresh tokens", err)
 	}
 	return nil
-}
-
-// unavailable says that the server cannot do now what it was asked.
-func unavailable(what string, cause error) error {
-	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, cause))
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -73,7 +74,7 @@ func (e *Ender) client(ctx context.Context, env *store.Environment, id string) (
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, unavailable("find client", err)
+		return nil, oauth.CannotTell("find client", err)
 	case !c.Enabled:
 		return nil, nil
 	}

@@ -37,7 +37,7 @@ func (e *Ender) Hint(ctx context.Context, env *store.Environment, raw string) (*
 	}
 	ring, err := e.Keys.Ring(ctx, env)
 	if err != nil {
-		return nil, unavailable("keys", err)
+		return nil, oauth.CannotTell("keys", err)
 	}
 	key := ring.Set.Find(&jws.Header)
 	if key == nil || !jws.Header.HasKeyID {
@@ -61,7 +61,7 @@ func (e *Ender) Hint(ctx context.Context, env *store.Environment, raw string) (*
 	case errors.Is(err, store.ErrNotFound):
 		return nil, bad(errors.New("its client is unknown"))
 	case err != nil:
-		return nil, unavailable("find client", err)
+		return nil, oauth.CannotTell("find client", err)
 	case !client.Enabled:
 		return nil, bad(errors.New("its client is disabled"))
 	}

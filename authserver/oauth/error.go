@@ -106,6 +106,17 @@ func UnsupportedTokenType(format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, CodeUnsupportedTokenType, format, args)
 }
 
+// TemporarilyUnavailable reports that the server cannot do now what it was
+// asked, or cannot tell whether a request is good. cause is for the log.
+func TemporarilyUnavailable(cause error) *Error {
+	return Unavailable(1, "The service is temporarily unavailable").WithCause(cause)
+}
+
+// CannotTell is TemporarilyUnavailable that names what was attempted.
+func CannotTell(what string, cause error) *Error {
+	return TemporarilyUnavailable(fmt.Errorf("%s: %w", what, cause))
+}
+
 // Unavailable reports that the server cannot decide now; retryAfter is in whole
 // seconds. It says nothing about the credential that was presented.
 func Unavailable(retryAfter int, format string, args ...any) *Error {

@@ -79,7 +79,7 @@ func (r *Registrar) Register(ctx context.Context, env *store.Environment, author
 		return nil, err
 	}
 	if err := r.Store.PutRegisteredClient(ctx, c); err != nil {
-		return nil, unavailable("store client", err)
+		return nil, oauth.CannotTell("store client", err)
 	}
 	return answer(env, &c, s, token.Reveal())
 }
@@ -128,7 +128,7 @@ func (r *Registrar) Replace(ctx context.Context, env *store.Environment, authori
 	case errors.Is(err, store.ErrNotFound):
 		return nil, denied(true)
 	case err != nil:
-		return nil, unavailable("replace client", err) // ErrConflict too: the same request can be made again
+		return nil, oauth.CannotTell("replace client", err) // ErrConflict too: the same request can be made again
 	}
 	return answer(env, &c, s, authorization)
 }
@@ -148,7 +148,7 @@ func (r *Registrar) Delete(ctx context.Context, env *store.Environment, authoriz
 		return err
 	}
 	if err := r.Store.DeleteRegisteredClient(ctx, env.ID, c.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return unavailable("delete client", err)
+		return oauth.CannotTell("delete client", err)
 	}
 	// Again, for what it obtained between the two.
 	return r.End(ctx, env, c.ID)
@@ -184,7 +184,7 @@ func (r *Registrar) find(ctx context.Context, env *store.Environment, authorizat
 	c, err := r.Store.RegisteredClientByID(ctx, env.ID, id)
 	found := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return store.RegisteredClient{}, unavailable("find client", err)
+		return store.RegisteredClient{}, oauth.CannotTell("find client", err)
 	}
 	presented := secret.Of(authorization).Hash()
 	if !secret.Equal(presented[:], c.AccessToken[:]) || !found {
@@ -210,7 +210,7 @@ func (r *Registrar) fill(c *store.RegisteredClient, judged *judged, s secrets, c
 	}
 	sealer, err := r.key(create)
 	if err != nil {
-		return unavailable("secrets key", err)
+		return oauth.CannotTell("secrets key", err)
 	}
 	if c.Sealed, err = sealer.Seal(plain, additional(c)); err != nil {
 		return fmt.Errorf("seal client secrets: %w", err)
@@ -222,7 +222,7 @@ func (r *Registrar) fill(c *store.RegisteredClient, judged *judged, s secrets, c
 func (r *Registrar) open(c store.RegisteredClient) (s secrets, err error) {
 	sealer, err := r.key(false)
 	if err != nil {
-		return s, unavailable("secrets key", err)
+		return s, oauth.CannotTell("secrets key", err)
 	}
 	plain, err := sealer.Open(c.Sealed, additional(&c))
 	if err != nil {
@@ -284,9 +284,4 @@ func denied(presented bool) error {
 	}
 	e.Challenges = []oauth.Challenge{challenge}
 	return e
-}
-
-// unavailable says that the server cannot do now what it was asked.
-func unavailable(what string, cause error) error {
-	return oauth.Unavailable(1, "The service is temporarily unavailable").WithCause(fmt.Errorf("%s: %w", what, cause))
 }
