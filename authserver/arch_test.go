@@ -43,12 +43,13 @@ var layers = map[string][]string{
 	"keys":       join(basics, []string{"store"}),
 	"clientauth": join(basics, []string{"store"}),
 	"token":      join(basics, []string{"store", "keys"}),
-	"grant":      join(basics, []string{"store", "token", "session", "identity"}),
+	"grant":      join(basics, []string{"store", "token", "session"}), // tokens of people live with their session
 	"notify":     basics,
 	"session":    join(basics, []string{"store"}),
 	"identity":   join(basics, []string{"store", "notify"}),
-	"authorize":  join(basics, []string{"store", "clientauth", "keys", "session", "token"}),
-	"logout":     join(basics, []string{"store", "keys", "session", "token"}),
+	// Request objects are signed with clients' keys, id_token_hints with ours.
+	"authorize": join(basics, []string{"store", "clientauth", "keys", "session", "token"}),
+	"logout":    join(basics, []string{"store", "keys", "session", "token"}),
 	// One state machine behind the hosted pages and the flows API.
 	"flow":         join(basics, []string{"store", "authorize", "identity", "logout", "session"}),
 	"registration": join(basics, []string{"store"}),
