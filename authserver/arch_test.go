@@ -15,6 +15,8 @@ const module = "github.com/caddy-gatehouse/gatehouse/"
 var (
 	basics = []string{"oauth", "jose", "internal/secret", "internal/web", "internal/fetch", "internal/cache", "internal/limit"}
 	rules  = []string{"keys", "clientauth", "token", "grant", "session", "identity", "authorize", "flow", "logout", "registration"}
+	// What is managed, by whom, and who is told.
+	managing = []string{"directory", "access", "webhook", "transfer"}
 )
 
 func join(lists ...[]string) []string { return slices.Concat(lists...) }
@@ -49,12 +51,21 @@ var layers = map[string][]string{
 	"identity":   join(basics, []string{"store", "notify"}),
 	// Request objects are signed with clients' keys, id_token_hints with ours.
 	"authorize": join(basics, []string{"store", "clientauth", "keys", "session", "token"}),
-	"logout":    join(basics, []string{"store", "keys", "session", "token"}),
+	"outbox":    join(basics, []string{"store"}),
+	"logout":    join(basics, []string{"store", "keys", "session", "token", "outbox"}),
 	// One state machine behind the hosted pages and the flows API.
 	"flow":         join(basics, []string{"store", "authorize", "identity", "logout", "session"}),
 	"registration": join(basics, []string{"store"}),
 	"ui":           join(basics, []string{"store", "flow", "session"}),
 	"endpoint":     join(basics, rules, []string{"store"}),
+
+	// Objects are checked and changed in one place, whoever asks for it.
+	"internal/scim": {},
+	"directory":     join(basics, []string{"store", "store/declared"}),
+	"access":        join(basics, []string{"store", "token", "directory"}),
+	"webhook":       join(basics, []string{"store", "directory", "outbox"}),
+	"transfer":      join(basics, []string{"store", "directory", "identity", "keys"}),
+	"management":    join(basics, rules, managing, []string{"store", "internal/scim"}),
 
 	"internal/testkit": nil, // tests only: anything
 	"flow/flowtest":    nil, // tests only: flows without the rest of a server

@@ -198,7 +198,7 @@ func (g *rig) idToken(client, sid string) string {
 func (g *rig) due() []store.Delivery {
 	g.t.Helper()
 	far := g.clock.Now().Add(59 * time.Minute)
-	list, err := g.db.ClaimDeliveries(context.Background(), far, far.Add(time.Second), 100)
+	list, err := g.db.ClaimDeliveries(context.Background(), "backchannel_logout", far, far.Add(time.Second), 100)
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func (e *Ender) DeliverDue(ctx context.Context) int {
 // claim takes deliveries out of the queue.
 func (e *Ender) claim(ctx context.Context, limit int) []store.Delivery {
 	now := e.Now().UTC()
-	due, err := e.Store.ClaimDeliveries(ctx, now, now.Add(lease), limit)
+	due, err := e.Store.ClaimDeliveries(ctx, kindBackchannel, now, now.Add(lease), limit)
 	if err != nil && ctx.Err() == nil {
 		e.Log.LogAttrs(ctx, slog.LevelError, "queued back-channel logouts cannot be read", slog.String("error", err.Error()))
 	}

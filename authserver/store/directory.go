@@ -136,6 +136,25 @@ type Resource struct {
 	Attributes []ResourceAttribute
 }
 
+// OpenID is the resource of OpenID Connect as an environment has it: what was
+// changed of the standard scopes and claims. The zero value is the standard.
+type OpenID struct {
+	// Scopes are scopes beyond the standard ones, and what each gives; standard ones are there where they were
+	// given other claims.
+	Scopes map[string][]string
+	// Claims are claims that come from elsewhere than the standard says, or that only this environment has. Of an
+	// empty Source no claim comes.
+	Claims map[string]OpenIDClaim
+	// API are the PingOne API's scopes beyond the standard ones.
+	API []string
+}
+
+// OpenIDClaim is where a claim comes from and goes to.
+type OpenIDClaim struct {
+	From              Source
+	IDToken, UserInfo bool
+}
+
 // ApplicationType is PingOne's application type.
 type ApplicationType string
 
@@ -216,6 +235,8 @@ type Client struct {
 	Grants map[string][]string
 	// Roles are the role names assigned to a worker.
 	Roles []string
+	// KeyRotationPolicy is the ID of the policy whose key signs its tokens; "" is the environment's own key.
+	KeyRotationPolicy string
 	// MultipleResources is requestScopesForMultipleResourcesEnabled.
 	MultipleResources bool
 	// Registered: the client registered itself (RFC 7591), so the addresses that it names are a
@@ -265,6 +286,11 @@ type User struct {
 	UpdatedAt time.Time
 	// Version counts changes of a stored user; 0 for a declared one.
 	Version int64
+	// Population is the ID of the population; "" is the environment's first one.
+	Population string
+	// MFAEnabled and VerifyStatus are kept for those who ask; nothing here depends on them.
+	MFAEnabled   bool
+	VerifyStatus string
 }
 
 // Directory finds the objects that requests name. It is read on every request:
@@ -285,6 +311,8 @@ type Directory interface {
 	TrustedOrigin(ctx context.Context, environment, origin string) (bool, error)
 	// ResourceByID finds a resource, or ErrNotFound.
 	ResourceByID(ctx context.Context, environment, id string) (*Resource, error)
+	// OpenID is what the scopes of OpenID Connect stand for in an environment, or ErrNotFound.
+	OpenID(ctx context.Context, environment string) (*OpenID, error)
 	// UserByName finds a user by exact username, or ErrNotFound.
 	UserByName(ctx context.Context, environment, username string) (*User, error)
 	// UserByID finds a user by sub, or ErrNotFound.

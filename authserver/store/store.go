@@ -48,6 +48,9 @@ type Store interface {
 	Credentials
 	RegisteredClients
 	Deliveries
+	Objects
+	UserScans
+	Events
 	Janitor
 
 	// Ping reports whether the backend answers: nil, or ErrUnavailable.
@@ -105,6 +108,8 @@ const (
 	RevokedClient  RevocationKind = "client"  // Value is a client_id
 	RevokedSubject RevocationKind = "subject" // Value is a sub
 	RevokedGrant   RevocationKind = "grant"   // Value is a grant_id: all that came of one authorization
+	// RevokedAudience ends the tokens that have Value among their aud: what their resource is has changed.
+	RevokedAudience RevocationKind = "audience"
 )
 
 // Revocation ends every access token of Environment that Kind and Value select
@@ -153,6 +158,10 @@ const (
 	SlotNext     KeySlot = "NEXT"     // published, not signing yet
 	SlotCurrent  KeySlot = "CURRENT"  // signing
 	SlotPrevious KeySlot = "PREVIOUS" // published until the last token it signed has expired
+	// SlotPublished: published, and signs nothing until somebody makes it CURRENT.
+	SlotPublished KeySlot = "PUBLISHED"
+	// SlotStored: neither published nor signing tokens; a key of another use.
+	SlotStored KeySlot = "STORED"
 )
 
 // Key is a signing key of an environment. Sealed is its private half, encrypted
@@ -166,6 +175,10 @@ type Key struct {
 	CreatedAt   time.Time // whole seconds, UTC
 	SignsFrom   time.Time // when it became, or is to become, CURRENT; zero for none planned
 	ExpiresAt   time.Time // when a PREVIOUS key may go; zero otherwise
+	// Policy is the ID of the key rotation policy whose key it is; "" for the environment's own. Each policy
+	// has slots of its own.
+	Policy string
+	Data   []byte // package keys': name, subject, certificate, use
 }
 
 // Keys keeps the signing keys of each environment as one versioned ring, so that

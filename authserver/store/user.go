@@ -41,6 +41,9 @@ type Credential struct {
 	Failures    int
 	LastFailure time.Time
 	LockedUntil time.Time
+	// Locked by an administrator: until they unlock it. LockedAt is when either lock began.
+	Locked   bool
+	LockedAt time.Time
 	// Code is the hash of a pending recovery or verification code; "" purpose: none.
 	CodePurpose string
 	Code        Hash

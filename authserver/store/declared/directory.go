@@ -57,6 +57,14 @@ func (d *Directory) ResourceByID(_ context.Context, env, id string) (*store.Reso
 	return nil, store.ErrNotFound
 }
 
+// OpenID is the standard: configuration changes nothing of it.
+func (d *Directory) OpenID(_ context.Context, env string) (*store.OpenID, error) {
+	if _, ok := d.byID[env]; ok {
+		return &store.OpenID{}, nil
+	}
+	return nil, store.ErrNotFound
+}
+
 // UserByName finds a user by the username as it is declared, or as
 // store.FoldUsername writes it.
 func (d *Directory) UserByName(_ context.Context, env, username string) (*store.User, error) {

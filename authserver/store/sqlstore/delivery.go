@@ -23,7 +23,7 @@ ON CONFLICT DO NOTHING`
 // claimDeliveries picks and moves in one statement.
 func claimDeliveries(d Dialect) string {
 	return `UPDATE deliveries SET next_at = $2
-WHERE ` + d.pick("deliveries", "environment, id", "next_at <= $1 AND expires_at > $1", "next_at", "$3") + ` AND next_at <= $1
+WHERE ` + d.pick("deliveries", "environment, id", "next_at <= $1 AND expires_at > $1 AND kind = $4", "next_at", "$3") + ` AND next_at <= $1
 RETURNING ` + deliveryColumns
 }
 
@@ -45,7 +45,7 @@ func (db *DB) PutDelivery(ctx context.Context, d store.Delivery) error {
 }
 
 // ClaimDeliveries implements store.Deliveries.
-func (db *DB) ClaimDeliveries(ctx context.Context, now, until time.Time, limit int) ([]store.Delivery, error) {
+func (db *DB) ClaimDeliveries(ctx context.Context, kind string, now, until time.Time, limit int) ([]store.Delivery, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (db *DB) ClaimDeliveries(ctx context.Context, now, until time.Time, limit i
 	var claimed []store.Delivery
 	s := &Statement{
 		Text: db.text.claimDeliveries,
-		Args: []any{micros(now), micros(until), int64(limit)},
+		Args: []any{micros(now), micros(until), int64(limit), kind},
 		Row: func(r Row) error {
 			var d store.Delivery
 			var next, expires int64

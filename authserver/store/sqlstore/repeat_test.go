@@ -126,7 +126,7 @@ func TestRowsOfAFailedAttempt(t *testing.T) {
 			if fmt.Sprint(got) != tt.want || err != nil {
 				t.Errorf("EndFamilies = %v, %v, want %s", got, err, tt.want)
 			}
-			claimed, err := repeatingDB(t, deliveries...).ClaimDeliveries(t.Context(), seconds(0), seconds(1), 10)
+			claimed, err := repeatingDB(t, deliveries...).ClaimDeliveries(t.Context(), "k", seconds(0), seconds(1), 10)
 			got = nil
 			for _, d := range claimed {
 				got = append(got, d.ID)

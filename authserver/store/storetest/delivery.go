@@ -39,7 +39,7 @@ func putDelivery(t *testing.T, s store.Store, deliveries ...store.Delivery) {
 
 func claim(t *testing.T, s store.Store, now, until time.Time, limit int) (claimed []store.Delivery, ids string) {
 	t.Helper()
-	claimed, err := s.ClaimDeliveries(testContext(t), now, until, limit)
+	claimed, err := s.ClaimDeliveries(testContext(t), "backchannel_logout", now, until, limit)
 	if err != nil {
 		t.Fatalf("ClaimDeliveries = %v", err)
 	}
@@ -71,7 +71,7 @@ func deliveryRoundTrip(t *testing.T, s store.Store) {
 	if got, _ := claim(t, s, until, until.Add(time.Second), 10); len(got) != 2 {
 		t.Errorf("claimed when the claim is over: %v, want both", got)
 	}
-	if _, err := s.ClaimDeliveries(testContext(t), until, until, 10); err == nil {
+	if _, err := s.ClaimDeliveries(testContext(t), "backchannel_logout", until, until, 10); err == nil {
 		t.Error("ClaimDeliveries for no time = nil, want an error")
 	}
 }
@@ -169,7 +169,7 @@ func deliveryContention(t *testing.T, a, b store.Store) {
 	for _, err := range race(50, func(i int) error {
 		s := either(a, b, i)
 		for {
-			list, err := s.ClaimDeliveries(ctx, Now, Now.Add(time.Minute), 1+i%9)
+			list, err := s.ClaimDeliveries(ctx, "backchannel_logout", Now, Now.Add(time.Minute), 1+i%9)
 			if len(list) > 1+i%9 {
 				t.Errorf("%d are claimed, want at most %d", len(list), 1+i%9)
 			}

@@ -106,7 +106,7 @@ func calls(s store.Store) map[string]func(context.Context) error {
 		},
 		"PutDelivery": func(ctx context.Context) error { return s.PutDelivery(ctx, delivery("x")) },
 		"ClaimDeliveries": func(ctx context.Context) error {
-			_, err := s.ClaimDeliveries(ctx, Now, Now.Add(time.Minute), 1)
+			_, err := s.ClaimDeliveries(ctx, "backchannel_logout", Now, Now.Add(time.Minute), 1)
 			return err
 		},
 		"RetryDelivery":  func(ctx context.Context) error { return s.RetryDelivery(ctx, delivery("x")) },

@@ -80,7 +80,7 @@ func mixed(t *testing.T, a, b store.Store) {
 			case 14:
 				if err = s.PutDelivery(ctx, delivery(id)); errors.Is(err, store.ErrExists) {
 					var list []store.Delivery
-					list, err = s.ClaimDeliveries(ctx, Now, Now.Add(time.Second), 3)
+					list, err = s.ClaimDeliveries(ctx, "backchannel_logout", Now, Now.Add(time.Second), 3)
 					for _, d := range list {
 						err = errors.Join(err, s.FinishDelivery(ctx, d.Environment, d.ID))
 					}
