@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"maps"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (a *App) parseStorage(d *caddyfile.Dispenser) func() error {
 
 func (a *App) parseEnvironment(d *caddyfile.Dispenser) func() error {
 	return func() error {
-		var e declared.Environment
+		e := declared.Environment{DeclaredAt: here(d)}
 		if !d.Args(&e.Name, &e.ID) || e.Name == "" || e.ID == "" {
 			return d.Err("environment needs a name and a UUID")
 		}
@@ -116,7 +117,7 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 			return registrationBlock(d, e.Name, &e.Registration)
 		}),
 		"user": repeated(func() error {
-			var u declared.User
+			u := declared.User{DeclaredAt: here(d)}
 			if err := userBlock(d, &u); err != nil {
 				return err
 			}
@@ -124,7 +125,7 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 			return nil
 		}),
 		"resource": repeated(func() error {
-			var r declared.Resource
+			r := declared.Resource{DeclaredAt: here(d)}
 			if err := resourceBlock(d, &r); err != nil {
 				return err
 			}
@@ -132,7 +133,7 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 			return nil
 		}),
 		"application": repeated(func() error {
-			var a declared.Application
+			a := declared.Application{DeclaredAt: here(d)}
 			if err := applicationBlock(d, &a); err != nil {
 				return err
 			}
@@ -140,6 +141,12 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 			return nil
 		}),
 	})
+}
+
+// here is the dispenser's place, for those who ask where something is declared. The
+// directory is the server's own business.
+func here(d *caddyfile.Dispenser) string {
+	return filepath.Base(d.File()) + ":" + strconv.Itoa(d.Line())
 }
 
 func keyRotation(d *caddyfile.Dispenser, e *declared.Environment) func() error {

@@ -36,6 +36,7 @@ func (e *environment) addApplications(applications []Application) error {
 			return fmt.Errorf("application %q: %w", a.ClientID, err)
 		}
 		e.clients[c.ID] = c
+		e.where[place{store.KindApplication, c.ID}] = a.DeclaredAt
 	}
 	return nil
 }

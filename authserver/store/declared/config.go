@@ -53,6 +53,9 @@ type Environment struct {
 	// VendorClaims puts PingOne's env and org into ID tokens.
 	VendorClaims bool `json:"vendor_claims,omitempty"`
 
+	// DeclaredAt is where it is written, "Caddyfile:12", for the messages of the management API.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
 	Users        []User        `json:"users,omitempty"`
 	Resources    []Resource    `json:"resources,omitempty"`
 	Applications []Application `json:"applications,omitempty"`
@@ -72,6 +75,8 @@ type User struct {
 	Claims map[string]any `json:"claims,omitempty"`
 	// Disabled keeps the user declared but lets nobody in.
 	Disabled bool `json:"disabled,omitempty"`
+	// DeclaredAt is where it is written, "Caddyfile:12", for the messages of the management API.
+	DeclaredAt string `json:"declared_at,omitempty"`
 }
 
 // Resource declares a protected API.
@@ -93,6 +98,8 @@ type Resource struct {
 	IntrospectionAuth string `json:"introspection_auth,omitempty"`
 	// Attributes are mapped claims of access tokens. The claim sub replaces the user's ID.
 	Attributes []ResourceAttribute `json:"attributes,omitempty"`
+	// DeclaredAt is where it is written, "Caddyfile:12", for the messages of the management API.
+	DeclaredAt string `json:"declared_at,omitempty"`
 }
 
 // Application declares an OAuth client.
@@ -128,12 +135,15 @@ type Application struct {
 	// environment's resources, written resource/scope where several resources
 	// have one of that name, and those of OpenID Connect and the PingOne API.
 	Allow []string `json:"allow,omitempty"`
-	// Roles are role names. Workers only.
+	// Roles are names of the management API's roles: "Environment Admin" and so on, on this environment;
+	// "Organization Admin" is on the whole organization. Workers only.
 	Roles []string `json:"roles,omitempty"`
 	// MultipleResources allows one token for several custom resources.
 	MultipleResources bool `json:"multiple_resources,omitempty"`
 	// Disabled keeps the application declared but refuses it everywhere.
 	Disabled bool `json:"disabled,omitempty"`
+	// DeclaredAt is where it is written, "Caddyfile:12", for the messages of the management API.
+	DeclaredAt string `json:"declared_at,omitempty"`
 }
 
 // PreviousSecret is a secret that has been replaced.

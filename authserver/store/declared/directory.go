@@ -20,6 +20,13 @@ type environment struct {
 	resources map[string]*store.Resource
 	users     map[string]*store.User // by username
 	folded    map[string]*store.User // by folded username
+	where     map[place]string       // where it is written, of what says so
+}
+
+// place names something declared.
+type place struct {
+	kind store.ObjectKind
+	id   string
 }
 
 var _ store.Directory = (*Directory)(nil)
@@ -99,6 +106,26 @@ func (d *Directory) DeclaredClients() []*store.Client {
 		}
 	}
 	return all
+}
+
+// DeclaredResources lists every resource of every environment, in no order.
+func (d *Directory) DeclaredResources() []*store.Resource {
+	var all []*store.Resource
+	for _, e := range d.byID {
+		for _, r := range e.resources {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// DeclaredAt says where an environment, or an application, resource or user in it, is
+// declared: "Caddyfile:12"; "the server's configuration" where that is not known.
+func (d *Directory) DeclaredAt(env string, kind store.ObjectKind, id string) string {
+	if e, ok := d.byID[env]; ok && e.where[place{kind, id}] != "" {
+		return e.where[place{kind, id}]
+	}
+	return "the server's configuration"
 }
 
 // UserByID finds a user by sub.

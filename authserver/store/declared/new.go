@@ -98,6 +98,7 @@ func newEnvironment(c *Environment) (*environment, error) {
 		resources: make(map[string]*store.Resource, len(c.Resources)),
 		users:     make(map[string]*store.User, len(c.Users)),
 		folded:    make(map[string]*store.User, len(c.Users)),
+		where:     map[place]string{{store.KindEnvironment, c.ID}: c.DeclaredAt},
 	}
 	if err := e.addResources(c.Resources); err != nil {
 		return nil, err
@@ -213,6 +214,7 @@ func (e *environment) addUsers(users []User) error {
 			Declared: true, Verified: true, Disabled: u.Disabled,
 		}
 		e.users[u.Username], e.folded[store.FoldUsername(u.Username)] = user, user
+		e.where[place{store.KindUser, id}] = u.DeclaredAt
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ func (e *environment) addResources(resources []Resource) error {
 		}
 		names[c.Name], audiences[r.Audience] = true, true
 		e.resources[r.ID] = r
+		e.where[place{store.KindResource, r.ID}] = c.DeclaredAt
 	}
 	return nil
 }
