@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
@@ -54,9 +56,14 @@ func (c *StateConfig) setDefaults() error {
 const (
 	// SurfaceOIDC: the endpoints of OAuth 2 and OpenID Connect.
 	SurfaceOIDC = "oidc"
+	// SurfaceManagement: PingOne's management API below /v1.
+	SurfaceManagement = "management"
 )
 
-var surfaces = []string{SurfaceOIDC}
+var surfaces = []string{SurfaceOIDC, SurfaceManagement}
+
+// defaultRetention is how long the audit log is kept.
+const defaultRetention = 365 * 24 * time.Hour
 
 // Config is one configuration of the server. State and Directory are required.
 type Config struct {
@@ -72,6 +79,10 @@ type Config struct {
 	// Address is the client's address without a port, for limits and sessions.
 	// Default: that of the connection.
 	Address func(*http.Request) string
+	// APIURL is where clients reach /v1, for links. Default: the origin of each environment's issuer.
+	APIURL string
+	// AuditRetention is how long the audit log is kept. Default: one year.
+	AuditRetention time.Duration
 	// InsecureNoLimit exempts addresses from the limits on guessing. Default: nobody.
 	InsecureNoLimit func(address string) bool
 	// Log gets one line for each refused request. Default: the State's.
@@ -108,10 +119,27 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 	if c.Log == nil {
 		c.Log = c.State.config.Log
 	}
-	if err := checkPasswords(c.Directory); err != nil {
+	if c.AuditRetention == 0 {
+		c.AuditRetention = defaultRetention
+	}
+	if err := errors.Join(CheckAPIURL(c.APIURL), checkPasswords(c.Directory)); err != nil {
 		return nil, err
 	}
 	return c.Directory.Environments(ctx)
+}
+
+// CheckAPIURL refuses what no address can be put behind: it is an http or https
+// URL without user, query and fragment, and does not end in a slash.
+func CheckAPIURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		strings.ContainsAny(text, "?#") || strings.HasSuffix(text, "/") {
+		return fmt.Errorf("%q is not a URL such as https://api.example.com", text)
+	}
+	return nil
 }
 
 // checkPasswords judges the passwords of users that are declared: with one that

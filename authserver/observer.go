@@ -25,6 +25,8 @@ type Observer interface {
 	// LogoutDelivered: one attempt to tell a client of an ended session; outcome
 	// "ok", "retry" or "given_up".
 	LogoutDelivered(outcome string)
+	// WebhookDelivered: one attempt to tell a subscriber of a change; outcome as above.
+	WebhookDelivered(outcome string)
 	// KeyRotated: outcome "created", "rotated", "retired", "error".
 	KeyRotated(outcome string)
 }
@@ -40,4 +42,5 @@ func (nobody) PasswordHashed(time.Duration)         {}
 func (nobody) SignedOn(string)                      {}
 func (nobody) RefreshReplayed()                     {}
 func (nobody) LogoutDelivered(string)               {}
+func (nobody) WebhookDelivered(string)              {}
 func (nobody) KeyRotated(string)                    {}

@@ -204,15 +204,16 @@ func (o *recorder) has(what string) bool {
 func (o *recorder) Served(endpoint, outcome string, _ time.Duration) {
 	o.add("served", endpoint, outcome)
 }
-func (o *recorder) TokenIssued(grant string)       { o.add("issued", grant) }
-func (o *recorder) Revoked(kind string)            { o.add("revoked", kind) }
-func (o *recorder) Swept(int)                      {}
-func (o *recorder) KeyRotated(outcome string)      { o.add("key", outcome) }
-func (o *recorder) PasswordChecked(outcome string) { o.add("password", outcome) }
-func (o *recorder) PasswordHashed(time.Duration)   {}
-func (o *recorder) SignedOn(outcome string)        { o.add("signed on", outcome) }
-func (o *recorder) RefreshReplayed()               { o.add("replayed") }
-func (o *recorder) LogoutDelivered(outcome string) { o.add("logout", outcome) }
+func (o *recorder) TokenIssued(grant string)        { o.add("issued", grant) }
+func (o *recorder) Revoked(kind string)             { o.add("revoked", kind) }
+func (o *recorder) Swept(int)                       {}
+func (o *recorder) KeyRotated(outcome string)       { o.add("key", outcome) }
+func (o *recorder) PasswordChecked(outcome string)  { o.add("password", outcome) }
+func (o *recorder) PasswordHashed(time.Duration)    {}
+func (o *recorder) SignedOn(outcome string)         { o.add("signed on", outcome) }
+func (o *recorder) RefreshReplayed()                { o.add("replayed") }
+func (o *recorder) LogoutDelivered(outcome string)  { o.add("logout", outcome) }
+func (o *recorder) WebhookDelivered(outcome string) { o.add("webhook", outcome) }
 
 func TestConfigErrors(t *testing.T) {
 	if _, err := authserver.NewState(authserver.StateConfig{}); err == nil {

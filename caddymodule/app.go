@@ -44,6 +44,12 @@ type App struct {
 	// tests and certification runs. Accounts are locked all the same. Default: none.
 	InsecureUnlimited []string `json:"insecure_unlimited,omitempty"`
 
+	// Where clients reach the management API's /v1, for the links in its answers: a
+	// URL without a path. Default: the origin of each environment's issuer.
+	APIURL string `json:"api_url,omitempty"`
+	// How long the audit log is kept: a day or more. Default: one year.
+	AuditRetention caddy.Duration `json:"audit_retention,omitempty"`
+
 	unlimited []netip.Prefix
 	notifier  *authserver.Notifier
 	outbound  authserver.Outbound
@@ -84,6 +90,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if a.unlimited, err = networks("insecure_unlimited", a.InsecureUnlimited); err != nil {
 		return err
+	}
+	if err := newExpander().one("api_url", &a.APIURL); err != nil {
+		return err
+	}
+	if err := authserver.CheckAPIURL(a.APIURL); err != nil {
+		return fmt.Errorf("api_url: %w", err)
+	}
+	if a.AuditRetention != 0 && time.Duration(a.AuditRetention) < 24*time.Hour {
+		return fmt.Errorf("audit_retention %v is less than a day", time.Duration(a.AuditRetention))
 	}
 	return a.acquireState(storage)
 }

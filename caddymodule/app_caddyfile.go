@@ -41,6 +41,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    notifier    outbox <directory> | smtp <host:port> { … }
 //	    outbound    { … }
 //	    insecure_unlimited <network...>
+//	    api_url     <url>
+//	    audit_retention <duration>
 //	    environment <name> <uuid> { … }
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -54,6 +56,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"notifier":           once(a.parseNotifier(d)),
 		"outbound":           once(a.parseOutbound(d)),
 		"insecure_unlimited": repeated(someStrings(d, &a.InsecureUnlimited)),
+		"api_url":            once(oneString(d, &a.APIURL)),
+		"audit_retention":    once(duration(d, func(v caddy.Duration) { a.AuditRetention = v })),
 		"environment":        repeated(a.parseEnvironment(d)),
 	})
 }

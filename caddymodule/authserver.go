@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -23,7 +24,7 @@ func init() {
 // AuthServer answers the authorization server's paths, of every environment of
 // the gatehouse app, and passes on the others.
 type AuthServer struct {
-	// The surfaces to expose. Default: all there are ("oidc").
+	// The surfaces to expose. Default: all there are ("oidc", "management").
 	Surfaces []string `json:"surfaces,omitempty"`
 
 	server *authserver.Server
@@ -51,6 +52,7 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	m.server, err = authserver.New(ctx, authserver.Config{
 		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
 		Notifier: app.notifier, Outbound: app.outbound, Address: clientAddress, InsecureNoLimit: app.isUnlimited,
+		APIURL: app.APIURL, AuditRetention: time.Duration(app.AuditRetention),
 	})
 	if err == nil {
 		app.servers = append(app.servers, m.server)

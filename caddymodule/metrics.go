@@ -73,7 +73,7 @@ func collect(ctx caddy.Context) {
 		metrics.decisions, metrics.verificationSeconds, metrics.jwksRefreshes, metrics.introspections,
 		metrics.introspectionSeconds, metrics.caches,
 		s.requests, s.seconds, s.issued, s.revoked, s.swept, s.rotations,
-		s.passwords, s.hashing, s.signOns, s.replays, s.logouts,
+		s.passwords, s.hashing, s.signOns, s.replays, s.logouts, s.webhooks,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); again {
@@ -271,12 +271,13 @@ func (c *cacheCollector) collectCache(out chan<- prometheus.Metric, name string,
 
 // serverObserver counts what the authorization server does.
 type serverObserver struct {
-	requests                    *prometheus.CounterVec
-	seconds                     *prometheus.HistogramVec
-	issued, revoked, rotations  *prometheus.CounterVec
-	passwords, signOns, logouts *prometheus.CounterVec
-	swept, replays              prometheus.Counter
-	hashing                     prometheus.Histogram
+	requests                   *prometheus.CounterVec
+	seconds                    *prometheus.HistogramVec
+	issued, revoked, rotations *prometheus.CounterVec
+	passwords, signOns         *prometheus.CounterVec
+	logouts, webhooks          *prometheus.CounterVec
+	swept, replays             prometheus.Counter
+	hashing                    prometheus.Histogram
 
 	byAnswer   handles[[2]string, prometheus.Counter]
 	byEndpoint handles[string, prometheus.Observer]
@@ -303,6 +304,8 @@ func newServerObserver() *serverObserver {
 		signOns: counter("sign_ons_total", "Sign-ons that ended, by outcome (ok or the error code).", "outcome"),
 		logouts: counter("logout_deliveries_total",
 			"Attempts to tell an application of an ended session, by outcome (ok, retry, given_up).", "outcome"),
+		webhooks: counter("webhook_deliveries_total",
+			"Attempts to tell a webhook of a change, by outcome (ok, retry, given_up).", "outcome"),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "refresh_token_replays_total", Help: "Refresh tokens used twice, whose families were ended.",
 		}),
@@ -347,6 +350,9 @@ func (o *serverObserver) RefreshReplayed() { o.replays.Inc() }
 
 // LogoutDelivered implements authserver.Observer.
 func (o *serverObserver) LogoutDelivered(outcome string) { o.logouts.WithLabelValues(outcome).Inc() }
+
+// WebhookDelivered implements authserver.Observer.
+func (o *serverObserver) WebhookDelivered(outcome string) { o.webhooks.WithLabelValues(outcome).Inc() }
 
 // KeyRotated implements authserver.Observer.
 func (o *serverObserver) KeyRotated(outcome string) { o.rotations.WithLabelValues(outcome).Inc() }
