@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/outbox"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -28,9 +29,6 @@ const (
 
 	// giveUpAfter is how long a delivery is tried.
 	giveUpAfter = time.Hour
-	// lease is how long a delivery belongs to the process that attempts it. It is
-	// longer than the attempt may take.
-	lease = 30 * time.Second
 )
 
 // endedSession is the Data of a delivery: which session ended, of whom.
@@ -41,7 +39,7 @@ type endedSession struct {
 }
 
 // queue stores a delivery for each client of s that wants to be told by the back
-// channel and is not in already. They are this process's until lease has passed.
+// channel and is not in already. They are this process's until outbox.Lease has passed.
 func (e *Ender) queue(ctx context.Context, env *store.Environment, s *session.Session, already []store.Delivery) ([]store.Delivery, error) {
 	now := e.Now().UTC()
 	data, err := json.Marshal(endedSession{Issuer: env.Issuer, Subject: s.Subject, Session: s.ID})
@@ -62,7 +60,7 @@ func (e *Ender) queue(ctx context.Context, env *store.Environment, s *session.Se
 		}
 		d := store.Delivery{
 			Environment: env.ID, ID: e.NewID(), Kind: kindBackchannel, Target: c.BackchannelLogoutURI, Client: id, Data: data,
-			NextAt: now.Add(lease), ExpiresAt: now.Add(giveUpAfter),
+			NextAt: now.Add(outbox.Lease), ExpiresAt: now.Add(giveUpAfter),
 		}
 		if err := e.Store.PutDelivery(ctx, d); err != nil {
 			return nil, oauth.CannotTell("queue back-channel logout", err)

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/outbox"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
@@ -45,12 +45,8 @@ type Ender struct {
 	Revoked   func(kind string)
 	Delivered func(outcome string)
 
-	once  sync.Once
-	fresh chan store.Delivery // from End to Run; see handOver
-	// lastFailure is when an attempt failed here, in Unix nanoseconds; 0 for never.
-	lastFailure atomic.Int64
-	mu          sync.Mutex     // guards busy
-	busy        map[string]int // attempts under way by client
+	once   sync.Once
+	outbox *outbox.Outbox // see queued
 }
 
 // End ends the session with this sid: its access tokens are revoked, its
@@ -104,7 +100,7 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 	if queued, err = e.queue(ctx, env, ended, queued); err != nil {
 		return nil, err
 	}
-	e.handOver(queued)
+	e.queued().HandOver(queued)
 	e.Revoked(string(store.RevokedSession))
 	return e.frontchannel(ctx, env, ended)
 }
@@ -120,7 +116,7 @@ func (e *Ender) EndReplaced(ctx context.Context, env *store.Environment, s *sess
 	if err != nil {
 		return err
 	}
-	e.handOver(queued)
+	e.queued().HandOver(queued)
 	e.Revoked(string(store.RevokedSession))
 	return nil
 }
