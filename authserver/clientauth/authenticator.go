@@ -104,7 +104,7 @@ func (a *Authenticator) lookup(ctx context.Context, env *store.Environment, id s
 	}
 	reg := registration{method: res.IntrospectionAuth, resource: res}
 	if len(res.Secret) > 0 {
-		reg.secrets = []store.ClientSecret{{Value: res.Secret}}
+		reg.secrets = append([]store.ClientSecret{{Value: res.Secret}}, res.PreviousSecrets...)
 	} else if res.IntrospectionAuth != oauth.AuthNone {
 		reg.problem = "it has no secret"
 	}

@@ -49,7 +49,7 @@ type (
 	// Ending documents end access tokens when they change: old is what the document replaces, new is nil when
 	// the object is deleted. Both are never nil. It is called on whichever there is.
 	Ending interface {
-		Ends(c *Checking, old, new Document) ([]End, error)
+		Ends(ctx context.Context, c *Checking, old, new Document) ([]End, error)
 	}
 	// Founding documents are created together with others: children, mostly.
 	Founding interface {
@@ -62,6 +62,11 @@ type (
 	}
 	Taking interface {
 		Takes(ctx context.Context, c *Checking) ([]store.ObjectVersion, error)
+	}
+	// Leaving documents are named by others that stay: when one is deleted these are replaced along with it, at
+	// the versions that their items say.
+	Leaving interface {
+		Leaves(ctx context.Context, c *Checking) ([]Replacement, error)
 	}
 	// Stated documents have a word of their own for a change ("APPLICATION.SECRET_ROTATED" instead of …UPDATED);
 	// "" leaves the usual one.
@@ -76,6 +81,12 @@ type End struct {
 	Kind  store.RevocationKind
 	Value string
 	All   bool
+}
+
+// Replacement is an object and what it says from now on.
+type Replacement struct {
+	Item     *Item
+	Document Document
 }
 
 // New is an object to be created. ID "" has one drawn.

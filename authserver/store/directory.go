@@ -130,6 +130,8 @@ type Resource struct {
 	AccessTokenTTL time.Duration
 	// Secret authenticates the resource at the introspection endpoint; empty means it cannot introspect, unless IntrospectionAuth is none.
 	Secret []byte
+	// PreviousSecrets authenticate it beside Secret, each until its Expires.
+	PreviousSecrets []ClientSecret
 	// IntrospectionAuth is client_secret_basic (default), client_secret_post or none.
 	IntrospectionAuth string
 	// Attributes are the mapped claims of its access tokens and of the answers of introspection; one for each claim.
