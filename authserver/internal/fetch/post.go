@@ -1,12 +1,12 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -24,18 +24,27 @@ const (
 //
 // An error does not name the URL, which may hold a secret of its owner.
 func (c *Client) Notify(ctx context.Context, target string, form url.Values) error {
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	return c.Send(ctx, target, header, []byte(form.Encode()))
+}
+
+// Send posts a body of any kind, under the rules of Notify. header has its
+// Content-Type, and must not have what frames a message.
+func (c *Client) Send(ctx context.Context, target string, header http.Header, body []byte) error {
 	// Judged again at each request: the address comes out of a client's metadata.
 	if _, err := c.CheckURL(target); err != nil {
 		return errors.New("the address is not one that may be contacted")
 	}
 	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return errors.New("the address is not one that a request can be made of")
+	}
+	for name, values := range header {
+		r.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	r.Header.Set("User-Agent", "Gatehouse")
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header["Idempotency-Key"] = nil // for http.Transport alone; not sent
 	resp, err := c.http.Do(r)
 	if err != nil {
