@@ -65,7 +65,7 @@ func TestRevokedAtTheGate(t *testing.T) {
 	g := newRig(t, rigOptions{})
 	local := g.state.Local(environment(t, g, envA))
 	token := g.token(envA, basicClient)
-	keys, err := local.Keys(t.Context())
+	keys, err := local.Keys(t.Context(), "")
 	if err != nil || keys.Len() != 2 {
 		t.Fatalf("keys: %v", err)
 	}

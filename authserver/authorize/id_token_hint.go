@@ -23,7 +23,7 @@ func ownIDTokenHint(ctx context.Context, d *draft) error {
 	if h := &jws.Header; h.Type != "" && !h.TypeIs("JWT") {
 		return badHint(nil) // an access token, a logout token: something else of ours
 	}
-	ring, err := d.Keys.Ring(ctx, d.env)
+	ring, err := d.Keys.RingFor(ctx, d.env, jws.Header.KeyID)
 	if err != nil {
 		return unavailable(err)
 	}

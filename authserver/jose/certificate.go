@@ -34,6 +34,16 @@ func (k *SigningKey) Certificate(from time.Time) ([]byte, error) {
 	return der, nil
 }
 
+// SelfSigned is Certificate with what the key's owner wants in it: template is
+// read for the serial number, the subject, the times and the key usage.
+func (k *SigningKey) SelfSigned(template *x509.Certificate) ([]byte, error) {
+	der, err := x509.CreateCertificate(nil, template, template, k.private.Public(), k.private)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of key %s: %w", k.ID(), err)
+	}
+	return der, nil
+}
+
 // Certified is k together with its certificate (DER), for SignTraced.
 func (k *SigningKey) Certified(certificate []byte) *SigningKey {
 	return &SigningKey{algorithm: k.algorithm, private: k.private, public: k.public, x5t: X5T(certificate)}

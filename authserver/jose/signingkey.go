@@ -63,6 +63,11 @@ func GenerateSigningKey(alg string, bits int) (*SigningKey, error) {
 	return newSigningKey(private, alg, "")
 }
 
+// Named is k under another key ID, of at most 256 bytes.
+func (k *SigningKey) Named(kid string) (*SigningKey, error) {
+	return newSigningKey(k.private, k.algorithm.name, kid)
+}
+
 // newSigningKey binds a private key. alg "" is the natural one, kid "" the
 // thumbprint.
 func newSigningKey(private crypto.Signer, alg, kid string) (*SigningKey, error) {

@@ -19,6 +19,15 @@ func key(id, alg string, slot store.KeySlot, created time.Time) store.Key {
 	return store.Key{ID: id, Algorithm: alg, Slot: slot, CreatedAt: created, SignsFrom: created}
 }
 
+func drawnKey(id string, r *rotation, slot store.KeySlot, now, signsFrom time.Time) store.Key {
+	k := key(id, r.algorithm, slot, now)
+	k.SignsFrom, k.Policy = signsFrom, r.policy
+	if r.policy != "" {
+		k.Data = (&description{DN: r.dn, Length: r.length}).encode()
+	}
+	return k
+}
+
 func TestPlan(t *testing.T) {
 	env := func(alg string) *store.Environment {
 		return &store.Environment{ID: "e", SigningAlgorithm: alg, KeyRotation: 90 * day, KeyOverlap: day}
@@ -63,9 +72,9 @@ func TestPlan(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			drawn := 0
-			got, outcomes, err := plan(tt.env, tt.ring, tt.now, func(at store.KeySlot) (store.Key, error) {
+			got, outcomes, err := plan(rotations(tt.env, nil), tt.ring, tt.now, func(r *rotation, at store.KeySlot, from time.Time) (store.Key, error) {
 				drawn++
-				return key(fmt.Sprint("d", drawn), tt.env.SigningAlgorithm, at, tt.now), nil
+				return drawnKey(fmt.Sprint("d", drawn), r, at, tt.now, from), nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -91,7 +100,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("outcomes = %q, want %q", s, tt.why)
 			}
 			// What was planned once needs no plan again.
-			if _, again, _ := plan(tt.env, got, tt.now, func(store.KeySlot) (store.Key, error) {
+			if _, again, _ := plan(rotations(tt.env, nil), got, tt.now, func(*rotation, store.KeySlot, time.Time) (store.Key, error) {
 				return store.Key{}, errors.New("drawn twice")
 			}); len(again) > 0 {
 				t.Errorf("planned again: %q", again)
@@ -113,9 +122,9 @@ func TestEveryKeyIsKnownBeforeItSigns(t *testing.T) {
 		} else {
 			env.SigningAlgorithm = "RS256"
 		}
-		next, _, err := plan(env, ring, now, func(at store.KeySlot) (store.Key, error) {
+		next, _, err := plan(rotations(env, nil), ring, now, func(r *rotation, at store.KeySlot, from time.Time) (store.Key, error) {
 			drawn++
-			return key(fmt.Sprint(drawn), env.SigningAlgorithm, at, now), nil
+			return drawnKey(fmt.Sprint(drawn), r, at, now, from), nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -20,28 +20,32 @@ type Ring struct {
 	JWKS []byte
 
 	version int64
-	current *jose.SigningKey
-	keys    map[string]opened // by kid
+	current map[string]*jose.SigningKey // by policy; "" is the environment's own
+	keys    map[string]opened           // by kid
 }
 
 // opened is a key and its published form.
 type opened struct {
-	key *jose.SigningKey
-	jwk json.RawMessage
+	key  *jose.SigningKey
+	jwk  json.RawMessage
+	data string // store.Key.Data that it was made with
 }
 
 // newRing opens sealed keys. Those that old has open already are taken from it.
 func newRing(env string, records []store.Key, version int64, old *Ring, seal *secret.Sealer) (*Ring, error) {
-	r := &Ring{version: version, keys: make(map[string]opened, len(records))}
+	r := &Ring{version: version, keys: make(map[string]opened, len(records)), current: map[string]*jose.SigningKey{}}
 	var public []*jose.Key
 	var published []json.RawMessage
 	for i := range records {
 		rec := &records[i]
+		if rec.Slot == store.SlotStored {
+			continue // no token's business
+		}
 		var k opened
 		if old != nil {
 			k = old.keys[rec.ID]
 		}
-		if k.key == nil {
+		if k.key == nil || k.data != string(rec.Data) {
 			var err error
 			if k.key, err = open(seal, env, rec); err != nil {
 				return nil, err
@@ -49,15 +53,16 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 			if k.key, k.jwk, err = publish(k.key, rec); err != nil {
 				return nil, fmt.Errorf("publish key %s: %w", rec.ID, err)
 			}
+			k.data = string(rec.Data)
 		}
 		r.keys[rec.ID] = k
 		public = append(public, k.key.Public())
 		published = append(published, k.jwk)
 		if rec.Slot == store.SlotCurrent {
-			r.current = k.key
+			r.current[rec.Policy] = k.key
 		}
 	}
-	if r.current == nil {
+	if r.current[""] == nil {
 		return nil, fmt.Errorf("the key ring of environment %s has no current key", env)
 	}
 	body, err := json.Marshal(map[string]any{"keys": published})
@@ -80,14 +85,28 @@ func publish(key *jose.SigningKey, rec *store.Key) (*jose.SigningKey, json.RawMe
 	if err := json.Unmarshal(text, &jwk); err != nil {
 		return nil, nil, err
 	}
-	der, err := key.Certificate(rec.CreatedAt)
+	chain, err := chainOf(key, rec)
 	if err != nil {
 		return nil, nil, err
 	}
-	jwk["x5c"] = []string{base64.StdEncoding.EncodeToString(der)}
-	jwk["x5t"] = jose.X5T(der)
+	var x5c []string
+	for _, der := range chain {
+		x5c = append(x5c, base64.StdEncoding.EncodeToString(der))
+	}
+	jwk["x5c"], jwk["x5t"] = x5c, jose.X5T(chain[0])
 	published, err := json.Marshal(jwk)
-	return key.Certified(der), published, err
+	return key.Certified(chain[0]), published, err
+}
+
+// chainOf gives the certificates of a key: its own first. A key without any is
+// given one that says nothing but its kid.
+func chainOf(key *jose.SigningKey, rec *store.Key) ([][]byte, error) {
+	d, err := describe(rec)
+	if err != nil || len(d.Chain) > 0 {
+		return d.Chain, err
+	}
+	der, err := key.Certificate(rec.CreatedAt)
+	return [][]byte{der}, err
 }
 
 // seal encrypts the private half of key for env. The environment and the kid are

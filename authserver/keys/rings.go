@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// Config is what Rings are made of. Every field is required except Generate and
-// Rotated.
+// Config is what Rings are made of. Store, Sealer, Now and Log are required.
 type Config struct {
 	Store store.Keys
 	// Sealer is asked on first use and again after an error. With create, the ring
@@ -26,19 +26,31 @@ type Config struct {
 	Sealer func(create bool) (*secret.Sealer, error)
 	Now    func() time.Time
 	Log    *slog.Logger
-	// Generate draws a key for an algorithm. Default: jose's, RSA with 2048 bits.
-	Generate func(alg string) (*jose.SigningKey, error)
+	// Policies are the rotations that an environment has beside its own. Default: none.
+	Policies Policies
+	// Generate draws a key for an algorithm; bits are those of an RSA key, 0 for the
+	// usual. Default: jose's, RSA with 2048 bits.
+	Generate func(alg string, bits int) (*jose.SigningKey, error)
+	// NewID gives a new key its ID. Default: secret.NewID.
+	NewID func() string
 	// Rotated is told "created", "rotated", "retired" or "error". It must not block.
 	Rotated func(outcome string)
+	// Changed is told of a new state of a ring that every node must know of at once,
+	// because a key signs or is withdrawn that was not expected to: they call Stale.
+	// Default: nothing, and others find out within their Refresh.
+	Changed func(ctx context.Context, environment string, version int64) error
 }
 
 const (
-	// loadTimeout bounds one update: reading, drawing two RSA keys, writing.
+	// loadTimeout bounds one update: reading, drawing RSA keys, writing.
 	loadTimeout = 15 * time.Second
 	// signFor is how long a ring signs without having been compared with the
 	// store. It is less than lateness, so that a key that other nodes demoted is
 	// published for as long as anything it signed here lives.
 	signFor = 5 * time.Minute
+	// missPause is how long unknown kids are not looked for after one was looked for in
+	// vain, so that strangers' tokens do not have the store read.
+	missPause = time.Second
 	// attempts bounds lost races against other nodes.
 	attempts = 5
 )
@@ -55,24 +67,51 @@ type Rings struct {
 
 // slot is one environment's place in memory.
 type slot struct {
-	env  atomic.Pointer[store.Environment]
-	ring atomic.Pointer[Ring]
-	seen atomic.Int64 // when ring was last compared with the store, in Unix seconds
+	env    atomic.Pointer[store.Environment]
+	ring   atomic.Pointer[Ring]
+	seen   atomic.Int64  // when ring was last compared with the store, in Unix seconds
+	missed atomic.Int64  // when a kid was last looked for in vain, in Unix nanoseconds
+	news   atomic.Uint64 // counts what was told to Stale
+	known  atomic.Uint64 // news when the comparison that made ring began
+	mu     sync.Mutex    // held by whoever updates
 }
+
+// stale reports whether something has been told since the ring was read.
+func (s *slot) stale() bool { return s.known.Load() != s.news.Load() }
 
 // New makes Rings.
 func New(c Config) *Rings {
 	if c.Generate == nil {
-		c.Generate = func(alg string) (*jose.SigningKey, error) { return jose.GenerateSigningKey(alg, 0) }
+		c.Generate = jose.GenerateSigningKey
+	}
+	if c.NewID == nil {
+		c.NewID = secret.NewID
 	}
 	if c.Rotated == nil {
 		c.Rotated = func(string) {}
+	}
+	if c.Changed == nil {
+		c.Changed = func(context.Context, string, int64) error { return nil }
+	}
+	if c.Policies == nil {
+		c.Policies = func(context.Context, *store.Environment) ([]Policy, error) { return nil, nil }
 	}
 	return &Rings{c: c}
 }
 
 // Watch makes env, as it is configured now, known to Refresh.
 func (r *Rings) Watch(env *store.Environment) { r.slot(env).env.Store(env) }
+
+// Forget drops what is in memory of an environment that is gone.
+func (r *Rings) Forget(environment string) { r.slots.Delete(environment) }
+
+// Stale says that an environment's ring has changed in the store: before it is used
+// again it is read again. An environment that nobody has used is ignored.
+func (r *Rings) Stale(environment string) {
+	if s, ok := r.slots.Load(environment); ok {
+		s.(*slot).news.Add(1)
+	}
+}
 
 func (r *Rings) slot(env *store.Environment) *slot {
 	if s, ok := r.slots.Load(env.ID); ok {
@@ -85,27 +124,64 @@ func (r *Rings) slot(env *store.Environment) *slot {
 }
 
 // Ring gives the keys of env for verification and publication, creating them on
-// first use. It waits for the store only then. An error means that the keys
+// first use. It waits for the store only then, and after Stale. An error means that the keys
 // cannot be had now.
 func (r *Rings) Ring(ctx context.Context, env *store.Environment) (*Ring, error) {
 	s := r.slot(env)
-	if ring := s.ring.Load(); ring != nil {
+	if ring := s.ring.Load(); ring != nil && !s.stale() {
 		return ring, nil
 	}
 	return r.load(ctx, s)
 }
 
+// RingFor is Ring for whoever wants to verify what the key kid has signed. Another node may have made that key just now, so one
+// that is not there is looked for in the store: but only once a second if in vain.
+func (r *Rings) RingFor(ctx context.Context, env *store.Environment, kid string) (*Ring, error) {
+	ring, err := r.Ring(ctx, env)
+	if err != nil || kid == "" || ring.Set.HasID(kid) {
+		return ring, err
+	}
+	s, now := r.slot(env), r.c.Now().UnixNano()
+	if since := now - s.missed.Load(); since >= 0 && since < int64(missPause) {
+		return ring, nil
+	}
+	if ring, err = r.load(ctx, s); err != nil {
+		return nil, err
+	}
+	if !ring.Set.HasID(kid) {
+		s.missed.Store(now)
+	}
+	return ring, nil
+}
+
 // Signer gives the key that signs for env now.
 func (r *Rings) Signer(ctx context.Context, env *store.Environment) (*jose.SigningKey, error) {
+	return r.SignerFor(ctx, env, "")
+}
+
+// SignerFor gives the key that signs for the applications of a key rotation policy now; policy "" is
+// the environment's own rotation. A policy that is gone has no signer: that is an error, and no other
+// key steps in.
+func (r *Rings) SignerFor(ctx context.Context, env *store.Environment, policy string) (*jose.SigningKey, error) {
 	s := r.slot(env)
 	ring := s.ring.Load()
-	if ring == nil || r.c.Now().Unix()-s.seen.Load() > int64(signFor/time.Second) {
+	if ring == nil || s.stale() || r.c.Now().Unix()-s.seen.Load() > int64(signFor/time.Second) {
 		var err error
 		if ring, err = r.load(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	return ring.current, nil
+	if key := ring.current[policy]; key != nil {
+		return key, nil
+	}
+	ring, err := r.load(ctx, s) // another node may have made it
+	if err != nil {
+		return nil, err
+	}
+	if key := ring.current[policy]; key != nil {
+		return key, nil
+	}
+	return nil, fmt.Errorf("the key rotation policy %s has no signing key", policy)
 }
 
 // Refresh compares every known ring with the store and rotates what is due. It
@@ -113,7 +189,12 @@ func (r *Rings) Signer(ctx context.Context, env *store.Environment) (*jose.Signi
 func (r *Rings) Refresh(ctx context.Context) error {
 	var first error
 	r.slots.Range(func(id, v any) bool {
-		if _, err := r.load(ctx, v.(*slot)); err != nil && ctx.Err() == nil {
+		_, err := r.load(ctx, v.(*slot))
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, errGone):
+			r.slots.CompareAndDelete(id, v)
+		default:
 			r.c.Log.LogAttrs(ctx, slog.LevelError, "signing keys cannot be refreshed",
 				slog.String("environment", id.(string)), slog.String("error", err.Error()))
 			first = cmp.Or(first, err)
@@ -123,18 +204,17 @@ func (r *Rings) Refresh(ctx context.Context) error {
 	return first
 }
 
+// Reload compares the ring of env with the store now, whoever else does so: what was stored before
+// the call counts. It is for whoever has changed a policy.
+func (r *Rings) Reload(ctx context.Context, env *store.Environment) (*Ring, error) {
+	return r.apply(ctx, r.slot(env), nil)
+}
+
 // load updates one ring. Callers at the same time share one update, which goes
 // on when its first caller gives up: keys take a while to draw.
 func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
-	env := s.env.Load()
-	done := r.flight.DoChan(env.ID, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-		defer cancel()
-		ring, err := r.update(ctx, env, s)
-		if err != nil {
-			r.c.Rotated(outcomeError)
-		}
-		return ring, err
+	done := r.flight.DoChan(s.env.Load().ID, func() (any, error) {
+		return r.apply(context.WithoutCancel(ctx), s, nil)
 	})
 	select {
 	case <-ctx.Done():
@@ -147,25 +227,57 @@ func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
 	}
 }
 
-// update reads the ring, changes it in the store if it is due, and keeps it.
-func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot) (*Ring, error) {
+// edit changes a planned ring, which it may keep, at a time. It may be called more than once.
+type edit func(sealer *secret.Sealer, ring []store.Key, now time.Time) ([]store.Key, error)
+
+// apply is update, with its bounds. Updates of one ring follow each other.
+func (r *Rings) apply(ctx context.Context, s *slot, change edit) (*Ring, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ring, err := r.update(ctx, s.env.Load(), s, change)
+	if err != nil && !errors.Is(err, errRefused) {
+		r.c.Rotated(outcomeError)
+	}
+	return ring, err
+}
+
+var (
+	errGone = errors.New("the environment is gone")
+	// errRefused marks what an edit refuses: that is nothing to count.
+	errRefused = errors.New("refused")
+)
+
+// update reads the ring, changes it in the store if it is due or change says so, and keeps it.
+func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, change edit) (*Ring, error) {
 	for range attempts {
-		now := r.c.Now().UTC().Truncate(time.Second)
+		now, news := r.c.Now().UTC().Truncate(time.Second), s.news.Load()
 		records, version, err := r.c.Store.KeyRing(ctx, env.ID)
 		if err != nil {
 			return nil, fmt.Errorf("read key ring: %w", err)
+		}
+		policies, err := r.c.Policies(ctx, env) // after the ring: see Policies
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return nil, fmt.Errorf("environment %s: %w", env.ID, errGone)
+		case err != nil:
+			return nil, fmt.Errorf("read key rotation policies: %w", err)
 		}
 		sealer, err := r.open(len(records) == 0)
 		if err != nil {
 			return nil, fmt.Errorf("secrets key: %w", err)
 		}
-		planned, outcomes, err := plan(env, records, now, func(at store.KeySlot) (store.Key, error) {
-			return r.draw(sealer, env, at, now)
-		})
+		planned, outcomes, err := plan(rotations(env, policies), records, now, r.drawing(sealer, env, now))
 		if err != nil {
 			return nil, err
 		}
-		if len(outcomes) > 0 {
+		if change != nil {
+			if planned, err = change(sealer, planned, now); err != nil {
+				return nil, fmt.Errorf("%w: %w", errRefused, err)
+			}
+		}
+		if len(outcomes) > 0 || change != nil {
 			err := r.c.Store.ReplaceKeyRing(ctx, env.ID, version, planned)
 			if errors.Is(err, store.ErrConflict) {
 				continue // another node was quicker: do as it did
@@ -184,23 +296,70 @@ func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot) (*R
 			s.ring.Store(ring)
 		}
 		s.seen.Store(now.Unix())
+		s.known.Store(news)
+		if surprising(records, planned, now) {
+			if err := r.c.Changed(ctx, env.ID, version); err != nil {
+				return nil, fmt.Errorf("tell other nodes of the key ring: %w", err)
+			}
+		}
 		return ring, nil
 	}
 	return nil, fmt.Errorf("write key ring: %w", store.ErrConflict)
 }
 
-func (r *Rings) draw(sealer *secret.Sealer, env *store.Environment, at store.KeySlot, now time.Time) (store.Key, error) {
-	key, err := r.c.Generate(env.SigningAlgorithm)
-	if err != nil {
-		return store.Key{}, fmt.Errorf("draw %s key: %w", env.SigningAlgorithm, err)
+// surprising reports whether verifiers that know the old ring would be wrong about the new one: a
+// key signs that was not published, or one is withdrawn of which tokens may live, or a policy has come or gone. The
+// first ring of an environment surprises nobody.
+func surprising(old, planned []store.Key, now time.Time) bool {
+	if len(old) == 0 {
+		return false
 	}
-	sealed, err := seal(sealer, env.ID, key)
-	if err != nil {
-		return store.Key{}, err
+	find := func(ring []store.Key, id string) *store.Key {
+		if i := slices.IndexFunc(ring, func(k store.Key) bool { return k.ID == id }); i >= 0 {
+			return &ring[i]
+		}
+		return nil
 	}
-	return store.Key{
-		Environment: env.ID, ID: key.ID(), Algorithm: key.Algorithm(), Slot: at, Sealed: sealed, CreatedAt: now,
-	}, nil
+	for i := range planned {
+		if k := &planned[i]; k.Slot == store.SlotCurrent || k.Slot == store.SlotPublished {
+			if was := find(old, k.ID); was == nil || k.Slot == store.SlotCurrent && was.Slot == store.SlotPublished {
+				return true
+			}
+		}
+	}
+	for i := range old {
+		k := &old[i]
+		is := find(planned, k.ID)
+		switch {
+		case k.Slot == store.SlotStored, k.Slot == store.SlotNext:
+		case is == nil && (k.Slot != store.SlotPrevious || k.ExpiresAt.After(now)):
+			return true
+		}
+	}
+	return false
+}
+
+// drawing draws keys for an environment at now.
+func (r *Rings) drawing(sealer *secret.Sealer, env *store.Environment, now time.Time) draw {
+	return func(rot *rotation, at store.KeySlot, signsFrom time.Time) (store.Key, error) {
+		key, err := r.c.Generate(rot.algorithm, rot.length)
+		if err == nil {
+			key, err = key.Named(r.c.NewID())
+		}
+		if err != nil {
+			return store.Key{}, fmt.Errorf("draw %s key: %w", rot.algorithm, err)
+		}
+		k := store.Key{
+			Environment: env.ID, ID: key.ID(), Algorithm: key.Algorithm(), Slot: at, CreatedAt: now, SignsFrom: signsFrom, Policy: rot.policy,
+		}
+		if k.Sealed, err = seal(sealer, env.ID, key); err != nil {
+			return store.Key{}, err
+		}
+		if rot.policy != "" {
+			k.Data, err = rot.describe(key, now, signsFrom)
+		}
+		return k, err
+	}
 }
 
 func (r *Rings) report(ctx context.Context, env *store.Environment, ring []store.Key, outcomes []string) {
@@ -208,7 +367,7 @@ func (r *Rings) report(ctx context.Context, env *store.Environment, ring []store
 		r.c.Rotated(outcome)
 		r.c.Log.LogAttrs(ctx, slog.LevelInfo, "signing keys "+outcome,
 			slog.String("environment", env.ID), slog.String("current", ring[0].ID), slog.String("next", ring[1].ID),
-			slog.Int("previous", len(ring)-2))
+			slog.Int("others", len(ring)-2))
 	}
 }
 

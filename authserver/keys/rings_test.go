@@ -23,11 +23,11 @@ func newRings(t *testing.T, s store.Keys, clock *testkit.Clock, master string, d
 	return keys.New(keys.Config{
 		Store: s, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		Sealer: func(bool) (*secret.Sealer, error) { return secret.NewSealer([]byte(master)) },
-		Generate: func(alg string) (*jose.SigningKey, error) {
+		Generate: func(alg string, bits int) (*jose.SigningKey, error) {
 			if drawn != nil {
 				drawn.Add(1)
 			}
-			return jose.GenerateSigningKey(alg, 0)
+			return jose.GenerateSigningKey(alg, bits)
 		},
 	})
 }

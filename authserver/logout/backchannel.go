@@ -95,7 +95,7 @@ func (e *Ender) send(ctx context.Context, d *store.Delivery) error {
 	if client == nil || client.BackchannelLogoutURI == "" {
 		return nil
 	}
-	raw, err := e.logoutToken(ctx, env, d)
+	raw, err := e.logoutToken(ctx, env, client, d)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (e *Ender) send(ctx context.Context, d *store.Delivery) error {
 }
 
 // logoutToken signs what OIDC Back-Channel Logout §2.4 asks for.
-func (e *Ender) logoutToken(ctx context.Context, env *store.Environment, d *store.Delivery) (string, error) {
+func (e *Ender) logoutToken(ctx context.Context, env *store.Environment, client *store.Client, d *store.Delivery) (string, error) {
 	var what endedSession
 	if err := json.Unmarshal(d.Data, &what); err != nil {
 		return "", fmt.Errorf("read delivery: %w", err)
@@ -116,7 +116,7 @@ func (e *Ender) logoutToken(ctx context.Context, env *store.Environment, d *stor
 	if !slices.Contains(env.Issuers(), what.Issuer) {
 		what.Issuer = env.Issuer // the custom domain it was signed off at is gone
 	}
-	signer, err := e.Keys.Signer(ctx, env)
+	signer, err := e.Keys.SignerFor(ctx, env, client.KeyRotationPolicy)
 	if err != nil {
 		return "", fmt.Errorf("signing key: %w", err)
 	}

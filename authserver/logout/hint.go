@@ -35,7 +35,7 @@ func (e *Ender) Hint(ctx context.Context, env *store.Environment, raw string) (*
 	if err != nil {
 		return nil, bad(err)
 	}
-	ring, err := e.Keys.Ring(ctx, env)
+	ring, err := e.Keys.RingFor(ctx, env, jws.Header.KeyID)
 	if err != nil {
 		return nil, oauth.CannotTell("keys", err)
 	}

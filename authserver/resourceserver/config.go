@@ -78,8 +78,9 @@ type Introspection struct {
 // methods are safe for concurrent use and quick.
 type Local interface {
 	// Keys is the current set of published verification keys, or an error while
-	// they cannot be read (503).
-	Keys(ctx context.Context) (*jose.KeySet, error)
+	// they cannot be read (503). kid is the one that is wanted: it may have been made
+	// just now, and elsewhere.
+	Keys(ctx context.Context, kid string) (*jose.KeySet, error)
 	// Epoch changes whenever any token may have been revoked, and whenever a key
 	// was withdrawn before the last token that it signed has ended. It must be read
 	// before Revoked to be sure that an answer is not older than it.

@@ -375,7 +375,7 @@ type local struct {
 	asked   atomic.Int64
 }
 
-func (l *local) Keys(context.Context) (*jose.KeySet, error) {
+func (l *local) Keys(context.Context, string) (*jose.KeySet, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.keys, l.keysErr

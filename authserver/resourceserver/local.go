@@ -14,7 +14,7 @@ func (is *issuer) verifyLocal(ctx context.Context, jws *jose.JWS, claims *jose.C
 		return nil, outcome{why: BadAlgorithm, issuer: is.index}
 	}
 	epoch := is.config.Local.Epoch() // before keys and Revoked, see Local
-	keys, err := is.config.Local.Keys(ctx)
+	keys, err := is.config.Local.Keys(ctx, jws.Header.KeyID)
 	if err != nil {
 		return nil, outcome{why: LocalUnavailable, issuer: is.index, cause: err}
 	}
@@ -53,7 +53,7 @@ func (is *issuer) checkRevoked(c *jose.Claims) outcome {
 // the key that verified it is gone.
 func (v *Verifier) recheckLocal(ctx context.Context, raw string, e *entry, epoch uint64) (*Token, outcome, bool) {
 	is := e.token.issuer
-	keys, err := is.config.Local.Keys(ctx)
+	keys, err := is.config.Local.Keys(ctx, e.kid)
 	if err != nil {
 		return nil, outcome{why: LocalUnavailable, issuer: is.index, cause: err}, true
 	}

@@ -110,6 +110,9 @@ const (
 	RevokedGrant   RevocationKind = "grant"   // Value is a grant_id: all that came of one authorization
 	// RevokedAudience ends the tokens that have Value among their aud: what their resource is has changed.
 	RevokedAudience RevocationKind = "audience"
+	// RevokedKeys ends no token by itself: the key ring has become the version that Value says (decimal),
+	// and a key may have been withdrawn. Who keeps rings in memory reads them again.
+	RevokedKeys RevocationKind = "keys"
 )
 
 // Revocation ends every access token of Environment that Kind and Value select

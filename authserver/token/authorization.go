@@ -54,6 +54,6 @@ func (a Authorization) Access(client *store.Client, user *store.User) Access {
 		AuthTime: a.On.AuthTime, ACR: a.On.ACR, AMR: a.On.AMR,
 		Scope: a.Scope, Audience: a.Audience, TTL: a.TTL,
 		UserInfo: beyondScope(user, client, a.Scope, a.Claims.UserInfo), IncludeX5T: client.IncludeX5T,
-		Resources: a.Resources, User: user,
+		Resources: a.Resources, User: user, KeyRotationPolicy: client.KeyRotationPolicy,
 	}
 }

@@ -39,7 +39,7 @@ type IDToken struct {
 
 // Mint signs one. It lives for an hour.
 func (t *IDTokens) Mint(ctx context.Context, env *store.Environment, id IDToken) (string, error) {
-	signer, err := t.Keys.Signer(ctx, env)
+	signer, err := t.Keys.SignerFor(ctx, env, id.Client.KeyRotationPolicy)
 	if err != nil {
 		return "", unavailable(err)
 	}

@@ -16,13 +16,13 @@ type Local struct {
 	Set         *Revocations
 }
 
-// Keys is the current set of published keys. Just after a start it waits, not
-// long, until the store can be read.
-func (l *Local) Keys(ctx context.Context) (*jose.KeySet, error) {
+// Keys is the current set of published keys; kid is looked for in the store where it is not
+// among them. Just after a start it waits, not long, until the store can be read.
+func (l *Local) Keys(ctx context.Context, kid string) (*jose.KeySet, error) {
 	if err := l.Set.Wait(ctx); err != nil {
 		return nil, err
 	}
-	ring, err := l.Rings.Ring(ctx, l.Environment)
+	ring, err := l.Rings.RingFor(ctx, l.Environment, kid)
 	if err != nil {
 		return nil, err
 	}

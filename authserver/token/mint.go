@@ -28,6 +28,9 @@ type Access struct {
 	UserInfo []string
 	// IncludeX5T adds x5t to the header (store.Client.IncludeX5T).
 	IncludeX5T bool
+	// KeyRotationPolicy is the ID of the policy whose key signs (store.Client.KeyRotationPolicy);
+	// "" is the environment's own key.
+	KeyRotationPolicy string
 	// Resources are the IDs of custom resources of Audience, whose mapped claims the
 	// token has; see Granted.Resources.
 	Resources []string
@@ -52,15 +55,15 @@ type Minter struct {
 	Directory store.Directory
 }
 
-// Mint signs a token and stores its record; only then it returns. When keys or
-// store cannot be had it is temporarily_unavailable; where a resource requires a
+// Mint signs a token and stores its record; only then it returns. When keys, those
+// of its policy included, or store cannot be had it is temporarily_unavailable; where a resource requires a
 // mapped claim that has no value it is invalid_request.
 func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Minted, error) {
 	more, err := m.mapped(ctx, env, &a)
 	if err != nil {
 		return Minted{}, err
 	}
-	signer, err := m.Keys.Signer(ctx, env)
+	signer, err := m.Keys.SignerFor(ctx, env, a.KeyRotationPolicy)
 	if err != nil {
 		return Minted{}, unavailable(err)
 	}

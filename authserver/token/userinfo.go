@@ -17,7 +17,7 @@ func UserInfo(client *store.Client, user *store.User, p *Person) []byte {
 
 // UserInfo signs that answer, for the client alone: with iss and aud.
 func (t *IDTokens) UserInfo(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, p *Person) (string, error) {
-	signer, err := t.Keys.Signer(ctx, env)
+	signer, err := t.Keys.SignerFor(ctx, env, client.KeyRotationPolicy)
 	if err != nil {
 		return "", unavailable(err)
 	}

@@ -104,7 +104,7 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 		}
 		return a, nil
 	}
-	a, err := read(env, ring, raw, now)
+	a, err := v.read(ctx, env, raw, now)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 }
 
 // read verifies one token in full.
-func read(env *store.Environment, ring *keys.Ring, raw string, now time.Time) (*Active, error) {
-	jws, c, err := open(ring, raw)
+func (v *Verifier) read(ctx context.Context, env *store.Environment, raw string, now time.Time) (*Active, error) {
+	ring, jws, c, err := v.open(ctx, env, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -146,23 +146,30 @@ func read(env *store.Environment, ring *keys.Ring, raw string, now time.Time) (*
 }
 
 // open verifies the signature of anything that the environment's keys have signed.
-func open(ring *keys.Ring, raw string) (*jose.JWS, *jose.Claims, error) {
+func (v *Verifier) open(ctx context.Context, env *store.Environment, raw string) (*keys.Ring, *jose.JWS, *jose.Claims, error) {
 	jws, err := jose.Parse(raw, jose.Limits{})
 	if err != nil {
-		return nil, nil, inactive("%v", err)
+		return nil, nil, nil, inactive("%v", err)
+	}
+	if !jws.Header.HasKeyID {
+		return nil, nil, nil, inactive("no key is named")
+	}
+	ring, err := v.Keys.RingFor(ctx, env, jws.Header.KeyID)
+	if err != nil {
+		return nil, nil, nil, unavailable(err)
 	}
 	key := ring.Set.Find(&jws.Header)
-	if key == nil || !jws.Header.HasKeyID {
-		return nil, nil, inactive("no key fits")
+	if key == nil {
+		return nil, nil, nil, inactive("no key fits")
 	}
 	if err := jws.Verify(key); err != nil {
-		return nil, nil, inactive("%v", err)
+		return nil, nil, nil, inactive("%v", err)
 	}
 	c, err := jws.Claims()
 	if err != nil {
-		return nil, nil, inactive("%v", err)
+		return nil, nil, nil, inactive("%v", err)
 	}
-	return jws, c, nil
+	return ring, jws, c, nil
 }
 
 // speaksFor reports whether iss is one of env's own: through whichever domain a

@@ -20,11 +20,7 @@ type ActiveIDToken struct {
 // session still lives is for the caller to ask; that it was not revoked is
 // known here.
 func (v *Verifier) VerifyIDToken(ctx context.Context, env *store.Environment, raw string) (*ActiveIDToken, error) {
-	ring, err := v.Keys.Ring(ctx, env)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	jws, c, err := open(ring, raw)
+	_, jws, c, err := v.open(ctx, env, raw)
 	if err != nil {
 		return nil, err
 	}
