@@ -32,6 +32,7 @@ type Error struct {
 	RetryAfter  int         // whole seconds for Retry-After; 0 leaves the header out
 	Reason      string      // short closed-set word for metrics and logs; empty where Code says enough
 	PingOne     string      // code of PingOne's error body; "" derives it from Status
+	Message     string      // message of PingOne's error body; "" derives it from Status
 	Details     []Detail    // of PingOne's error body
 	Cause       error
 }

@@ -14,6 +14,8 @@ type Attribute struct {
 	Claim             string
 	From              Source
 	IDToken, UserInfo bool // where it goes; at least one
+	// Scopes are those of which one must be granted for it to be there; nil: it is there whatever the scopes are.
+	Scopes []string
 }
 
 // ResourceAttribute is a claim that a resource's access tokens have because it is

@@ -241,6 +241,9 @@ type Client struct {
 	KeyRotationPolicy string
 	// MultipleResources is requestScopesForMultipleResourcesEnabled.
 	MultipleResources bool
+	// AdministratorsOnly lets nobody sign on but those who hold a role of an administrator. NobodySignsOn lets no
+	// one: it is for members of groups, and there are no groups.
+	AdministratorsOnly, NobodySignsOn bool
 	// Registered: the client registered itself (RFC 7591), so the addresses that it names are a
 	// stranger's, and are contacted on the public Internet alone.
 	Registered bool

@@ -76,6 +76,9 @@ func PingOne(e *oauth.Error, id string) []byte {
 	if e.PingOne != "" {
 		code = e.PingOne
 	}
+	if e.Message != "" {
+		message = e.Message
+	}
 	details := make([]detail, len(e.Details))
 	for i, d := range e.Details {
 		details[i] = detail(d)
