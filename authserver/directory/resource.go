@@ -104,7 +104,7 @@ func (d *Resource) Check(ctx context.Context, c *Checking) error {
 		return err
 	}
 	unique, _ := d.Keys()
-	return taken(ctx, c, store.KindResource, unique...)
+	return c.refuseTaken(ctx, store.KindResource, unique...)
 }
 
 func (d *Resource) checkName(j *judge) {

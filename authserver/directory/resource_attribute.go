@@ -86,7 +86,7 @@ func (d *ResourceAttribute) Check(ctx context.Context, c *Checking) error {
 		return err
 	}
 	unique, _ := d.Keys()
-	return taken(ctx, c, store.KindResourceAttribute, unique...)
+	return c.refuseTaken(ctx, store.KindResourceAttribute, unique...)
 }
 
 func (d *ResourceAttribute) inIDToken() bool  { return d.IDToken == nil || *d.IDToken }

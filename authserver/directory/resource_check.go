@@ -10,11 +10,8 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// Bounds of what people call things, in characters.
-const (
-	maxName        = 256
-	maxDescription = 1024
-)
+// maxName bounds what people call things, in characters.
+const maxName = 256
 
 // maxAudience is in bytes: what a store.Revocation can name.
 const maxAudience = 512
@@ -42,10 +39,10 @@ func (c *Checking) resource(ctx context.Context, id string) (*Resource, error) {
 	return d, nil
 }
 
-// taken refuses keys that another object has already, declared and built-in
+// refuseTaken refuses keys that another object has already, declared and built-in
 // ones included. A key begins with the member that it is of. That of two
 // simultaneous changes one is refused, the store sees to.
-func taken(ctx context.Context, c *Checking, kind store.ObjectKind, keys ...string) error {
+func (c *Checking) refuseTaken(ctx context.Context, kind store.ObjectKind, keys ...string) error {
 	var j judge
 	for _, key := range keys {
 		others, err := c.Live.ItemsByKey(ctx, c.Environment, kind, key, 2)

@@ -101,7 +101,7 @@ func (d *Scope) Check(ctx context.Context, c *Checking) error {
 		return err
 	}
 	unique, _ := d.Keys()
-	if err := taken(ctx, c, store.KindScope, unique...); err != nil {
+	if err := c.refuseTaken(ctx, store.KindScope, unique...); err != nil {
 		return err
 	}
 	return d.checkElsewhere(ctx, c, resource)
