@@ -97,8 +97,8 @@ func (d *Resource) Check(ctx context.Context, c *Checking) error {
 		d.checkAudience(&j, c.Environment)
 	}
 	d.checkSettings(&j)
-	if c.Old == nil {
-		d.checkImport(&j)
+	if err := d.checkImport(ctx, c, &j); err != nil {
+		return err
 	}
 	if err := j.verdict(); err != nil {
 		return err
@@ -155,14 +155,15 @@ func (d *Resource) checkSettings(j *judge) {
 	}
 }
 
-// checkImport judges what a new resource brings along: both or neither, and no
-// secret that is never used.
-func (d *Resource) checkImport(j *judge) {
+// checkImport judges what a new resource brings along: both or neither, no secret
+// that is never used, and no ID by which somebody else is known.
+func (d *Resource) checkImport(ctx context.Context, c *Checking, j *judge) error {
 	switch {
-	case d.ClientID == "" && d.ClientSecret == "":
-		return
+	case c.Old != nil || d.ClientID == "" && d.ClientSecret == "":
+		return nil
 	case d.ClientID == "":
 		j.add(RequiredValue, "clientId", "is required with clientSecret")
+		return nil
 	case d.ClientSecret == "":
 		j.add(RequiredValue, "clientSecret", "is required with clientId")
 	case !d.secretBased():
@@ -170,9 +171,15 @@ func (d *Resource) checkImport(j *judge) {
 	default:
 		j.clientSecret(string(d.ClientSecret), authSecretBasic)
 	}
-	if d.ClientID != "" && !importedID.MatchString(string(d.ClientID)) {
-		j.add(InvalidValue, "clientId", "must have 8 to 128 letters, digits, or any of . _ ~ -")
+	if !importedID.MatchString(string(d.ClientID)) {
+		j.inner(map[string]any{"allowedPattern": importedID.String()}, InvalidValue, "clientId", "must be 8 to 128 letters, digits, ., _, ~ and -")
+		return nil
 	}
+	used, err := c.idInUse(ctx, string(d.ClientID))
+	if used {
+		j.add(UniquenessViolation, "clientId", "is unique but a non-unique value is provided")
+	}
+	return err
 }
 
 // Ends implements Ending: tokens for an audience that the resource no longer has.

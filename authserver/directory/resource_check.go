@@ -10,8 +10,11 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// maxName bounds what people call things, in characters.
-const maxName = 256
+// Bounds of what people call things and say of them, in characters.
+const (
+	maxName        = 256
+	maxDescription = 1024
+)
 
 // maxAudience is in bytes: what a store.Revocation can name.
 const maxAudience = 512
