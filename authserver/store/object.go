@@ -91,6 +91,9 @@ type Objects interface {
 // be kept along with it.
 type Write struct {
 	Environment string
+	// Expect names objects that have to be there at these versions, and that the write leaves as they are: what
+	// it was decided by. One that is not is ErrConflict.
+	Expect []ObjectVersion
 	// Put stores objects: new where Version is 0, otherwise in place of that version.
 	Put []Object
 	// Delete deletes objects, and with each every object that has it as Parent, to any depth.

@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Term is one value by which stored users are found.
@@ -10,13 +14,101 @@ type Term struct {
 	Value     string // folded by FoldTerm
 }
 
-// UserTerms are all terms of a user.
-func UserTerms(u User) []Term { panic("contract") }
+// userAttributes are the claims behind PingOne's attributes that are called
+// otherwise, and members of the claim address.
+var userAttributes = []struct{ attribute, claim, member string }{
+	{"name.given", "given_name", ""},
+	{"name.family", "family_name", ""},
+	{"name.middle", "middle_name", ""},
+	{"name.formatted", "name", ""},
+	{"primaryPhone", "phone_number", ""},
+	{"address.streetAddress", "address", "street_address"},
+	{"address.locality", "address", "locality"},
+	{"address.region", "address", "region"},
+	{"address.postalCode", "address", "postal_code"},
+	{"address.countryCode", "address", "country"},
+}
+
+// ownTerms are attributes that no claim is found by.
+var ownTerms = map[string]bool{"": true, "id": true, "username": true, "enabled": true, "population.id": true}
+
+// renamed are the claims in userAttributes, and the attributes: a claim called
+// like one would be found in its place.
+var renamed = func() map[string]bool {
+	m := make(map[string]bool)
+	for _, a := range userAttributes {
+		m[a.claim], m[a.attribute] = true, true
+	}
+	return m
+}()
+
+// UserTerms are all terms of a user, one for each attribute at most: username;
+// population.id, with an empty value where there is none; enabled, with the value
+// "false", of disabled users alone (that nearly everybody is enabled is
+// worth no row: who looks for them walks over all); and every claim that is text
+// and not empty, under PingOne's name ("name.given", "address.locality", "primaryPhone"), or under
+// its own where it has no other ("email", "externalId", what an organization has added).
+func UserTerms(u User) []Term {
+	terms := make([]Term, 0, len(u.Claims)+3)
+	add := func(attribute string, value any) {
+		text, ok := value.(string)
+		if !ok {
+			return
+		}
+		if folded := FoldTerm(text); folded != "" {
+			terms = append(terms, Term{attribute, folded})
+		}
+	}
+	add("username", u.Username)
+	terms = append(terms, Term{"population.id", FoldTerm(u.Population)})
+	if u.Disabled {
+		terms = append(terms, Term{"enabled", "false"})
+	}
+	for _, a := range userAttributes {
+		value := u.Claims[a.claim]
+		if a.member != "" {
+			members, _ := value.(map[string]any)
+			value = members[a.member]
+		}
+		add(a.attribute, value)
+	}
+	for claim, value := range u.Claims {
+		if !ownTerms[claim] && !renamed[claim] && len(claim) <= maxTermAttribute {
+			add(claim, value)
+		}
+	}
+	return terms
+}
+
+const (
+	// maxTerm is the length in bytes of the longest value of a term.
+	maxTerm = 64
+	// maxTermAttribute is the length in bytes of the longest claim that users are found by.
+	maxTermAttribute = 256
+)
 
 // FoldTerm is the one spelling under which values are compared: without regard to
-// case and to compatibility variants of characters; long ones are cut, so that what is found has to be
-// looked at once more.
-func FoldTerm(value string) string { panic("contract") }
+// case and to compatibility variants of characters. It is cut at the end of a character to
+// 64 bytes at most, so that what is found has to be looked at once more. What is
+// not text becomes U+FFFD. Where one value begins with another, so do their folded
+// forms, unless the next character of the longer one is a mark on the last of the shorter.
+func FoldTerm(value string) string {
+	const longest = 16 * maxTerm // folding makes hardly anything shorter than that
+	value = cut(strings.ToValidUTF8(value, string(utf8.RuneError)), longest)
+	value = strings.ReplaceAll(value, "\x00", string(utf8.RuneError))
+	return cut(norm.NFKC.String(strings.ToLower(norm.NFKC.String(value))), maxTerm)
+}
+
+// cut is the longest beginning of a valid s that has at most n bytes and ends with a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
 
 // UserScan walks over stored users in the order of one index.
 type UserScan struct {

@@ -95,22 +95,48 @@ func (b *backend) Commit(ctx context.Context, statements []*sqlstore.Statement) 
 // is ready.
 func (b *backend) send(ctx context.Context, statements []*sqlstore.Statement) error {
 	batch := &pgx.Batch{}
+	done := 0 // statements that the server has run without an error
 	for _, s := range statements {
-		q := batch.Queue(s.Text, s.Args...)
+		text := s.Text
+		if s.Require != nil {
+			text = required(text)
+		}
+		q := batch.Queue(text, s.Args...)
 		if s.Row != nil {
 			q.Query(func(rows pgx.Rows) error {
 				s.Affected = 0
-				return each(rows, func(r sqlstore.Row) error { s.Affected++; return s.Row(r) })
+				err := each(rows, func(r sqlstore.Row) error { s.Affected++; return s.Row(r) })
+				if err == nil {
+					done++
+				}
+				return err
 			})
 		} else {
 			q.Exec(func(tag pgconn.CommandTag) error {
 				s.Affected = tag.RowsAffected()
+				done++
 				return nil
 			})
 		}
 	}
 	// Close reads up to the server's readiness.
-	return b.pool.SendBatch(ctx, batch).Close()
+	err := b.pool.SendBatch(ctx, batch).Close()
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == divisionByZero && done < len(statements) {
+		if s := statements[done]; s.Require != nil {
+			return &sqlstore.Refusal{Statement: s, Err: s.Require}
+		}
+	}
+	return err
+}
+
+// divisionByZero is the SQLSTATE by which required makes the server undo a
+// transaction. No statement divides otherwise.
+const divisionByZero = "22012"
+
+// required is a statement that is an error if it changes no row: by that the
+// server undoes the transaction without another round trip.
+func required(text string) string {
+	return "WITH changed AS (" + text + " RETURNING 1) SELECT 1 / count(*) FROM changed"
 }
 
 // repeatable reports whether the server undid the transaction for no fault of
@@ -173,6 +199,9 @@ func (b *backend) Close() error {
 // as store.ErrExists.
 func failure(err error) error {
 	if err == nil || errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	if _, ok := errors.AsType[*sqlstore.Refusal](err); ok {
 		return err
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {

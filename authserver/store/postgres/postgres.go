@@ -94,9 +94,12 @@ const settings = `SELECT set_config('plan_cache_mode', 'force_generic_plan', fal
 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
 
 var dialect = sqlstore.Dialect{
-	Writers:          2, // one fills its batch while the other's is on the way to the disk
-	RowID:            "ctid",
-	Among:            func(column, subquery string) string { return column + " = ANY (ARRAY(" + subquery + "))" },
+	Writers: 2, // one fills its batch while the other's is on the way to the disk
+	RowID:   "ctid",
+	Among:   func(column, subquery string) string { return column + " = ANY (ARRAY(" + subquery + "))" },
+	Each: func(table, alias, condition string) string {
+		return "CROSS JOIN LATERAL (SELECT * FROM " + table + " AS " + alias + " WHERE " + condition + " LIMIT 1) AS " + alias
+	},
 	SkipLocked:       " FOR UPDATE SKIP LOCKED",
 	ForUpdate:        " FOR UPDATE",
 	ExpiringTokens:   defaultPartition,

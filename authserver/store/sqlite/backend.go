@@ -139,7 +139,9 @@ func (b *backend) run(ctx context.Context, s *sqlstore.Statement) error {
 	if err != nil {
 		return err
 	}
-	s.Affected, err = result.RowsAffected()
+	if s.Affected, err = result.RowsAffected(); err == nil && s.Affected == 0 && s.Require != nil {
+		return &sqlstore.Refusal{Statement: s, Err: s.Require}
+	}
 	return err
 }
 

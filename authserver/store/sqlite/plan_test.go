@@ -35,7 +35,7 @@ func TestPlans(t *testing.T) {
 		"listFamiliesByClient":  "families_client (client_id=? AND environment=?)",
 		"listFamiliesBySubject": "families_subject (subject=? AND environment=?)",
 		"endFamiliesBySession":  "families_session (session=? AND environment=?)",
-		"claimDeliveries":       "deliveries_next (next_at<?)",
+		"claimDeliveries":       "deliveries_due (kind=? AND next_at<?)",
 		"sweep tickets":         "tickets_kept (kept_until<?)",
 		"sweep flows":           "flows_expires (expires_at<?)",
 		"sweep sessions":        "sessions_expires (expires_at<?)",

@@ -42,7 +42,21 @@ type Statement struct {
 	// Affected is the number of rows that the attempt that counts changed, or
 	// returned where Row is set. Commit sets it.
 	Affected int64
+	// Require, where it is not nil, undoes the batch if the statement changes no
+	// row: Commit's answer is then a Refusal with this error. Such a statement has
+	// no RETURNING clause.
+	Require error
 }
+
+// Refusal is the error of a batch that was undone because of one statement. What
+// came before that one could have been done.
+type Refusal struct {
+	Statement *Statement
+	Err       error
+}
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+func (r *Refusal) Unwrap() error { return r.Err }
 
 // Dialect is what differs between the databases. It is constant.
 type Dialect struct {
@@ -57,6 +71,11 @@ type Dialect struct {
 	// brackets) is among the rows of a subquery, in a form that has the subquery
 	// run once, first, and each row looked for. Nil for IN.
 	Among func(column, subquery string) string
+
+	// Each joins a subquery's rows, in their order, with the one row of a table,
+	// under an alias, that meets a condition, in a form that has each looked for
+	// by itself. Nil for CROSS JOIN, where that is what it means.
+	Each func(table, alias, condition string) string
 
 	// SkipLocked ends a subquery that picks rows to delete, so that two sweepers
 	// do not wait for each other; empty where there is one writer.
@@ -82,6 +101,13 @@ func (d Dialect) among(column, subquery string) string {
 		return column + " IN (" + subquery + ")"
 	}
 	return d.Among(column, subquery)
+}
+
+func (d Dialect) each(table, alias, condition string) string {
+	if d.Each == nil {
+		return "CROSS JOIN " + table + " AS " + alias + " ON " + condition
+	}
+	return d.Each(table, alias, condition)
 }
 
 // pick is the condition that a row is among at most the limit that come first in

@@ -120,7 +120,8 @@ func abandoned(w *write) bool {
 }
 
 // commitBatch commits the batch and answers its callers. If the database refuses
-// the batch, each write is tried by itself, so that a bad one fails alone.
+// the batch, each write is tried by itself, so that a bad one fails alone; where
+// it says which one it refuses, those before and behind stay together.
 func (db *DB) commitBatch(backend Backend, batch []*write) {
 	if len(batch) == 0 {
 		return
@@ -134,6 +135,12 @@ func (db *DB) commitBatch(backend Backend, batch []*write) {
 	// others' transaction with it. Backends bound how long a commit may take.
 	err := backend.Commit(context.Background(), statements)
 	if err != nil && len(batch) > 1 && !errors.Is(err, store.ErrUnavailable) {
+		if i := refused(err, batch); i >= 0 {
+			db.commitBatch(backend, batch[:i])
+			db.commitBatch(backend, batch[i:i+1])
+			db.commitBatch(backend, batch[i+1:])
+			return
+		}
 		for i := range batch {
 			db.commitBatch(backend, batch[i:i+1])
 		}
@@ -145,4 +152,13 @@ func (db *DB) commitBatch(backend Backend, batch []*write) {
 		}
 		w.done <- err
 	}
+}
+
+// refused is the number of the write to whose statement err objects, or -1.
+func refused(err error, batch []*write) int {
+	r, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return -1
+	}
+	return slices.IndexFunc(batch, func(w *write) bool { return slices.Contains(w.statements, r.Statement) })
 }

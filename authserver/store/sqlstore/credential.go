@@ -9,16 +9,17 @@ import (
 
 const (
 	credentialColumns = `password, overrides, must_change, changed_at, failures, last_failure, locked_until,
-	code_purpose, code, code_expires, code_tries`
+	code_purpose, code, code_expires, code_tries, locked, locked_at`
 
 	credentialOf = `SELECT version, ` + credentialColumns + ` FROM credentials WHERE environment = $1 AND subject = $2`
 
 	insertCredential = `INSERT INTO credentials (environment, subject, version, ` + credentialColumns + `)
-VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT DO NOTHING`
 
 	replaceCredential = `UPDATE credentials SET version = version + 1, password = $4, overrides = $5, must_change = $6, changed_at = $7,
-	failures = $8, last_failure = $9, locked_until = $10, code_purpose = $11, code = $12, code_expires = $13, code_tries = $14
+	failures = $8, last_failure = $9, locked_until = $10, code_purpose = $11, code = $12, code_expires = $13, code_tries = $14,
+	locked = $15, locked_at = $16
 WHERE environment = $1 AND subject = $2 AND version = $3`
 )
 
@@ -30,14 +31,15 @@ func (db *DB) CredentialOf(ctx context.Context, environment, subject string) (st
 	c := store.Credential{Environment: environment, Subject: subject}
 	err := db.query(ctx, credentialOf, []any{environment, subject}, func(r Row) error {
 		var overrides, code []byte
-		var mustChange, changed, failed, locked, expires int64
-		err := r.Scan(&c.Version, &c.Password, &overrides, &mustChange, &changed, &c.Failures, &failed, &locked,
-			&c.CodePurpose, &code, &expires, &c.CodeTries)
+		var mustChange, changed, failed, until, expires, locked, lockedAt int64
+		err := r.Scan(&c.Version, &c.Password, &overrides, &mustChange, &changed, &c.Failures, &failed, &until,
+			&c.CodePurpose, &code, &expires, &c.CodeTries, &locked, &lockedAt)
 		if err != nil {
 			return err
 		}
 		c.MustChange, c.ChangedAt, c.LastFailure = mustChange != 0, moment(changed), moment(failed)
-		c.LockedUntil, c.CodeExpires = moment(locked), moment(expires)
+		c.LockedUntil, c.CodeExpires = moment(until), moment(expires)
+		c.Locked, c.LockedAt = locked != 0, moment(lockedAt)
 		if err := readHash(overrides, &c.Overrides); err != nil {
 			return err
 		}
@@ -54,16 +56,9 @@ func (db *DB) CredentialOf(ctx context.Context, environment, subject string) (st
 
 // PutCredential implements store.Credentials.
 func (db *DB) PutCredential(ctx context.Context, c store.Credential) error {
-	if !identity(c.Environment, c.Subject) || !text(c.Password, c.CodePurpose) {
-		return errText("credential")
-	}
-	s := &Statement{Text: replaceCredential, Args: []any{
-		c.Environment, c.Subject, c.Version, c.Password, c.Overrides[:], flag(c.MustChange), micros(c.ChangedAt),
-		int64(c.Failures), micros(c.LastFailure), micros(c.LockedUntil),
-		c.CodePurpose, c.Code[:], micros(c.CodeExpires), int64(c.CodeTries),
-	}}
-	if c.Version == 0 {
-		s.Text = insertCredential
+	s, err := putCredential(c)
+	if err != nil {
+		return err
 	}
 	if err := db.commit(ctx, &write{statements: []*Statement{s}, order: credentialOrder(c.Environment, c.Subject)}); err != nil {
 		return fmt.Errorf("store credential: %w", err)
@@ -72,6 +67,22 @@ func (db *DB) PutCredential(ctx context.Context, c store.Credential) error {
 		return store.ErrConflict
 	}
 	return nil
+}
+
+// putCredential changes no row where the version is another.
+func putCredential(c store.Credential) (*Statement, error) {
+	if !identity(c.Environment, c.Subject) || !text(c.Password, c.CodePurpose) {
+		return nil, errText("credential")
+	}
+	s := &Statement{Text: replaceCredential, Args: []any{
+		c.Environment, c.Subject, c.Version, c.Password, c.Overrides[:], flag(c.MustChange), micros(c.ChangedAt),
+		int64(c.Failures), micros(c.LastFailure), micros(c.LockedUntil),
+		c.CodePurpose, c.Code[:], micros(c.CodeExpires), int64(c.CodeTries), flag(c.Locked), micros(c.LockedAt),
+	}}
+	if c.Version == 0 {
+		s.Text = insertCredential
+	}
+	return s, nil
 }
 
 func credentialOrder(environment, subject string) string {

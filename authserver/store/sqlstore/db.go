@@ -22,6 +22,8 @@ const (
 var (
 	errClosed   = errors.New("the database is closed")
 	errNotReady = errors.New("the database is not open yet")
+	// Only after the upgrade of a database with many users.
+	errNotIndexed = errors.New("the index of users is being made")
 )
 
 // Config is what a DB is made of.
@@ -51,6 +53,7 @@ type DB struct {
 	backend atomic.Pointer[Backend]
 	opened  chan struct{} // closed once backend is set
 	stopped chan struct{} // closed once every writer has ended
+	filled  chan struct{} // closed once every user can be found by their terms
 
 	mu       sync.Mutex
 	started  bool
@@ -58,6 +61,7 @@ type DB struct {
 	lastErr  error // why the database is not open
 	writers  sync.WaitGroup
 	opening  sync.WaitGroup
+	filling  sync.WaitGroup
 	closeErr error
 }
 
@@ -77,6 +81,7 @@ func New(c Config) *DB {
 		cancel:  cancel,
 		opened:  make(chan struct{}),
 		stopped: make(chan struct{}),
+		filled:  make(chan struct{}),
 		lastErr: errNotReady,
 	}
 }
@@ -113,6 +118,8 @@ func (db *DB) open() {
 			}
 			db.backend.Store(&backend)
 			close(db.opened)
+			db.filling.Add(1)
+			go db.fill()
 			return
 		}
 		if db.ctx.Err() != nil {
@@ -184,6 +191,7 @@ func (db *DB) Close() error {
 		db.mu.Unlock()
 		db.cancel()
 		db.opening.Wait()
+		db.filling.Wait()
 		db.writers.Wait()
 		close(db.stopped)
 		if b := db.backend.Load(); b != nil {

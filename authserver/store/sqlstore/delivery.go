@@ -23,18 +23,16 @@ ON CONFLICT DO NOTHING`
 // claimDeliveries picks and moves in one statement.
 func claimDeliveries(d Dialect) string {
 	return `UPDATE deliveries SET next_at = $2
-WHERE ` + d.pick("deliveries", "environment, id", "next_at <= $1 AND expires_at > $1 AND kind = $4", "next_at", "$3") + ` AND next_at <= $1
+WHERE ` + d.pick("deliveries", "environment, id", "kind = $4 AND next_at <= $1 AND expires_at > $1", "next_at", "$3") + ` AND next_at <= $1
 RETURNING ` + deliveryColumns
 }
 
 // PutDelivery implements store.Deliveries.
 func (db *DB) PutDelivery(ctx context.Context, d store.Delivery) error {
-	if !identity(d.Environment, d.ID, d.Kind, d.Client) || !text(d.Target) {
-		return errText("delivery")
+	s, err := putDelivery(d)
+	if err != nil {
+		return err
 	}
-	s := &Statement{Text: insertDelivery, Args: []any{
-		d.Environment, d.ID, d.Kind, d.Target, d.Client, blob(d.Data), int64(d.Attempts), micros(d.NextAt), micros(d.ExpiresAt),
-	}}
 	if err := db.commit(ctx, &write{statements: []*Statement{s}}); err != nil {
 		return fmt.Errorf("store delivery: %w", err)
 	}
@@ -42,6 +40,16 @@ func (db *DB) PutDelivery(ctx context.Context, d store.Delivery) error {
 		return store.ErrExists
 	}
 	return nil
+}
+
+// putDelivery changes no row where there is one with the ID.
+func putDelivery(d store.Delivery) (*Statement, error) {
+	if !identity(d.Environment, d.ID, d.Kind, d.Client) || !text(d.Target) {
+		return nil, errText("delivery")
+	}
+	return &Statement{Text: insertDelivery, Args: []any{
+		d.Environment, d.ID, d.Kind, d.Target, d.Client, blob(d.Data), int64(d.Attempts), micros(d.NextAt), micros(d.ExpiresAt),
+	}}, nil
 }
 
 // ClaimDeliveries implements store.Deliveries.

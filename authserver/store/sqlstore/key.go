@@ -28,6 +28,8 @@ type storedKey struct {
 	CreatedAt *int64 `json:"created_at,omitempty"`
 	SignsFrom *int64 `json:"signs_from,omitempty"`
 	ExpiresAt *int64 `json:"expires_at,omitempty"`
+	Policy    string `json:"policy,omitempty"`
+	Data      []byte `json:"data,omitempty"`
 }
 
 // KeyRing implements store.Keys.
@@ -57,6 +59,8 @@ func (db *DB) KeyRing(ctx context.Context, environment string) (keys []store.Key
 			CreatedAt:   optionalTime(k.CreatedAt),
 			SignsFrom:   optionalTime(k.SignsFrom),
 			ExpiresAt:   optionalTime(k.ExpiresAt),
+			Policy:      k.Policy,
+			Data:        unblob(k.Data),
 		})
 	}
 	return keys, version, nil
@@ -66,7 +70,7 @@ func (db *DB) KeyRing(ctx context.Context, environment string) (keys []store.Key
 func (db *DB) ReplaceKeyRing(ctx context.Context, environment string, version int64, keys []store.Key) error {
 	stored := make([]storedKey, 0, len(keys))
 	for _, k := range keys {
-		if !identity(environment, k.ID) || !text(k.Algorithm, string(k.Slot)) {
+		if !identity(environment, k.ID, k.Policy) || !text(k.Algorithm, string(k.Slot)) {
 			return errText("key")
 		}
 		if k.Environment != environment {
@@ -80,6 +84,8 @@ func (db *DB) ReplaceKeyRing(ctx context.Context, environment string, version in
 			CreatedAt: optionalSeconds(k.CreatedAt),
 			SignsFrom: optionalSeconds(k.SignsFrom),
 			ExpiresAt: optionalSeconds(k.ExpiresAt),
+			Policy:    k.Policy,
+			Data:      k.Data,
 		})
 	}
 	ring, err := json.Marshal(stored)

@@ -22,12 +22,29 @@ RETURNING at, expires_at`
 
 // PutRevocation implements store.Revocations.
 func (db *DB) PutRevocation(ctx context.Context, r store.Revocation) error {
+	statements, merged, err := db.putRevocation(r)
+	if err != nil {
+		return err
+	}
+	// The watchers hear of it even if the caller has gone meanwhile.
+	delivered := newReceipt()
+	committed := func() { db.hub.publish(merged(), delivered) }
+	order := strings.Join([]string{"revocations", r.Environment, string(r.Kind), r.Value}, " ")
+	if err := db.commit(ctx, &write{statements: statements, committed: committed, order: order}); err != nil {
+		return fmt.Errorf("store revocation: %w", err)
+	}
+	return delivered.wait(ctx)
+}
+
+// putRevocation is what stores r and tells the other nodes; merged is, once that
+// is committed, what is now in force and is to be told to the watchers.
+func (db *DB) putRevocation(r store.Revocation) (statements []*Statement, merged func() store.Revocation, err error) {
 	if !identity(r.Environment, string(r.Kind), r.Value) {
-		return errText("revocation")
+		return nil, nil, errText("revocation")
 	}
 	key := []any{r.Environment, string(r.Kind), r.Value}
 	var at, expires int64
-	statements := []*Statement{{
+	statements = []*Statement{{
 		Text: putRevocation,
 		Args: append(key[:3:3], r.At.Unix(), r.ExpiresAt.Unix()),
 		Row:  func(row Row) error { return row.Scan(&at, &expires) },
@@ -35,18 +52,10 @@ func (db *DB) PutRevocation(ctx context.Context, r store.Revocation) error {
 	if notify := db.config.Dialect.NotifyRevocation; notify != "" {
 		statements = append(statements, &Statement{Text: notify, Args: key})
 	}
-	// The watchers hear of it even if the caller has gone meanwhile.
-	delivered := newReceipt()
-	committed := func() {
-		merged := r
-		merged.At, merged.ExpiresAt = seconds(at), seconds(expires)
-		db.hub.publish(merged, delivered)
-	}
-	order := strings.Join([]string{"revocations", r.Environment, string(r.Kind), r.Value}, " ")
-	if err := db.commit(ctx, &write{statements: statements, committed: committed, order: order}); err != nil {
-		return fmt.Errorf("store revocation: %w", err)
-	}
-	return delivered.wait(ctx)
+	return statements, func() store.Revocation {
+		r.At, r.ExpiresAt = seconds(at), seconds(expires)
+		return r
+	}, nil
 }
 
 // revocations calls each with every revocation that is needed at now.

@@ -35,6 +35,7 @@ func newSweepTexts(d Dialect) []sweepText {
 		table("families", "environment, id", "kept_until", micros),
 		table("refresh_tokens", "environment, hash", "expires_at", micros),
 		table("deliveries", "environment, id", "expires_at", micros),
+		table("events", "environment, id", "expires_at", micros),
 	}
 }
 

@@ -5,10 +5,16 @@ type texts struct {
 	sweep           []sweepText
 	families        []familyTexts // in the order of familyKeys
 	claimDeliveries string
+	objectsByKey    string
+	scan            scanTexts
+	apply           applyTexts
 }
 
 func newTexts(d Dialect) texts {
-	return texts{sweep: newSweepTexts(d), families: newFamilyTexts(d), claimDeliveries: claimDeliveries(d)}
+	return texts{
+		sweep: newSweepTexts(d), families: newFamilyTexts(d), claimDeliveries: claimDeliveries(d),
+		objectsByKey: objectsByKey(d), scan: newScanTexts(d), apply: newApplyTexts(d),
+	}
 }
 
 // Texts is every statement that a backend is given, by name, so that a

@@ -10,46 +10,106 @@ import (
 )
 
 const (
-	userColumns = `id, username, disabled, verified, claims, created_at, updated_at, version`
+	userColumns = `id, username, disabled, verified, claims, created_at, updated_at, version, population, mfa_enabled, verify_status`
 
-	insertUser = `INSERT INTO users (environment, ` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+	insertUser = `INSERT INTO users (environment, id, version, username, disabled, verified, claims, created_at, updated_at,
+	population, mfa_enabled, verify_status, terms_of)
+VALUES ($1, $2, $3 + 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $3 + 1)
 ON CONFLICT DO NOTHING`
 
 	userByID   = `SELECT ` + userColumns + ` FROM users WHERE environment = $1 AND id = $2`
 	userByName = `SELECT ` + userColumns + ` FROM users WHERE environment = $1 AND username = $2`
 
-	// The username is looked for before the index refuses it, which would take
-	// the whole batch back.
+	// A username that is taken is refused by its index.
 	replaceUser = `UPDATE users SET username = $4, disabled = $5, verified = $6, claims = $7, created_at = $8, updated_at = $9,
-	version = version + 1
-WHERE environment = $1 AND id = $2 AND version = $3
-	AND NOT EXISTS (SELECT 1 FROM users o WHERE o.environment = $1 AND o.username = $4 AND o.id <> $2)`
+	population = $10, mfa_enabled = $11, verify_status = $12, version = version + 1, terms_of = version + 1
+WHERE environment = $1 AND id = $2 AND version = $3`
 
-	// What belongs to a user goes with it. A declared user has a credential and
-	// consents too, which stay: there is no row of such a user.
-	deleteCredentialOfUser = `DELETE FROM credentials WHERE environment = $1 AND subject = $2
-	AND EXISTS (SELECT 1 FROM users WHERE environment = $1 AND id = $2)`
-	deleteConsentsOfUser = `DELETE FROM consents WHERE environment = $1 AND subject = $2
-	AND EXISTS (SELECT 1 FROM users WHERE environment = $1 AND id = $2)`
-	deleteUser = `DELETE FROM users WHERE environment = $1 AND id = $2`
+	// What belongs to a user goes with it.
+	deleteUser             = `DELETE FROM users WHERE environment = $1 AND id = $2 AND version = $3`
+	deleteCredentialOfUser = `DELETE FROM credentials WHERE environment = $1 AND subject = $2`
+	deleteConsentsOfUser   = `DELETE FROM consents WHERE environment = $1 AND subject = $2`
 )
 
 // PutUser implements store.Users.
 func (db *DB) PutUser(ctx context.Context, u store.User) error {
-	claims, err := encodeUser(u)
+	u.Version = 0
+	if err := db.writeUser(ctx, u); err != nil {
+		return named(err, "store user")
+	}
+	return nil
+}
+
+// ReplaceUser implements store.Users.
+func (db *DB) ReplaceUser(ctx context.Context, u store.User) error {
+	if u.Version == 0 {
+		return store.ErrConflict
+	}
+	if err := db.writeUser(ctx, u); err != nil {
+		return named(err, "replace user")
+	}
+	return nil
+}
+
+func (db *DB) writeUser(ctx context.Context, u store.User) error {
+	statements, err := db.putUser(ctx, u)
 	if err != nil {
 		return err
 	}
-	s := &Statement{Text: insertUser, Args: []any{
-		u.Environment, u.ID, u.Username, flag(u.Disabled), flag(u.Verified), claims, micros(u.CreatedAt), micros(u.UpdatedAt),
-	}}
-	if err := db.commit(ctx, &write{statements: []*Statement{s}, order: userOrder(u.Environment, u.Username)}); err != nil {
-		return fmt.Errorf("store user: %w", err)
+	return db.commit(ctx, &write{statements: statements, order: userOrder(u.Environment, u.Username)})
+}
+
+// DeleteUser implements store.Users. A user that is changed meanwhile goes too.
+func (db *DB) DeleteUser(ctx context.Context, environment, id string) error {
+	if _, err := db.user(ctx, userByID, environment, id); err != nil {
+		return err
 	}
-	if s.Affected == 0 {
-		return store.ErrExists
+	err := db.Apply(ctx, store.Write{Environment: environment, DeleteUsers: []store.UserVersion{{ID: id}}})
+	if errors.Is(err, store.ErrConflict) {
+		return store.ErrNotFound
 	}
-	return nil
+	return err
+}
+
+// putUser is what stores u and its terms: a new user where its version is 0,
+// otherwise in place of that version. Where that cannot be done the batch is
+// refused with what PutUser and ReplaceUser promise.
+func (db *DB) putUser(ctx context.Context, u store.User) ([]*Statement, error) {
+	claims, err := encodeUser(u)
+	if err != nil {
+		return nil, err
+	}
+	var before []store.Term
+	s := &Statement{Text: insertUser, Require: store.ErrExists}
+	if u.Version != 0 {
+		// The terms of the version that is replaced, for nobody else's.
+		old, err := db.user(ctx, userByID, u.Environment, u.ID)
+		switch {
+		case errors.Is(err, store.ErrNotFound) || err == nil && old.Version != u.Version:
+			return nil, store.ErrConflict
+		case err != nil:
+			return nil, err
+		}
+		before = indexTerms(old)
+		s.Text, s.Require = replaceUser, store.ErrConflict
+	}
+	s.Args = []any{
+		u.Environment, u.ID, u.Version, u.Username, flag(u.Disabled), flag(u.Verified), claims, micros(u.CreatedAt), micros(u.UpdatedAt),
+		u.Population, flag(u.MFAEnabled), u.VerifyStatus,
+	}
+	statements := []*Statement{s}
+	return append(statements, changeTerms(u.Environment, u.ID, before, indexTerms(u))...), nil
+}
+
+// removeUser is what deletes u at its version, and what belongs to it but objects.
+func removeUser(u store.User) []*Statement {
+	key := []any{u.Environment, u.ID}
+	statements := []*Statement{
+		{Text: deleteCredentialOfUser, Args: key},
+		{Text: deleteConsentsOfUser, Args: key},
+		{Text: deleteUser, Args: append(key[:2:2], u.Version), Require: store.ErrConflict},
+	}
+	return append(statements, changeTerms(u.Environment, u.ID, indexTerms(u), nil)...)
 }
 
 // StoredUserByID implements store.Users.
@@ -68,15 +128,7 @@ func (db *DB) user(ctx context.Context, query, environment, key string) (store.U
 		return store.User{}, store.ErrNotFound
 	}
 	u := store.User{Environment: environment}
-	err := db.query(ctx, query, []any{environment, key}, func(r Row) error {
-		var disabled, verified, created, updated int64
-		var claims string
-		if err := r.Scan(&u.ID, &u.Username, &disabled, &verified, &claims, &created, &updated, &u.Version); err != nil {
-			return err
-		}
-		u.Disabled, u.Verified, u.CreatedAt, u.UpdatedAt = disabled != 0, verified != 0, moment(created), moment(updated)
-		return json.Unmarshal([]byte(claims), &u.Claims)
-	})
+	err := db.query(ctx, query, []any{environment, key}, func(r Row) error { return scanUser(r, &u) })
 	if err != nil {
 		return store.User{}, fmt.Errorf("read user: %w", err)
 	}
@@ -86,60 +138,23 @@ func (db *DB) user(ctx context.Context, query, environment, key string) (store.U
 	return u, nil
 }
 
-// ReplaceUser implements store.Users.
-func (db *DB) ReplaceUser(ctx context.Context, u store.User) error {
-	claims, err := encodeUser(u)
+// scanUser reads userColumns, behind others.
+func scanUser(r Row, u *store.User, before ...any) error {
+	var disabled, verified, created, updated, mfa int64
+	var claims string
+	err := r.Scan(append(before, &u.ID, &u.Username, &disabled, &verified, &claims, &created, &updated, &u.Version,
+		&u.Population, &mfa, &u.VerifyStatus)...)
 	if err != nil {
 		return err
 	}
-	s := &Statement{Text: replaceUser, Args: []any{
-		u.Environment, u.ID, u.Version, u.Username, flag(u.Disabled), flag(u.Verified), claims, micros(u.CreatedAt), micros(u.UpdatedAt),
-	}}
-	err = db.commit(ctx, &write{statements: []*Statement{s}, order: userOrder(u.Environment, u.Username)})
-	if errors.Is(err, store.ErrExists) {
-		return store.ErrExists // taken since it was looked for
-	}
-	if err != nil {
-		return fmt.Errorf("replace user: %w", err)
-	}
-	if s.Affected == 1 {
-		return nil
-	}
-	// Another version comes first: to whoever has to read again, a name that is
-	// taken is no news.
-	stored, err := db.user(ctx, userByID, u.Environment, u.ID)
-	switch {
-	case errors.Is(err, store.ErrNotFound) || err == nil && stored.Version != u.Version:
-		return store.ErrConflict
-	case err != nil:
-		return fmt.Errorf("replace user: %w", err)
-	}
-	return store.ErrExists
-}
-
-// DeleteUser implements store.Users.
-func (db *DB) DeleteUser(ctx context.Context, environment, id string) error {
-	if !identity(environment, id) {
-		return store.ErrNotFound
-	}
-	key := []any{environment, id}
-	s := &Statement{Text: deleteUser, Args: key}
-	w := &write{
-		statements: []*Statement{{Text: deleteCredentialOfUser, Args: key}, {Text: deleteConsentsOfUser, Args: key}, s},
-		order:      credentialOrder(environment, id), // the first lock that it takes
-	}
-	if err := db.commit(ctx, w); err != nil {
-		return fmt.Errorf("delete user: %w", err)
-	}
-	if s.Affected == 0 {
-		return store.ErrNotFound
-	}
-	return nil
+	u.Disabled, u.Verified, u.CreatedAt, u.UpdatedAt = disabled != 0, verified != 0, moment(created), moment(updated)
+	u.MFAEnabled = mfa != 0
+	return json.Unmarshal([]byte(claims), &u.Claims)
 }
 
 // encodeUser checks what is stored of u and returns its claims.
 func encodeUser(u store.User) (claims string, err error) {
-	if !identity(u.Environment, u.ID, u.Username) || u.ID == "" {
+	if !identity(u.Environment, u.ID, u.Username, u.Population, u.VerifyStatus) || u.ID == "" {
 		return "", errText("user")
 	}
 	b, err := json.Marshal(u.Claims)
@@ -150,3 +165,14 @@ func encodeUser(u store.User) (claims string, err error) {
 }
 
 func userOrder(environment, username string) string { return "users " + environment + " " + username }
+
+// named says what was attempted, unless err is one that callers act on alone.
+func named(err error, what string) error {
+	switch {
+	case errors.Is(err, store.ErrExists):
+		return store.ErrExists
+	case errors.Is(err, store.ErrConflict):
+		return store.ErrConflict
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
