@@ -293,3 +293,9 @@ func (w words) pingOne(name string) string {
 func newClientSecret() string {
 	return (secret.New().Reveal() + secret.New().Reveal())[:64]
 }
+
+// SameCredentials reports whether another document of the same application has it
+// authenticate in the same way, with the same keys.
+func (a *Application) SameCredentials(other *Application) bool {
+	return a.TokenEndpointAuthMethod == other.TokenEndpointAuthMethod && text(a.JWKS) == text(other.JWKS) && text(a.JWKSURL) == text(other.JWKSURL)
+}

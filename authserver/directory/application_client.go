@@ -17,18 +17,18 @@ func (a *Application) client(ctx context.Context, w *whole) (*store.Client, erro
 	c := &store.Client{
 		Environment: w.env.ID, ID: w.item.ID, Name: a.Name, Type: store.ApplicationType(a.Type), Enabled: a.Enabled,
 		AuthMethod:   authMethods.oauth(a.TokenEndpointAuthMethod),
-		RedirectURIs: a.RedirectURIs, WildcardRedirectURIs: said(a.AllowWildcardInRedirectURIs),
+		RedirectURIs: a.RedirectURIs, WildcardRedirectURIs: truth(a.AllowWildcardInRedirectURIs),
 		PostLogoutRedirectURIs: a.PostLogoutRedirectURIs,
 		RefreshTokenTTL:        lasting(a.RefreshTokenDuration), RefreshTokenRolling: lasting(a.RefreshTokenRollingDuration),
 		RefreshTokenGrace:     lasting(a.RefreshTokenRollingGracePeriodDuration),
 		NoReplayProtection:    a.AdditionalRefreshTokenReplayProtectionEnabled != nil && !*a.AdditionalRefreshTokenReplayProtectionEnabled,
 		PARRequired:           a.PARRequirement != nil && *a.PARRequirement == required,
 		PARTimeout:            lasting(a.PARTimeout),
-		UnsignedRequestObject: said(a.SupportUnsignedRequestObject), SignedRequestObject: said(a.RequireSignedRequestObject),
-		IDPSignoff: said(a.IDPSignoff), SessionCheck: said(a.OPSessionCheckEnabled), IncludeX5T: said(a.IncludeX5T),
+		UnsignedRequestObject: truth(a.SupportUnsignedRequestObject), SignedRequestObject: truth(a.RequireSignedRequestObject),
+		IDPSignoff: truth(a.IDPSignoff), SessionCheck: truth(a.OPSessionCheckEnabled), IncludeX5T: truth(a.IncludeX5T),
 		CORS:         a.origins(),
 		LoginPageURL: text(a.LoginPageURL), InitiateLoginURI: text(a.InitiateLoginURI), ClientURI: text(a.HomePageURL),
-		KeyRotationPolicy: SigningPolicy(env.ID, a.keyRotationPolicy()), MultipleResources: said(a.RequestScopesForMultipleResourcesEnabled),
+		KeyRotationPolicy: SigningPolicy(w.env.ID, a.keyRotationPolicy()), MultipleResources: truth(a.RequestScopesForMultipleResourcesEnabled),
 		AdministratorsOnly: a.AccessControl != nil && a.AccessControl.Role != nil,
 		NobodySignsOn:      a.AccessControl != nil && a.AccessControl.Group != nil,
 	}
@@ -157,10 +157,10 @@ func applicationOf(c *store.Client) *Application {
 		RefreshTokenDuration:        lastsOr(c.RefreshTokenTTL, store.DefaultRefreshTokenTTL),
 		RefreshTokenRollingDuration: lasts(c.RefreshTokenRolling), RefreshTokenRollingGracePeriodDuration: lasts(c.RefreshTokenGrace),
 		RequestScopesForMultipleResourcesEnabled: &c.MultipleResources,
-		JWKSURL:                                  given(c.JWKSURI), JWKS: given(string(c.JWKS)),
+		JWKSURL:                                  notEmpty(c.JWKSURI), JWKS: notEmpty(string(c.JWKS)),
 		SupportUnsignedRequestObject: &c.UnsignedRequestObject, RequireSignedRequestObject: &c.SignedRequestObject,
 		IDPSignoff: &c.IDPSignoff, OPSessionCheckEnabled: &c.SessionCheck, IncludeX5T: &c.IncludeX5T,
-		InitiateLoginURI: given(c.InitiateLoginURI), LoginPageURL: given(c.LoginPageURL), HomePageURL: given(c.ClientURI),
+		InitiateLoginURI: notEmpty(c.InitiateLoginURI), LoginPageURL: notEmpty(c.LoginPageURL), HomePageURL: notEmpty(c.ClientURI),
 	}
 	for _, name := range c.GrantTypes {
 		if word := grantTypes.pingOne(name); word != "" {
@@ -189,7 +189,7 @@ func applicationOf(c *store.Client) *Application {
 		a.Signing = &Signing{KeyRotationPolicy: &Reference{c.KeyRotationPolicy}}
 	}
 	if c.LogoURI != "" {
-		a.Icon = &Icon{HREF: given(c.LogoURI)}
+		a.Icon = &Icon{HREF: notEmpty(c.LogoURI)}
 	}
 	a.fillDefaults()
 	return a
@@ -281,7 +281,7 @@ func mappingOf(application string, a store.Attribute) *ApplicationAttribute {
 	}
 }
 
-func said(flag *bool) bool { return flag != nil && *flag }
+func truth(flag *bool) bool { return flag != nil && *flag }
 
 func text(s *string) string {
 	if s == nil {
@@ -290,8 +290,8 @@ func text(s *string) string {
 	return *s
 }
 
-// given is nil for "".
-func given(s string) *string {
+// notEmpty is nil for "".
+func notEmpty(s string) *string {
 	if s == "" {
 		return nil
 	}

@@ -54,6 +54,7 @@ type API struct {
 func (a *API) table() []route {
 	return slices.Concat(
 		a.openAPIRoutes(),
+		a.applicationRoutes(),
 		a.resourceRoutes(),
 	)
 }
