@@ -1,0 +1,97 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// mostChildren bounds what belongs to one object.
+const mostChildren = 20_000
+
+// children are the stored objects that belong to one, by kind and ID.
+func (l *Live) children(ctx context.Context, environment, parent string) ([]*Item, error) {
+	objects, err := l.Store.ChildrenOf(ctx, environment, parent, mostChildren)
+	if err != nil {
+		return nil, fmt.Errorf("list what belongs to %s: %w", parent, err)
+	}
+	if len(objects) == mostChildren {
+		return nil, fmt.Errorf("%d objects or more belong to %s", mostChildren, parent)
+	}
+	children := make([]*Item, len(objects))
+	for i, o := range objects {
+		if children[i], err = l.item(o); err != nil {
+			return nil, err
+		}
+	}
+	return children, nil
+}
+
+// descendants are the children, their children, and so on.
+func (l *Live) descendants(ctx context.Context, environment, parent string) ([]*Item, error) {
+	const deepest = 4 // the kinds nest less
+	var all []*Item
+	level := []string{parent}
+	for range deepest {
+		var next []string
+		for _, id := range level {
+			children, err := l.children(ctx, environment, id)
+			if err != nil {
+				return nil, err
+			}
+			for _, it := range children {
+				if it.ID != id { // a secret has the ID of what it belongs to
+					next = append(next, it.ID)
+				}
+			}
+			all = append(all, children...)
+		}
+		level = next
+	}
+	return all, nil
+}
+
+// parent finds what an object of kind k is going to belong to. Configuration
+// alone gives children to what it declares, unless the kind is loose.
+func (l *Live) parent(ctx context.Context, env *store.Environment, k *kind, id string) error {
+	for _, kind := range k.parents {
+		where, err := l.existing(ctx, env, kind, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			continue
+		case err != nil:
+			return err
+		case where != "" && !k.loose:
+			return IsDeclared(where)
+		}
+		return nil
+	}
+	return NotFound()
+}
+
+// existing finds an object or a user, and says where it is declared.
+func (l *Live) existing(ctx context.Context, env *store.Environment, kind store.ObjectKind, id string) (where string, err error) {
+	if kind == store.KindUser {
+		u, err := l.UserByID(ctx, env.ID, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return "", err
+		case err != nil:
+			return "", cannotTell("find", kind, err)
+		case u.Declared:
+			return l.Declared.DeclaredAt(env.ID, kind, id), nil
+		}
+		return "", nil
+	}
+	k, err := kindOf(kind)
+	if err != nil {
+		return "", store.ErrNotFound
+	}
+	it, err := l.find(ctx, env, k, kind, id)
+	if err != nil {
+		return "", err
+	}
+	return it.Declared, nil
+}
