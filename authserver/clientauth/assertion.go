@@ -55,32 +55,32 @@ func (p *presented) readAssertion(assertion, kind string) error {
 	return nil
 }
 
-// checkAssertion verifies the signature, then the claims, then spends it.
-func (a *Authenticator) checkAssertion(ctx context.Context, p *presented, reg registration, env *store.Environment, endpoint string) error {
+// checkAssertion verifies the signature, then the claims, then spends it. previous
+// tells that it was signed with a secret that is not the current one.
+func (a *Authenticator) checkAssertion(ctx context.Context, p *presented, reg registration, env *store.Environment, endpoint string) (previous bool, err error) {
 	now := a.Now()
-	var err error
 	if p.method == oauth.AuthClientSecretJWT {
-		err = verifySecretJWT(p, reg, now)
+		previous, err = verifySecretJWT(p, reg, now)
 	} else {
 		err = a.verifyPrivateKeyJWT(ctx, p, reg)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := checkAssertionClaims(p.claims, env, endpoint, now); err != nil {
-		return reg.refuse("its assertion: " + err.Error())
+		return false, reg.refuse("its assertion: " + err.Error())
 	}
 	if env.Compat.AssertionReplay {
-		return nil
+		return previous, nil
 	}
 	err = a.Spent.Spend(ctx, env.ID, identity(p), p.claims.Expiry.Add(2*skew).UTC(), now.UTC())
 	switch {
 	case errors.Is(err, store.ErrSpent):
-		return reg.refuse("its assertion was used before")
+		return false, reg.refuse("its assertion was used before")
 	case err != nil:
-		return unavailable(fmt.Errorf("spend client assertion: %w", err))
+		return false, unavailable(fmt.Errorf("spend client assertion: %w", err))
 	}
-	return nil
+	return previous, nil
 }
 
 // checkAssertionClaims judges times and audience (RFC 7523 §3). iss and sub have

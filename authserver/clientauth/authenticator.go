@@ -19,6 +19,9 @@ type Authenticator struct {
 	Spent     store.Spent
 	Keys      *KeySources
 	Now       func() time.Time
+	// UsedPrevious is told that an application or resource has authenticated with a secret that another one
+	// has replaced: whoever wants to know when the last one has changed over. It must not wait for anything. nil: nobody does.
+	UsedPrevious func(environment, id string)
 }
 
 // Caller is who authenticated: exactly one field is set.
@@ -52,19 +55,23 @@ func (a *Authenticator) authenticate(r *http.Request, form *web.Form, env *store
 	if err != nil {
 		return Caller{}, err
 	}
+	previous := false
 	switch p.method {
 	case oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost:
-		err = checkSecret(p, reg, a.Now())
+		previous, err = checkSecret(p, reg, a.Now())
 	case oauth.AuthNone:
 		err = checkNone(reg)
 	default:
-		err = a.checkAssertion(r.Context(), p, reg, env, endpoint)
+		previous, err = a.checkAssertion(r.Context(), p, reg, env, endpoint)
 	}
 	if err != nil {
 		if _, ok := errors.AsType[*oauth.Error](err); ok {
 			return Caller{}, err
 		}
 		return Caller{}, p.denied(err)
+	}
+	if previous && a.UsedPrevious != nil {
+		a.UsedPrevious(env.ID, p.id)
 	}
 	return Caller{Client: reg.client, Resource: reg.resource}, nil
 }
@@ -139,10 +146,10 @@ func (reg *registration) refuse(why string) error {
 // decoy stands in where a registration has no secret to compare with.
 var decoy = []byte(secret.New().Reveal())
 
-// checkSecret compares a presented secret. It always makes at least two
-// comparisons, so that neither an unknown client nor one with a previous secret
-// shows in the time.
-func checkSecret(p *presented, reg registration, now time.Time) error {
+// checkSecret compares a presented secret; previous tells that it is not the
+// current one. It always makes at least two comparisons, so that neither an
+// unknown client nor one with a previous secret shows in the time.
+func checkSecret(p *presented, reg registration, now time.Time) (previous bool, err error) {
 	matched := false
 	given := []byte(p.secret)
 	for i := range max(2, len(reg.secrets)) {
@@ -152,6 +159,7 @@ func checkSecret(p *presented, reg registration, now time.Time) error {
 			value, valid = s.Value, s.Expires.IsZero() || now.Before(s.Expires)
 		}
 		if secret.Equal(value, given) && valid {
+			previous = !matched && i > 0
 			matched = true
 		}
 	}
@@ -160,9 +168,9 @@ func checkSecret(p *presented, reg registration, now time.Time) error {
 		why = "it presented a wrong or expired secret"
 	}
 	if why != "" {
-		return reg.refuse(why)
+		return false, reg.refuse(why)
 	}
-	return nil
+	return previous, nil
 }
 
 func unavailable(cause error) error {

@@ -8,8 +8,8 @@ import (
 )
 
 // verifySecretJWT verifies an assertion with the client's secrets (OIDC Core §9,
-// client_secret_jwt). Like checkSecret it does the same work for everyone.
-func verifySecretJWT(p *presented, reg registration, now time.Time) error {
+// client_secret_jwt). Like checkSecret it does the same work for everyone, and tells which secret it was.
+func verifySecretJWT(p *presented, reg registration, now time.Time) (previous bool, err error) {
 	matched, why := false, reg.usable(oauth.AuthClientSecretJWT)
 	for i := range max(2, len(reg.secrets)) {
 		value, valid := decoy, false
@@ -19,9 +19,10 @@ func verifySecretJWT(p *presented, reg registration, now time.Time) error {
 		}
 		key, err := jose.NewSecretKey("", value)
 		if err != nil {
-			return reg.refuse("its secret cannot verify assertions: " + err.Error())
+			return false, reg.refuse("its secret cannot verify assertions: " + err.Error())
 		}
 		if p.jws.Verify(key) == nil && valid {
+			previous = !matched && i > 0
 			matched = true
 		}
 	}
@@ -29,7 +30,7 @@ func verifySecretJWT(p *presented, reg registration, now time.Time) error {
 		why = "the signature of its assertion does not fit"
 	}
 	if why != "" {
-		return reg.refuse(why)
+		return false, reg.refuse(why)
 	}
-	return nil
+	return previous, nil
 }

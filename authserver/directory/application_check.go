@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -312,10 +311,13 @@ func (a *Application) checkDevices(j *judge) {
 	}
 }
 
+// lines lets a text have several.
+var lines = strings.NewReplacer("\r", " ", "\n", " ", "\t", " ")
+
 // checkDisplay judges what is for people, and what is kept and shown alone.
 func (a *Application) checkDisplay(j *judge) {
 	if a.Description != nil {
-		j.text("description", *a.Description, maxDescription)
+		j.text("description", lines.Replace(*a.Description), maxDescription)
 	}
 	if icon := a.Icon; icon != nil {
 		if icon.ID != nil {
