@@ -16,7 +16,7 @@ const policyAlgorithm = jose.RS256
 // describe makes the Data of a key that a policy's rotation has drawn: with a
 // certificate of its own, good from now on and for the validity from when it is to sign.
 func (r *rotation) describe(key *jose.SigningKey, now, signsFrom time.Time) ([]byte, error) {
-	subject, err := ParseDN(r.dn)
+	subject, err := jose.ParseDN(r.dn)
 	if err != nil {
 		return nil, err
 	}

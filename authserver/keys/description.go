@@ -16,6 +16,10 @@ type description struct {
 	Usage Usage  `json:"usage,omitempty"` // "" for a key of a rotation
 	// Chain is the key's certificate (DER), and then those that vouch for it.
 	Chain [][]byte `json:"chain,omitempty"`
+	// Subject is the text of the subject as it was sent; "" is that of the certificate.
+	Subject string `json:"subject,omitempty"`
+	// SignatureAlgorithm is how the key signs certificates and requests, in PingOne's words.
+	SignatureAlgorithm string `json:"signature_algorithm,omitempty"`
 	// Issuer is what the key was given as its issuerDN; "" is that of the certificate.
 	Issuer    string     `json:"issuer,omitempty"`
 	CustomCRL string     `json:"custom_crl,omitempty"`

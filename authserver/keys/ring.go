@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
@@ -22,18 +23,27 @@ type Ring struct {
 	version int64
 	current map[string]*jose.SigningKey // by policy; "" is the environment's own
 	keys    map[string]opened           // by kid
+
+	rotations map[string]row // by policy
+}
+
+// row is which keys a rotation has.
+type row struct {
+	current, next string
+	since         time.Time
 }
 
 // opened is a key and its published form.
 type opened struct {
-	key  *jose.SigningKey
-	jwk  json.RawMessage
-	data string // store.Key.Data that it was made with
+	key   *jose.SigningKey
+	jwk   json.RawMessage
+	chain [][]byte // certificates (DER)
+	data  string   // store.Key.Data that it was made with
 }
 
 // newRing opens sealed keys. Those that old has open already are taken from it.
 func newRing(env string, records []store.Key, version int64, old *Ring, seal *secret.Sealer) (*Ring, error) {
-	r := &Ring{version: version, keys: make(map[string]opened, len(records)), current: map[string]*jose.SigningKey{}}
+	r := &Ring{version: version, keys: make(map[string]opened, len(records)), current: map[string]*jose.SigningKey{}, rotations: map[string]row{}}
 	var public []*jose.Key
 	var published []json.RawMessage
 	for i := range records {
@@ -50,7 +60,7 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 			if k.key, err = open(seal, env, rec); err != nil {
 				return nil, err
 			}
-			if k.key, k.jwk, err = publish(k.key, rec); err != nil {
+			if err := k.publish(rec); err != nil {
 				return nil, fmt.Errorf("publish key %s: %w", rec.ID, err)
 			}
 			k.data = string(rec.Data)
@@ -58,9 +68,16 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 		r.keys[rec.ID] = k
 		public = append(public, k.key.Public())
 		published = append(published, k.jwk)
-		if rec.Slot == store.SlotCurrent {
-			r.current[rec.Policy] = k.key
+		in := r.rotations[rec.Policy]
+		switch rec.Slot {
+		case store.SlotCurrent:
+			r.current[rec.Policy], in.current, in.since = k.key, rec.ID, rec.SignsFrom
+		case store.SlotNext:
+			in.next = rec.ID
+		default:
+			continue
 		}
+		r.rotations[rec.Policy] = in
 	}
 	if r.current[""] == nil {
 		return nil, fmt.Errorf("the key ring of environment %s has no current key", env)
@@ -74,28 +91,27 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 }
 
 // publish makes the JWK of a key's public half, with kid, use and alg, and with
-// a certificate for those who want one (x5c, x5t; RFC 7517 §4.7, §4.8). The key
-// comes back with that certificate.
-func publish(key *jose.SigningKey, rec *store.Key) (*jose.SigningKey, json.RawMessage, error) {
-	text, err := key.PublicJWK()
+// a certificate for those who want one (x5c, x5t; RFC 7517 §4.7, §4.8).
+func (o *opened) publish(rec *store.Key) error {
+	text, err := o.key.PublicJWK()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	var jwk map[string]any
 	if err := json.Unmarshal(text, &jwk); err != nil {
-		return nil, nil, err
+		return err
 	}
-	chain, err := chainOf(key, rec)
-	if err != nil {
-		return nil, nil, err
+	if o.chain, err = chainOf(o.key, rec); err != nil {
+		return err
 	}
 	var x5c []string
-	for _, der := range chain {
+	for _, der := range o.chain {
 		x5c = append(x5c, base64.StdEncoding.EncodeToString(der))
 	}
-	jwk["x5c"], jwk["x5t"] = x5c, jose.X5T(chain[0])
-	published, err := json.Marshal(jwk)
-	return key.Certified(chain[0]), published, err
+	jwk["x5c"], jwk["x5t"] = x5c, jose.X5T(o.chain[0])
+	o.key = o.key.Certified(o.chain[0])
+	o.jwk, err = json.Marshal(jwk)
+	return err
 }
 
 // chainOf gives the certificates of a key: its own first. A key without any is

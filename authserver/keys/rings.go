@@ -63,6 +63,7 @@ type Rings struct {
 	flight singleflight.Group
 	mu     sync.Mutex // guards sealer
 	sealer *secret.Sealer
+	busy   chan struct{} // held by whoever draws or reads a key for somebody
 }
 
 // slot is one environment's place in memory.
@@ -96,7 +97,7 @@ func New(c Config) *Rings {
 	if c.Policies == nil {
 		c.Policies = func(context.Context, *store.Environment) ([]Policy, error) { return nil, nil }
 	}
-	return &Rings{c: c}
+	return &Rings{c: c, busy: make(chan struct{}, 1)}
 }
 
 // Watch makes env, as it is configured now, known to Refresh.
@@ -227,8 +228,8 @@ func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
 	}
 }
 
-// edit changes a planned ring, which it may keep, at a time. It may be called more than once.
-type edit func(sealer *secret.Sealer, ring []store.Key, now time.Time) ([]store.Key, error)
+// edit changes a planned ring. It may be called more than once.
+type edit func(*editing) error
 
 // apply is update, with its bounds. Updates of one ring follow each other.
 func (r *Rings) apply(ctx context.Context, s *slot, change edit) (*Ring, error) {
@@ -237,17 +238,18 @@ func (r *Rings) apply(ctx context.Context, s *slot, change edit) (*Ring, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ring, err := r.update(ctx, s.env.Load(), s, change)
-	if err != nil && !errors.Is(err, errRefused) {
+	if _, refused := errors.AsType[*refusal](err); err != nil && !refused {
 		r.c.Rotated(outcomeError)
 	}
 	return ring, err
 }
 
-var (
-	errGone = errors.New("the environment is gone")
-	// errRefused marks what an edit refuses: that is nothing to count.
-	errRefused = errors.New("refused")
-)
+var errGone = errors.New("the environment is gone")
+
+// refusal is what an edit refuses: that is nothing to count.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
 
 // update reads the ring, changes it in the store if it is due or change says so, and keeps it.
 func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, change edit) (*Ring, error) {
@@ -268,14 +270,17 @@ func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, cha
 		if err != nil {
 			return nil, fmt.Errorf("secrets key: %w", err)
 		}
-		planned, outcomes, err := plan(rotations(env, policies), records, now, r.drawing(sealer, env, now))
+		all, draw := rotations(env, policies), r.drawing(sealer, env, now)
+		planned, outcomes, err := plan(all, records, now, draw)
 		if err != nil {
 			return nil, err
 		}
 		if change != nil {
-			if planned, err = change(sealer, planned, now); err != nil {
-				return nil, fmt.Errorf("%w: %w", errRefused, err)
+			e := &editing{ring: planned, version: version, now: now, sealer: sealer, own: &all[0], env: env, draw: draw}
+			if err := change(e); err != nil {
+				return nil, &refusal{err}
 			}
+			planned = e.ring
 		}
 		if len(outcomes) > 0 || change != nil {
 			err := r.c.Store.ReplaceKeyRing(ctx, env.ID, version, planned)
@@ -366,8 +371,7 @@ func (r *Rings) report(ctx context.Context, env *store.Environment, ring []store
 	for _, outcome := range outcomes {
 		r.c.Rotated(outcome)
 		r.c.Log.LogAttrs(ctx, slog.LevelInfo, "signing keys "+outcome,
-			slog.String("environment", env.ID), slog.String("current", ring[0].ID), slog.String("next", ring[1].ID),
-			slog.Int("others", len(ring)-2))
+			slog.String("environment", env.ID), slog.Int("keys", len(ring)))
 	}
 }
 

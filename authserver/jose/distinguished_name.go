@@ -1,4 +1,4 @@
-package keys
+package jose
 
 import (
 	"crypto/x509/pkix"
@@ -137,7 +137,7 @@ func readValue(s string) (value, rest string, end byte, err error) {
 		case '"', ';', '<', '>':
 			return "", "", 0, fmt.Errorf("a %q in a distinguished name is written with a \\ before it", c)
 		case '\\':
-			c, used, ok := unescape(s[i+1:])
+			c, used, ok := unescapeDN(s[i+1:])
 			if !ok {
 				return "", "", 0, errors.New("a \\ in a distinguished name stands before a special character or two hexadecimal digits")
 			}
@@ -162,8 +162,8 @@ func checkText(s string) error {
 	return nil
 }
 
-// unescape reads what stands behind a backslash.
-func unescape(s string) (c byte, used int, ok bool) {
+// unescapeDN reads what stands behind a backslash.
+func unescapeDN(s string) (c byte, used int, ok bool) {
 	if s == "" {
 		return 0, 0, false
 	}
