@@ -43,6 +43,7 @@ type DB struct {
 	config Config
 	text   texts
 	hub    hub
+	purges purges
 	queue  chan *write
 
 	ctx    context.Context // of the background work, ended by Close

@@ -40,7 +40,7 @@ func newSweepTexts(d Dialect) []sweepText {
 }
 
 // Sweep implements store.Janitor. The deletions take their turn in the writers'
-// queue.
+// queue. It makes the terms of users, too, that a node of an earlier release has stored meanwhile.
 func (db *DB) Sweep(ctx context.Context, now time.Time, limit int) (deleted int, err error) {
 	backend, err := db.ready(ctx)
 	if err != nil {
@@ -50,6 +50,9 @@ func (db *DB) Sweep(ctx context.Context, now time.Time, limit int) (deleted int,
 		if deleted, err = p.SweepPartitions(ctx, now); err != nil {
 			return deleted, fmt.Errorf("sweep: %w", err)
 		}
+	}
+	if err := db.fillOnce(ctx); err != nil {
+		return deleted, fmt.Errorf("sweep: %w", err)
 	}
 	for _, sweep := range db.text.sweep {
 		for deleted < limit {

@@ -8,12 +8,13 @@ type texts struct {
 	objectsByKey    string
 	scan            scanTexts
 	apply           applyTexts
+	purge           []purgeText
 }
 
 func newTexts(d Dialect) texts {
 	return texts{
 		sweep: newSweepTexts(d), families: newFamilyTexts(d), claimDeliveries: claimDeliveries(d),
-		objectsByKey: objectsByKey(d), scan: newScanTexts(d), apply: newApplyTexts(d),
+		objectsByKey: objectsByKey(d), scan: newScanTexts(d), apply: newApplyTexts(d), purge: newPurgeTexts(),
 	}
 }
 
@@ -78,11 +79,49 @@ func Texts(d Dialect) map[string]string {
 		"postLogoutURI":           postLogoutURI,
 		"insertDelivery":          insertDelivery,
 		"claimDeliveries":         claimDeliveries(d),
+		"objectByID":              objectByID,
+		"listObjects":             listObjects,
+		"listEnvironments":        listEnvironments,
+		"listObjectsOf":           listObjectsOf,
+		"childrenOf":              childrenOf,
+		"objectsVersion":          objectsVersion,
+		"touchObject":             touchObject,
+		"countChange":             countChange,
+		"countChangeOf":           countChangeOf,
+		"expectObject":            expectObject,
+		"insertObject":            insertObject,
+		"replaceObject":           replaceObject,
+		"deleteObject":            deleteObject,
+		"insertObjectKey":         insertObjectKey,
+		"deleteObjectKeys":        deleteObjectKeys,
+		"insertEvent":             insertEvent,
+		"eventByID":               eventByID,
+		"listEvents":              listEvents,
+		"listEventsOfObject":      listEventsOfObject,
+		"insertTerm":              insertTerm,
+		"deleteTerm":              deleteTerm,
+		"termsInRange":            termsInRange,
+		"termsOfValue":            termsOfValue,
+		"countTerms":              countTerms,
+		"usersWithoutTerms":       usersWithoutTerms,
+		"termsMade":               termsMade,
+		"purgeKeyRing":            purgeKeyRing,
+		"nextUsers":               nextUsers,
+		"usersAmong":              usersAmong,
+		"nextKind":                nextKind,
+		"objectsByKey":            objectsByKey(d),
+		"scanUsersByValue":        newScanTexts(d).ofValue,
+		"scanUsersInRange":        newScanTexts(d).inRange,
+		"deleteKeysBelow":         newApplyTexts(d).keysBelow,
+		"deleteObjectsBelow":      newApplyTexts(d).objectsBelow,
 		"retryDelivery":           retryDelivery,
 		"finishDelivery":          finishDelivery,
 	}
 	for _, s := range newSweepTexts(d) {
 		all["sweep "+s.table] = s.text
+	}
+	for _, t := range newPurgeTexts() {
+		all["next "+t.table], all["purge "+t.table] = t.next, t.remove
 	}
 	for i, key := range familyKeys {
 		t := newFamilyTexts(d)[i]
