@@ -124,6 +124,9 @@ func (r *Resolver) grants(ctx context.Context, env *store.Environment, holder, i
 
 // assignments goes over the role assignments of an application or user.
 func (r *Resolver) assignments(ctx context.Context, env *store.Environment, holder, id string, each func(*directory.RoleAssignment)) error {
+	if id == "" {
+		return errors.New("access: nobody's role assignments were asked for") // a list without parent is everybody's
+	}
 	for after := ""; ; {
 		items, next, err := r.Live.Items(ctx, env, store.KindRoleAssignment, id, after, pageOfAssignments)
 		if errors.Is(err, store.ErrNotFound) {

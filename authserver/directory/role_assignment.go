@@ -39,6 +39,9 @@ type AssignmentScope struct {
 	Environment *Reference `json:"environment,omitempty"`
 }
 
+// Applies reports whether a role can be assigned on a scope of this type.
+func (s *AssignmentScope) Applies(r Role) bool { return slices.Contains(r.ApplicableTo, s.Type) }
+
 var (
 	_ Document = (*RoleAssignment)(nil)
 	_ Keyed    = (*RoleAssignment)(nil)
@@ -93,7 +96,7 @@ func (a *RoleAssignment) Check(ctx context.Context, c *Checking) error {
 	switch {
 	case a.Scope.ID == "":
 		j.add(RequiredValue, "scope", "must say what the role is on by its id and type")
-	case known && !slices.Contains(role.ApplicableTo, a.Scope.Type):
+	case known && !a.Scope.Applies(role):
 		j.inner(map[string]any{"allowedValues": role.ApplicableTo}, InvalidValue, "scope", "must be one of the types that the role is for")
 	}
 	if err := j.verdict(); err != nil {

@@ -54,6 +54,11 @@ type API struct {
 func (a *API) table() []route {
 	return slices.Concat(
 		a.openAPIRoutes(),
+		a.organizationRoutes(),
+		a.licenseRoutes(),
+		a.environmentRoutes(),
+		a.roleRoutes(),
+		a.roleAssignmentRoutes(),
 		a.applicationRoutes(),
 		a.resourceRoutes(),
 	)
@@ -69,9 +74,10 @@ type route struct {
 	open bool
 	// permission that the caller must have on target before serve runs.
 	permission access.Permission
-	// target tells from the path what permission is wanted on; nil is for the whole environment. Where the path does not tell
-	// (a user's population), somewhere is true: the route then asks c.require itself, and core has only asked
-	// Caller.Somewhere.
+	// target tells from the path what permission is wanted on; nil is for the application, population and user that the
+	// path's variables applicationID, populationID and userID name. Where the path does not tell (a user's population),
+	// somewhere is true: the route then asks c.require itself, and core has only asked Caller.Somewhere, or whether it is
+	// about the caller's own user.
 	target    func(c *call) access.Target
 	somewhere bool
 	serve     func(c *call) error
@@ -255,7 +261,7 @@ func (a *API) serve(at *place, params map[string]string, w http.ResponseWriter, 
 // caller's organization is, to them, not there; and that something is not there
 // learns only who may see everything that is.
 func (c *call) findEnvironment(id string) error {
-	env, err := any(c.api.Live).(store.Directory).EnvironmentByID(c.r.Context(), id)
+	env, err := c.api.Live.EnvironmentByID(c.r.Context(), id)
 	switch {
 	case err == nil && env.Organization == c.who.Environment.Organization:
 		c.env = env
@@ -268,22 +274,24 @@ func (c *call) findEnvironment(id string) error {
 	return forbidden()
 }
 
-// allowed asks for the route's permission.
+// allowed asks for the route's permission. Who has it on a part of the environment
+// alone does not see the rest, and for them what is outside is not there.
 func (c *call) allowed(rt *route) error {
 	if rt.permission == "" {
 		return forbidden()
 	}
-	if rt.somewhere {
-		if !c.who.Somewhere(rt.permission, c.env) {
-			return forbidden()
-		}
-		return nil
-	}
-	var t access.Target
+	t := access.Target{Application: c.param("applicationID"), Population: c.param("populationID"), User: c.param("userID")}
 	if rt.target != nil {
 		t = rt.target(c)
 	}
-	return c.require(rt.permission, t, t != (access.Target{}) && c.who.Somewhere(rt.permission, c.env))
+	somewhere := c.who.Somewhere(rt.permission, c.env)
+	if !rt.somewhere {
+		return c.require(rt.permission, t, t != (access.Target{}) && somewhere)
+	}
+	if !somewhere && !c.who.Self(rt.permission, c.env, t) {
+		return forbidden()
+	}
+	return nil
 }
 
 // oneHeader is the value of a header that must not be there twice: two readers

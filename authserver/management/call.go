@@ -28,11 +28,36 @@ func (c *call) param(name string) string { return c.params[name] }
 func (c *call) require(p access.Permission, t access.Target, hidden bool) error {
 	switch {
 	case c.who.May(p, c.env, t):
-		return nil
+		return c.requireRank(p, t)
 	case hidden:
 		return web.NotFound()
 	}
 	return forbidden()
+}
+
+// requireRank refuses to let at what somebody signs on with whoever has not every
+// role that they have: with their password or secret the caller would have it too.
+// People may do to themselves what they have been given a scope for.
+func (c *call) requireRank(p access.Permission, t access.Target) error {
+	holder, id := directory.HolderApplication, t.Application
+	switch p {
+	case access.UpdateApplication, access.ReadAppSecret, access.UpdateAppSecret:
+	case access.UpdateUser, access.SetPassword, access.ResetPassword:
+		holder, id = directory.HolderUser, t.User
+		if c.who.Self(p, c.env, t) {
+			return nil
+		}
+	default:
+		return nil
+	}
+	if id == "" || c.env == nil {
+		return nil
+	}
+	outranks, err := c.api.Callers.Outranks(c.r.Context(), c.who, c.env, holder, id)
+	if err == nil && !outranks {
+		return forbiddenBecause("It has roles that the caller does not have")
+	}
+	return err
 }
 
 // actor is the caller for the audit log.

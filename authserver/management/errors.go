@@ -16,12 +16,17 @@ const realm = "management"
 // forbidden is 403 (RFC 6750 §3.1): the caller has no permission. It does not say
 // which, nor anything about what was asked for.
 func forbidden() error {
+	return forbiddenBecause("You do not have the permissions that are needed for this request")
+}
+
+// forbiddenBecause is forbidden to who may know why. Clients repeat requests that
+// are refused with some of PingOne's own texts; these are none of them, since to
+// repeat them does not help.
+func forbiddenBecause(why string) error {
 	return &oauth.Error{
 		Code: oauth.CodeInsufficientScope, Status: http.StatusForbidden, PingOne: oauth.PingOneAccessFailed,
-		Description: "The caller has no role that allows this",
-		Details: []oauth.Detail{{
-			Code: "INSUFFICIENT_PERMISSIONS", Message: "You do not have the permissions that are needed for this request",
-		}},
+		Description: why,
+		Details:     []oauth.Detail{{Code: "INSUFFICIENT_PERMISSIONS", Message: why}},
 		Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{
 			{Name: "realm", Value: realm}, {Name: "error", Value: oauth.CodeInsufficientScope},
 		}}},
