@@ -176,8 +176,8 @@ func (*Application) Kind() store.ObjectKind { return store.KindApplication }
 // Label is the name.
 func (a *Application) Label() string { return a.Name }
 
-// Keys make name and devicePathId unique, and find the applications that a key rotation
-// policy signs for: "keyRotationPolicy <ID>".
+// Keys make name and devicePathId unique. They find the applications that a key rotation policy signs
+// for, that have an address to sign off to, and that trust an origin or its pattern.
 func (a *Application) Keys() (unique, lookups []string) {
 	unique = []string{"name " + a.Name}
 	if a.DevicePathID != nil {
@@ -186,8 +186,17 @@ func (a *Application) Keys() (unique, lookups []string) {
 	if id := a.keyRotationPolicy(); id != "" {
 		lookups = append(lookups, "keyRotationPolicy "+id)
 	}
+	for _, uri := range a.PostLogoutRedirectURIs {
+		lookups = append(lookups, postLogoutKey(uri))
+	}
+	for _, origin := range a.origins() {
+		lookups = append(lookups, originKey(origin))
+	}
 	return unique, lookups
 }
+
+func postLogoutKey(uri string) string { return "post_logout " + uri }
+func originKey(origin string) string  { return "origin " + origin }
 
 func (a *Application) keyRotationPolicy() string {
 	if a.Signing == nil || a.Signing.KeyRotationPolicy == nil {

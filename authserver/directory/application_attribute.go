@@ -57,6 +57,9 @@ func (m *ApplicationAttribute) Keys() (unique, lookups []string) {
 // Check refuses reserved claims, values that are none, and the loss of sub.
 func (m *ApplicationAttribute) Check(ctx context.Context, c *Checking) error {
 	m.Application.ID = c.Parent
+	if _, err := c.application(ctx); err != nil && !notFound(err) { // it may be about to be created along with it
+		return err
+	}
 	var names []string // of the others
 	err := c.siblings(ctx, store.KindApplicationAttribute, func(it *Item) error {
 		if it.ID != c.ID {

@@ -20,8 +20,11 @@ import (
 // in memory by every node.
 const maxApplication = 256 << 10
 
-// maxOrigins is the most origins that an application trusts.
-const maxOrigins = 40
+// maxOrigins is the most origins that an application trusts; maxURIs the most addresses that it has of one kind.
+const (
+	maxOrigins = 40
+	maxURIs    = 500
+)
 
 // Check judges an application by PingOne's rules, and by those of the environment's
 // security profile.
@@ -143,6 +146,10 @@ const noWildcards = "Wildcards are not allowed in redirect URIs."
 // checkRedirects wants addresses that a browser may be sent to. wildcard tells
 // that one has a wildcard and may not.
 func (a *Application) checkRedirects(j *judge) (wildcard bool) {
+	if len(a.RedirectURIs) > maxURIs || len(a.PostLogoutRedirectURIs) > maxURIs {
+		j.inner(map[string]any{"maximumValue": maxURIs}, SizeLimitExceeded, "redirectUris", "must not be more than %d, nor postLogoutRedirectUris", maxURIs)
+		return false
+	}
 	for _, uri := range a.RedirectURIs {
 		problem := oauth.CheckRedirectURI(uri)
 		switch {
@@ -161,7 +168,9 @@ func (a *Application) checkRedirects(j *judge) (wildcard bool) {
 		}
 	}
 	for _, uri := range a.PostLogoutRedirectURIs {
-		if problem := oauth.CheckRedirectURI(uri); problem != nil {
+		if len(postLogoutKey(uri)) > maxKey {
+			j.add(SizeLimitExceeded, "postLogoutRedirectUris", "must not have more than %d bytes each", maxKey-len(postLogoutKey("")))
+		} else if problem := oauth.CheckRedirectURI(uri); problem != nil {
 			j.add(InvalidValue, "postLogoutRedirectUris", "must be absolute URIs that a browser may be sent to: of one, %v", problem)
 		}
 	}
@@ -272,12 +281,11 @@ func (a *Application) checkAddresses(j *judge) {
 	}
 }
 
-// originShape is PingOne's: a scheme or none, a host whose labels may be *, a port
-// or none. In lower case, since origins are compared byte for byte.
+// originShape is PingOne's: a scheme or none, a host, a port or none. In lower case, since origins are compared byte for byte.
 var originShape = regexp.MustCompile(`^(?:https?://)?([a-z0-9*](?:[a-z0-9*.-]*[a-z0-9*])?)(?::([1-9][0-9]{0,4}))?$`)
 
-// validOrigin accepts an origin, and one with wildcards for whole labels of its
-// host, though not for the last two: those would be everybody's.
+// validOrigin accepts an origin, and one with a wildcard for the first label of
+// its host, behind which there are two or more: less would be everybody's.
 func validOrigin(origin string) bool {
 	m := originShape.FindStringSubmatch(origin)
 	if m == nil || len(origin) > maxAddress || len(m[2]) == 5 && m[2] > "65535" {
@@ -292,7 +300,7 @@ func validOrigin(origin string) bool {
 	}
 	labels := strings.Split(host, ".")
 	for i, label := range labels {
-		if label == "" || len(label) > 63 || strings.Contains(label, "*") && (label != "*" || i >= len(labels)-2) ||
+		if label == "" || len(label) > 63 || strings.Contains(label, "*") && (label != "*" || i > 0 || len(labels) < 3) ||
 			strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
 			return false
 		}

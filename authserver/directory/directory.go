@@ -149,10 +149,10 @@ func (l *Live) at(ctx context.Context, environment string) (*store.Environment, 
 }
 
 // ClientByID finds an application: a declared one, a stored one, or a client that
-// registered itself. All but declared ones have UUIDs: the store is not asked for anything else.
+// registered itself. The store is not asked for what can be no ID there.
 func (l *Live) ClientByID(ctx context.Context, environment, id string) (*store.Client, error) {
 	c, err := l.Declared.ClientByID(ctx, environment, id)
-	if !errors.Is(err, store.ErrNotFound) || !secret.IsID(id) {
+	if !errors.Is(err, store.ErrNotFound) || !storedID(id) {
 		return c, err
 	}
 	env, version, err := l.at(ctx, environment)
@@ -206,7 +206,7 @@ func (l *Live) registeredClient(ctx context.Context, environment, id string) (*s
 // those that every environment has.
 func (l *Live) ResourceByID(ctx context.Context, environment, id string) (*store.Resource, error) {
 	r, err := l.Declared.ResourceByID(ctx, environment, id)
-	if !errors.Is(err, store.ErrNotFound) || !secret.IsID(id) {
+	if !errors.Is(err, store.ErrNotFound) || !storedID(id) {
 		return r, err
 	}
 	env, version, err := l.at(ctx, environment)
@@ -259,7 +259,7 @@ func (l *Live) PostLogoutRedirectURI(ctx context.Context, environment, uri strin
 	if found, err := l.Declared.PostLogoutRedirectURI(ctx, environment, uri); found || err != nil {
 		return found, err
 	}
-	if found, err := l.enabledWith(ctx, environment, "post_logout "+uri); found || err != nil {
+	if found, err := l.enabledWith(ctx, environment, postLogoutKey(uri)); found || err != nil {
 		return found, err
 	}
 	found, err := l.Store.RegisteredPostLogoutRedirectURI(ctx, environment, uri)
@@ -274,7 +274,12 @@ func (l *Live) TrustedOrigin(ctx context.Context, environment, origin string) (b
 	if found, err := l.Declared.TrustedOrigin(ctx, environment, origin); found || err != nil {
 		return found, err
 	}
-	return l.enabledWith(ctx, environment, "origin "+origin)
+	for _, pattern := range store.OriginPatterns(origin) {
+		if found, err := l.enabledWith(ctx, environment, originKey(pattern)); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 // enabledWith reports whether an enabled stored application has a key.

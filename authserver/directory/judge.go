@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -141,6 +142,8 @@ func (c *Checking) application(ctx context.Context) (*Application, error) {
 		return nil, oauth.CannotTell("find application", err)
 	case it.Declared != "":
 		return nil, IsDeclared(it.Declared)
+	case it.Registered:
+		return nil, Invalid(Problemf(ConstraintViolation, "id", "The client registered itself, and is changed through its registration"))
 	}
 	application, ok := it.Document.(*Application)
 	if !ok {
@@ -169,3 +172,6 @@ func (c *Checking) siblings(ctx context.Context, kind store.ObjectKind, each fun
 }
 
 const pageOfSiblings = 200
+
+// storedID reports whether an ID may be that of something that is stored.
+func storedID(id string) bool { return secret.IsID(id) || importedID.MatchString(id) }

@@ -40,7 +40,7 @@ func init() {
 	application := []store.ObjectKind{store.KindApplication}
 	resource := []store.ObjectKind{store.KindResource}
 	kinds = map[store.ObjectKind]*kind{
-		store.KindEnvironment:          {label: "ENVIRONMENT", document: func() Document { return new(Environment) }},
+		store.KindEnvironment: {label: "ENVIRONMENT", document: func() Document { return new(Environment) }},
 		store.KindPopulation: {
 			label: "POPULATION", document: func() Document { return new(Population) }, builtin: builtinPopulations, changeable: true,
 		},
@@ -70,7 +70,7 @@ func init() {
 		},
 		store.KindSecret: {
 			label: "SECRET", parents: []store.ObjectKind{store.KindApplication, store.KindResource}, document: func() Document { return new(Secret) },
-			declared: declaredSecrets, registered: registeredApplication(store.KindSecret),
+			declared: declaredSecrets,
 		},
 		store.KindRoleAssignment: {
 			label: "ROLE_ASSIGNMENT", parents: []store.ObjectKind{store.KindApplication, store.KindUser}, loose: true,

@@ -164,7 +164,10 @@ func (s *Secret) SetSecretPart(b []byte) error {
 
 // Check refuses a secret that somebody brought along and that is too weak for
 // what the application does with it.
-func (s *Secret) Check(context.Context, *Checking) error {
+func (s *Secret) Check(ctx context.Context, c *Checking) error {
+	if _, err := c.application(ctx); err != nil && !notFound(err) { // it may be a resource's, or of what is not there yet
+		return err
+	}
 	var j judge
 	j.clientSecret(s.current, "")
 	return j.verdict()

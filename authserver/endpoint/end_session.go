@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
@@ -73,7 +72,7 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 		return err
 	}
 
-	if origin := r.Header.Get("Origin"); client != nil && origin != "" && slices.Contains(client.CORS, origin) {
+	if origin := r.Header.Get("Origin"); client != nil && origin != "" && client.TrustsOrigin(origin) {
 		web.AllowOrigin(w.Header(), origin)
 	}
 
