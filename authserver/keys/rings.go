@@ -42,8 +42,9 @@ type Config struct {
 }
 
 const (
-	// loadTimeout bounds one update: reading, drawing RSA keys, writing.
-	loadTimeout = 15 * time.Second
+	// storeTimeout bounds what is asked of the store. To draw keys takes as long as it takes: large ones
+	// a minute and more.
+	storeTimeout = 15 * time.Second
 	// signFor is how long a ring signs without having been compared with the
 	// store. It is less than lateness, so that a key that other nodes demoted is
 	// published for as long as anything it signed here lives.
@@ -74,7 +75,9 @@ type slot struct {
 	missed atomic.Int64  // when a kid was last looked for in vain, in Unix nanoseconds
 	news   atomic.Uint64 // counts what was told to Stale
 	known  atomic.Uint64 // news when the comparison that made ring began
-	mu     sync.Mutex    // held by whoever updates
+	turns  atomic.Uint64 // counts readings and writings of the store
+	mu     sync.Mutex    // held to replace ring
+	turn   uint64        // of turns, in which ring was read or written; guarded by mu
 }
 
 // stale reports whether something has been told since the ring was read.
@@ -231,12 +234,8 @@ func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
 // edit changes a planned ring. It may be called more than once.
 type edit func(*editing) error
 
-// apply is update, with its bounds. Updates of one ring follow each other.
+// apply is update, and counts its failures.
 func (r *Rings) apply(ctx context.Context, s *slot, change edit) (*Ring, error) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	ring, err := r.update(ctx, s.env.Load(), s, change)
 	if _, refused := errors.AsType[*refusal](err); err != nil && !refused {
 		r.c.Rotated(outcomeError)
@@ -253,24 +252,18 @@ func (r *refusal) Unwrap() error { return r.error }
 
 // update reads the ring, changes it in the store if it is due or change says so, and keeps it.
 func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, change edit) (*Ring, error) {
+	drawn := map[drawnFor]store.Key{}
 	for range attempts {
-		now, news := r.c.Now().UTC().Truncate(time.Second), s.news.Load()
-		records, version, err := r.c.Store.KeyRing(ctx, env.ID)
+		now, news, turn := r.c.Now().UTC().Truncate(time.Second), s.news.Load(), s.turns.Add(1)
+		records, version, policies, err := r.read(ctx, env)
 		if err != nil {
-			return nil, fmt.Errorf("read key ring: %w", err)
-		}
-		policies, err := r.c.Policies(ctx, env) // after the ring: see Policies
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return nil, fmt.Errorf("environment %s: %w", env.ID, errGone)
-		case err != nil:
-			return nil, fmt.Errorf("read key rotation policies: %w", err)
+			return nil, err
 		}
 		sealer, err := r.open(len(records) == 0)
 		if err != nil {
 			return nil, fmt.Errorf("secrets key: %w", err)
 		}
-		all, draw := rotations(env, policies), r.drawing(sealer, env, now)
+		all, draw := rotations(env, policies), r.drawing(sealer, env, now, drawn)
 		planned, outcomes, err := plan(all, records, now, draw)
 		if err != nil {
 			return nil, err
@@ -283,26 +276,21 @@ func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, cha
 			planned = e.ring
 		}
 		if len(outcomes) > 0 || change != nil {
-			err := r.c.Store.ReplaceKeyRing(ctx, env.ID, version, planned)
+			err := r.write(ctx, env, version, planned)
 			if errors.Is(err, store.ErrConflict) {
 				continue // another node was quicker: do as it did
 			}
 			if err != nil {
-				return nil, fmt.Errorf("write key ring: %w", err)
-			}
-			version++
-			r.report(ctx, env, planned, outcomes)
-		}
-		ring := s.ring.Load()
-		if ring == nil || ring.version != version {
-			if ring, err = newRing(env.ID, planned, version, ring, sealer); err != nil {
 				return nil, err
 			}
-			s.ring.Store(ring)
+			version, turn = version+1, s.turns.Add(1)
+			r.report(ctx, env, planned, outcomes)
 		}
-		s.seen.Store(now.Unix())
-		s.known.Store(news)
-		if surprising(records, planned, now) {
+		ring, err := s.keep(env.ID, planned, version, sealer, now, news, turn)
+		if err != nil {
+			return nil, err
+		}
+		if change != nil || surprising(records, planned) {
 			if err := r.c.Changed(ctx, env.ID, version); err != nil {
 				return nil, fmt.Errorf("tell other nodes of the key ring: %w", err)
 			}
@@ -312,41 +300,77 @@ func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, cha
 	return nil, fmt.Errorf("write key ring: %w", store.ErrConflict)
 }
 
-// surprising reports whether verifiers that know the old ring would be wrong about the new one: a
-// key signs that was not published, or one is withdrawn of which tokens may live, or a policy has come or gone. The
-// first ring of an environment surprises nobody.
-func surprising(old, planned []store.Key, now time.Time) bool {
-	if len(old) == 0 {
-		return false
+// read reads a ring, and then the policies.
+func (r *Rings) read(ctx context.Context, env *store.Environment) ([]store.Key, int64, []Policy, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	records, version, err := r.c.Store.KeyRing(ctx, env.ID)
+	if err != nil {
+		return nil, 0, nil, fmt.Errorf("read key ring: %w", err)
 	}
-	find := func(ring []store.Key, id string) *store.Key {
-		if i := slices.IndexFunc(ring, func(k store.Key) bool { return k.ID == id }); i >= 0 {
-			return &ring[i]
+	policies, err := r.c.Policies(ctx, env) // after the ring: see Policies
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, 0, nil, fmt.Errorf("environment %s: %w", env.ID, errGone)
+	case err != nil:
+		return nil, 0, nil, fmt.Errorf("read key rotation policies: %w", err)
+	}
+	return records, version, policies, nil
+}
+
+func (r *Rings) write(ctx context.Context, env *store.Environment, version int64, ring []store.Key) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := r.c.Store.ReplaceKeyRing(ctx, env.ID, version, ring); err != nil {
+		return fmt.Errorf("write key ring: %w", err)
+	}
+	return nil
+}
+
+// keep puts a ring in memory that was compared with the store at now, unless one is there that was read or
+// written later: turn says when. A version would not tell: an environment that was deleted and made again begins at the first.
+func (s *slot) keep(env string, records []store.Key, version int64, sealer *secret.Sealer, now time.Time, news, turn uint64) (*Ring, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ring := s.ring.Load()
+	if ring != nil && s.turn > turn {
+		return ring, nil
+	}
+	s.turn = turn
+	if ring == nil || ring.version != version {
+		var err error
+		if ring, err = newRing(env, records, version, ring, sealer); err != nil {
+			return nil, err
 		}
-		return nil
+		s.ring.Store(ring)
 	}
-	for i := range planned {
-		if k := &planned[i]; k.Slot == store.SlotCurrent || k.Slot == store.SlotPublished {
-			if was := find(old, k.ID); was == nil || k.Slot == store.SlotCurrent && was.Slot == store.SlotPublished {
-				return true
-			}
-		}
-	}
-	for i := range old {
-		k := &old[i]
-		is := find(planned, k.ID)
-		switch {
-		case k.Slot == store.SlotStored, k.Slot == store.SlotNext:
-		case is == nil && (k.Slot != store.SlotPrevious || k.ExpiresAt.After(now)):
-			return true
-		}
-	}
-	return false
+	s.seen.Store(max(s.seen.Load(), now.Unix()))
+	s.known.Store(max(s.known.Load(), news))
+	return ring, nil
+}
+
+// surprising reports whether verifiers that know the old ring do not know a key that signs in the new one:
+// the first of a policy. The first ring of an environment surprises nobody.
+func surprising(old, planned []store.Key) bool {
+	return len(old) > 0 && slices.ContainsFunc(planned, func(k store.Key) bool {
+		return k.Slot == store.SlotCurrent && !slices.ContainsFunc(old, func(o store.Key) bool { return o.ID == k.ID })
+	})
+}
+
+// drawnFor is what a key was drawn for: one that lost a race is good for the next attempt.
+type drawnFor struct {
+	rotation rotation
+	at       store.KeySlot
 }
 
 // drawing draws keys for an environment at now.
-func (r *Rings) drawing(sealer *secret.Sealer, env *store.Environment, now time.Time) draw {
+func (r *Rings) drawing(sealer *secret.Sealer, env *store.Environment, now time.Time, drawn map[drawnFor]store.Key) draw {
 	return func(rot *rotation, at store.KeySlot, signsFrom time.Time) (store.Key, error) {
+		what := drawnFor{*rot, at}
+		if k, ok := drawn[what]; ok {
+			k.SignsFrom = signsFrom
+			return k, nil
+		}
 		key, err := r.c.Generate(rot.algorithm, rot.length)
 		if err == nil {
 			key, err = key.Named(r.c.NewID())
@@ -361,9 +385,12 @@ func (r *Rings) drawing(sealer *secret.Sealer, env *store.Environment, now time.
 			return store.Key{}, err
 		}
 		if rot.policy != "" {
-			k.Data, err = rot.describe(key, now, signsFrom)
+			if k.Data, err = rot.describe(key, now, signsFrom); err != nil {
+				return store.Key{}, err
+			}
 		}
-		return k, err
+		drawn[what] = k
+		return k, nil
 	}
 }
 
