@@ -2,27 +2,34 @@ package authserver
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
+	"github.com/caddy-gatehouse/gatehouse/authserver/management"
 	"github.com/caddy-gatehouse/gatehouse/authserver/registration"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+	"github.com/caddy-gatehouse/gatehouse/authserver/transfer"
 	"github.com/caddy-gatehouse/gatehouse/authserver/ui"
+	"github.com/caddy-gatehouse/gatehouse/authserver/webhook"
 )
 
 // parts are the rules of one configuration, put together from the bottom up.
 // Each is made once and used by every endpoint that needs it.
 type parts struct {
-	declared  store.Directory // as configured
-	directory store.Directory // what is stored too
+	declared  directory.Declaration
+	directory *directory.Live // what is built in and stored too
 	log       *slog.Logger
+	watch     func(envs ...*store.Environment) // has their keys rotated
 	clients   *clientauth.Authenticator
 	registrar *registration.Registrar
 
@@ -41,6 +48,11 @@ type parts struct {
 	issuer   *authorize.Issuer
 	flows    *flow.Engine
 	pages    *ui.Pages
+
+	uses     *directory.SecretUses
+	writer   *directory.Writer
+	webhooks *webhook.Webhooks
+	api      *management.API
 }
 
 // assemble puts c together. Nothing is contacted.
@@ -56,7 +68,7 @@ func assemble(c *Config) (*parts, error) {
 		return nil, err
 	}
 
-	p := &parts{declared: c.Directory, log: s.config.Log}
+	p := &parts{declared: c.Directory, log: s.config.Log, watch: s.watch}
 	p.registrar = &registration.Registrar{
 		Store: st, Sealer: s.sealer, NewID: secret.NewID, NewSecret: secret.New, Now: now, Outbound: out.client,
 		Resource: func(_ context.Context, env *store.Environment, scope string) (string, bool) {
@@ -67,12 +79,15 @@ func assemble(c *Config) (*parts, error) {
 			return p.ender.EndClient(ctx, env, client)
 		},
 	}
-	p.directory = &directory{Directory: c.Directory, stored: st, registrar: p.registrar}
-	p.clients = &clientauth.Authenticator{Directory: p.directory, Spent: st, Keys: out.keys, Now: now}
+	p.directory = &directory.Live{Declared: c.Directory, Store: st, Open: p.registrar.Open, Sealer: s.sealer, Now: now}
+	p.uses = directory.NewSecretUses(st, now, s.config.Log)
+	p.clients = &clientauth.Authenticator{
+		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used,
+	}
 
 	p.scopes = &token.Scopes{Directory: p.directory}
 	p.minter = &token.Minter{Keys: s.rings, Store: st, NewID: secret.NewID, Now: now, Directory: p.directory}
-	p.idTokens = &token.IDTokens{Keys: s.rings, Now: now}
+	p.idTokens = &token.IDTokens{Keys: s.rings, Now: now, Directory: p.directory}
 	p.codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: now}
 	p.refresher = &token.Refresher{
 		Store: st, Sealer: s.sealer, NewSecret: secret.New, Now: now, Replayed: observer.RefreshReplayed,
@@ -103,5 +118,39 @@ func assemble(c *Config) (*parts, error) {
 		NewID: secret.NewID, Now: now, SignedOn: observer.SignedOn, NoLimit: c.InsecureNoLimit,
 	}
 	p.pages = &ui.Pages{Flows: p.flows, Sessions: p.sessions}
+	p.manage(c, out)
 	return p, nil
+}
+
+// manage puts together what changes things.
+func (p *parts) manage(c *Config, out *outbound) {
+	s := c.State
+	now, st := s.config.Now, s.config.Store
+	p.webhooks = &webhook.Webhooks{
+		Live: p.directory, Store: st, Outbound: out.client, NewID: secret.NewID, Now: now, Log: s.config.Log,
+		Delivered: s.config.Observer.WebhookDelivered,
+	}
+	p.writer = &directory.Writer{
+		Live: p.directory, Store: st, Sealer: s.sealer, NewID: secret.NewID, Now: now, Log: s.config.Log,
+		Deliveries: p.webhooks.Deliveries, Ended: p.ended, Retention: c.AuditRetention,
+	}
+	p.api = &management.API{
+		Live: p.directory, Writer: p.writer, Users: p.users, Sessions: p.sessions, Logout: p.ender, Revoker: p.revoker,
+		Callers: &access.Resolver{Live: p.directory, Tokens: p.verifier}, Keys: s.rings, Webhooks: p.webhooks,
+		Transfer: &transfer.Transfer{
+			Live: p.directory, Writer: p.writer, Users: p.users, Keys: s.rings, Store: st, Sealer: s.sealer,
+		},
+		Store: st, URL: c.APIURL, NewID: secret.NewID, Now: now, Address: c.Address,
+	}
+}
+
+// ended ends what a client or a person holds who is gone.
+func (p *parts) ended(ctx context.Context, env *store.Environment, e directory.End) error {
+	switch e.Kind {
+	case store.RevokedClient:
+		return p.ender.EndClient(ctx, env, e.Value)
+	case store.RevokedSubject:
+		return p.ender.EndPerson(ctx, env, e.Value)
+	}
+	return fmt.Errorf("authserver: nothing ends all of a %s", e.Kind)
 }

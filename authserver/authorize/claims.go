@@ -26,13 +26,14 @@ func readableClaims(_ context.Context, d *draft) error {
 }
 
 // Consent is what user has to agree to for r: its scopes, and those that stand
-// for the single claims that it asks for beside them.
-func (r *Request) Consent(client *store.Client, user *store.User) []string {
+// for the single claims that it asks for beside them. o is what claims are in the
+// environment.
+func (r *Request) Consent(o *store.OpenID, client *store.Client, user *store.User) []string {
 	scopes := slices.Clone(r.Scope)
 	if !slices.Contains(scopes, oauth.ScopeOpenID) {
 		return scopes // then nothing tells claims
 	}
-	for _, scope := range token.ClaimScopes(user, client, r.Claims.IDToken, r.Claims.UserInfo) {
+	for _, scope := range token.ClaimScopes(o, user, client, r.Claims.IDToken, r.Claims.UserInfo) {
 		if !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)
 		}

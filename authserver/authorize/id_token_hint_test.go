@@ -52,7 +52,7 @@ func TestIDTokenHint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := k.issuer.IDTokens.UserInfo(t.Context(), k.env, k.client, &store.User{ID: "alice-id"}, &token.Person{Scope: []string{"openid"}})
+	answer, err := k.issuer.IDTokens.UserInfo(t.Context(), k.env, &store.OpenID{}, k.client, &store.User{ID: "alice-id"}, &token.Person{Scope: []string{"openid"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func authorization(req *Request, s *session.Session, grant string) token.Authori
 // and reports whether a token is among it. An ID token comes last: it speaks of
 // the others (OIDC Core §3.3.2.11).
 func (i *Issuer) make(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, a token.Authorization, r *Response) (tokens bool, err error) {
-	id := token.IDToken{Client: client, On: a.On, Nonce: req.Nonce, User: user}
+	id := token.IDToken{Client: client, On: a.On, Nonce: req.Nonce, User: user, Scope: a.Scope, Asked: req.Claims.IDToken}
 	if slices.Contains(req.ResponseType, oauth.ResponseCode) {
 		code, err := i.Codes.Issue(ctx, env, a)
 		if err != nil {
@@ -109,8 +109,7 @@ func (i *Issuer) make(ctx context.Context, env *store.Environment, req *Request,
 	if slices.Contains(req.ResponseType, oauth.ResponseIDToken) {
 		// Who gets an access token, now or for the code, asks UserInfo for the
 		// claims of the scopes (OIDC Core §5.4).
-		withScopes := len(req.ResponseType) == 1
-		id.Claims = token.Claims(user, a.Scope, withScopes, req.Claims.IDToken)
+		id.ScopeClaims = len(req.ResponseType) == 1
 		raw, err := i.IDTokens.Mint(ctx, env, id)
 		if err != nil {
 			return false, fmt.Errorf("issue ID token: %w", err)

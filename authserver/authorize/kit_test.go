@@ -46,6 +46,9 @@ type directory struct {
 	fault           error
 }
 
+// OpenID implements store.Directory: nothing of it was changed.
+func (*directory) OpenID(context.Context, string) (*store.OpenID, error) { return &store.OpenID{}, nil }
+
 func (d *directory) ClientByID(_ context.Context, env, id string) (*store.Client, error) {
 	if d.fault != nil {
 		return nil, d.fault
@@ -108,7 +111,7 @@ func newKit(t testing.TB) *kit {
 	k.issuer = &authorize.Issuer{
 		Codes:    &token.Codes{Tickets: k.db, NewSecret: secret.New, Now: k.clock.Now},
 		Tokens:   &token.Minter{Keys: k.rings, Store: k.db, NewID: secret.NewID, Now: k.clock.Now, Directory: k.directory},
-		IDTokens: &token.IDTokens{Keys: k.rings, Now: k.clock.Now},
+		IDTokens: &token.IDTokens{Keys: k.rings, Now: k.clock.Now, Directory: k.directory},
 		Sessions: k.sessions, NewID: secret.NewID, NewSecret: secret.New, Now: k.clock.Now,
 		Issued: func(grant string) { k.issued = append(k.issued, grant) },
 	}

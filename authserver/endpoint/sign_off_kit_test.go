@@ -145,7 +145,7 @@ func newSignOffRig(t testing.TB) *signOffRig {
 			return secret.NewSealer([]byte("0123456789abcdef0123456789abcdef"))
 		},
 	})
-	g.ids = &token.IDTokens{Keys: rings, Now: g.clock.Now}
+	g.ids = &token.IDTokens{Keys: rings, Now: g.clock.Now, Directory: g.directory}
 	g.ender = &logout.Ender{
 		Directory: g.directory, Sessions: g.sessions, Store: g.db, Set: g.set, Keys: rings, Outbound: outbound,
 		NewID: secret.NewID, Now: g.clock.Now, Log: log, Revoked: func(string) {}, Delivered: func(string) {},

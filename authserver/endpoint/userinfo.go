@@ -58,17 +58,22 @@ func (e *UserInfo) Serve(w http.ResponseWriter, r *http.Request, env *store.Envi
 		return err
 	}
 
+	o, err := e.Directory.OpenID(r.Context(), env.ID)
+	if err != nil {
+		return oauth.CannotTell("find the resource of OpenID Connect", err)
+	}
+
 	// act
 	kind, body := "application/json", []byte(nil)
 	if client.UserInfoSigned {
 		kind = "application/jwt"
-		signed, err := e.IDTokens.UserInfo(r.Context(), env, client, user, active.Person)
+		signed, err := e.IDTokens.UserInfo(r.Context(), env, o, client, user, active.Person)
 		if err != nil {
 			return err
 		}
 		body = []byte(signed)
 	} else {
-		body = token.UserInfo(client, user, active.Person)
+		body = token.UserInfo(o, client, user, active.Person)
 	}
 
 	// respond

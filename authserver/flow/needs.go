@@ -59,7 +59,10 @@ func (s *step) next(ctx context.Context) error {
 		return err
 	}
 	if ask {
-		st.Status, st.Consent = ConsentRequired, st.Request.Consent(s.client, user)
+		if st.Consent, err = s.toAgree(ctx, user); err != nil {
+			return err
+		}
+		st.Status = ConsentRequired
 		return nil
 	}
 	st.Status, st.Session = Completed, s.browser.Session.ID
@@ -162,8 +165,20 @@ func (s *step) mustConsent(ctx context.Context, user *store.User) (bool, error) 
 	case err != nil:
 		return false, fault("find consent", err)
 	}
-	asked := st.Request.Consent(s.client, user)
-	return slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
+	asked, err := s.toAgree(ctx, user)
+	return slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), err
+}
+
+// toAgree is what the person has to agree to.
+func (s *step) toAgree(ctx context.Context, user *store.User) ([]string, error) {
+	request, o := s.state.Request, &store.OpenID{}
+	if len(request.Claims.IDToken)+len(request.Claims.UserInfo) > 0 {
+		var err error
+		if o, err = s.Directory.OpenID(ctx, s.env.ID); err != nil {
+			return nil, fault("find the resource of OpenID Connect", err)
+		}
+	}
+	return request.Consent(o, s.client, user), nil
 }
 
 // provable reports whether only the client itself can receive what is sent to

@@ -107,7 +107,7 @@ func (p *Personal) make(ctx context.Context, env *store.Environment, client *sto
 	}
 	r.IDToken, err = p.IDTokens.Mint(ctx, env, token.IDToken{
 		Client: client, On: a.On, Nonce: a.Nonce, AccessToken: minted.Raw, User: user,
-		Claims: token.Claims(user, a.Scope, false, a.Claims.IDToken),
+		Scope: a.Scope, Asked: a.Claims.IDToken,
 	})
 	return r, err
 }

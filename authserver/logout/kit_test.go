@@ -107,7 +107,7 @@ func newRig(t testing.TB, outbound fetch.Options) *rig {
 			return secret.NewSealer([]byte("0123456789abcdef0123456789abcdef"))
 		},
 	})
-	g.ids = &token.IDTokens{Keys: g.rings, Now: g.clock.Now}
+	g.ids = &token.IDTokens{Keys: g.rings, Now: g.clock.Now, Directory: g.directory}
 	count := func(m map[string]int) func(string) {
 		return func(what string) {
 			g.mu.Lock()

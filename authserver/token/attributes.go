@@ -37,10 +37,12 @@ func attributes(client *store.Client, user *store.User, to place) map[string]any
 	return out
 }
 
-// mappedClaims are what resources map into one access token.
+// mappedClaims are what resources map into one access token, and what else it says
+// that the directory decides.
 type mappedClaims struct {
-	subject string // "" where nothing is mapped to sub, or there is no value
-	others  []mappedClaim
+	userInfo []string // see claimUserInfo
+	subject  string   // "" where nothing is mapped to sub, or there is no value
+	others   []mappedClaim
 }
 
 type mappedClaim struct {

@@ -75,7 +75,7 @@ func TestMappedValues(t *testing.T) {
 			client := *a.Clients["web"]
 			client.Attributes = []store.Attribute{{Claim: "mapped", From: source(t, tt.source), UserInfo: true}}
 			var got map[string]json.RawMessage
-			body := token.UserInfo(&client, employee(env), &token.Person{Scope: []string{"openid"}})
+			body := token.UserInfo(standard, &client, employee(env), &token.Person{Scope: []string{"openid"}})
 			if err := json.Unmarshal(body, &got); err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestMappedPlaces(t *testing.T) {
 	user := employee(env)
 	on := token.SignedOn{Subject: user.ID, Session: "s", AuthTime: noon}
 	scope := []string{"openid", "profile", "email"}
-	raw, err := a.IDTokens.Mint(t.Context(), a.Env, token.IDToken{Client: &client, On: on, User: user, Claims: token.Claims(user, scope, true, nil)})
+	raw, err := a.IDTokens.Mint(t.Context(), a.Env, token.IDToken{Client: &client, On: on, User: user, Scope: scope, ScopeClaims: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestMappedPlaces(t *testing.T) {
 		}
 	}
 	var info map[string]any
-	if err := json.Unmarshal(token.UserInfo(&client, user, &token.Person{Scope: scope}), &info); err != nil {
+	if err := json.Unmarshal(token.UserInfo(standard, &client, user, &token.Person{Scope: scope}), &info); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]any{"both": "x", "id_only": nil, "info_only": "x", "email": nil, "name": "Alice Jane Adams", "aud": nil} {

@@ -53,7 +53,7 @@ func (a Authorization) Access(client *store.Client, user *store.User) Access {
 		Client: a.Client, Subject: a.On.Subject, Session: a.On.Session, Grant: a.Grant,
 		AuthTime: a.On.AuthTime, ACR: a.On.ACR, AMR: a.On.AMR,
 		Scope: a.Scope, Audience: a.Audience, TTL: a.TTL,
-		UserInfo: beyondScope(user, client, a.Scope, a.Claims.UserInfo), IncludeX5T: client.IncludeX5T,
+		Asked: a.Claims.UserInfo, For: client, IncludeX5T: client.IncludeX5T,
 		Resources: a.Resources, User: user, KeyRotationPolicy: client.KeyRotationPolicy,
 	}
 }

@@ -52,30 +52,61 @@ func StandardClaims() []string {
 	return names
 }
 
-// Claims about a person that the granted scopes (where withScopes) and the single
-// requested ones give. Claims without a value are left out; so are malformed ones, and
-// those of which another value was requested (OIDC Core §5.5.1).
+// Claims are those about a person in an ID token: what the granted scopes give,
+// where withScopes, and the single ones that were asked for. Claims without a
+// value are left out; so are malformed ones, and those of which another value was
+// requested (OIDC Core §5.5.1). o is what claims are in the environment.
 //
 // Which of them a client may have at all is not decided here: IDTokens and
 // UserInfo do, by what is granted to it.
-func Claims(user *store.User, scope []string, withScopes bool, asked map[string]oauth.ClaimRequest) map[string]any {
+func Claims(o *store.OpenID, user *store.User, scope []string, withScopes bool, asked map[string]oauth.ClaimRequest) map[string]any {
 	out := map[string]any{}
-	if withScopes {
-		for name, c := range standardClaims {
-			if !slices.Contains(scope, c.scope) {
-				continue
-			}
-			if v, ok := claim(user, name); ok {
-				out[name] = v
-			}
-		}
+	switch {
+	case withScopes:
+		addScopeClaims(o, user, scope, toIDToken, out)
+	case len(o.Claims) > 0:
+		addKeptFromUserInfo(o, user, scope, out)
 	}
 	for name, wanted := range asked {
-		if v, ok := claim(user, name); ok && agrees(wanted, v) {
+		if v, ok := told(o, user, name, toIDToken); ok && agrees(wanted, v) {
 			out[name] = v
 		}
 	}
 	return out
+}
+
+// destination is where claims about a person go.
+type destination int
+
+const (
+	toIDToken destination = iota
+	toUserInfo
+	toAny // where it does not matter
+)
+
+func (to destination) allows(c store.OpenIDClaim) bool {
+	switch to {
+	case toIDToken:
+		return c.IDToken
+	case toUserInfo:
+		return c.UserInfo
+	}
+	return c.IDToken || c.UserInfo
+}
+
+// addScopeClaims adds what the granted scopes give.
+func addScopeClaims(o *store.OpenID, user *store.User, scope []string, to destination, out map[string]any) {
+	for name := range standardClaims {
+		if !gives(o, scope, name) {
+			continue
+		}
+		if v, ok := told(o, user, name, to); ok {
+			out[name] = v
+		}
+	}
+	if len(o.Scopes) > 0 {
+		addFurther(o, user, scope, to, out)
+	}
 }
 
 // claim is what may be sent of one claim.
@@ -131,18 +162,29 @@ func agrees(wanted oauth.ClaimRequest, v any) bool {
 
 // mayHave reports whether a claim can be given to the client at all: the claims
 // parameter asks for single claims, and never for more than scopes that are
-// granted to the client would give. Claims that no scope stands for count as
-// parts of the profile.
-func mayHave(client *store.Client, name string) bool {
-	return slices.Contains(client.Grants[store.ResourceOpenID], scopeOf(name))
+// granted to the client would give.
+func mayHave(o *store.OpenID, client *store.Client, name string) bool {
+	_, ok := scopeFor(o, client, name)
+	return ok
 }
 
-// scopeOf is the scope that a claim belongs to.
-func scopeOf(name string) string {
-	if c, ok := standardClaims[name]; ok {
-		return c.scope
+// scopeFor is a scope granted to the client that stands for a claim. Claims that
+// no scope stands for count as parts of the profile.
+func scopeFor(o *store.OpenID, client *store.Client, name string) (scope string, ok bool) {
+	granted := client.Grants[store.ResourceOpenID]
+	std, known := standardClaims[name]
+	if known && slices.Contains(granted, std.scope) {
+		return std.scope, true
 	}
-	return scopeProfile
+	for _, scope := range granted {
+		if claims, changed := o.Scopes[scope]; changed && slices.Contains(claims, name) {
+			return scope, true
+		}
+	}
+	if !known && !mapped(o, name) && slices.Contains(granted, scopeProfile) {
+		return scopeProfile, true
+	}
+	return "", false
 }
 
 // reserved reports whether a name is for the token itself or for its machinery,
@@ -166,13 +208,13 @@ const (
 // beyondScope lists the claims that were asked for UserInfo by name and that the
 // granted scopes do not give already, sorted. Names without a value here are
 // left out, so that a request cannot fill tokens with words of its own.
-func beyondScope(user *store.User, client *store.Client, scope []string, asked map[string]oauth.ClaimRequest) []string {
+func beyondScope(o *store.OpenID, user *store.User, client *store.Client, scope []string, asked map[string]oauth.ClaimRequest) []string {
 	var names []string
 	for name, wanted := range asked {
-		if c, ok := standardClaims[name]; ok && slices.Contains(scope, c.scope) || !mayHave(client, name) {
+		if gives(o, scope, name) || !mayHave(o, client, name) {
 			continue
 		}
-		if v, ok := claim(user, name); ok && agrees(wanted, v) {
+		if v, ok := told(o, user, name, toUserInfo); ok && agrees(wanted, v) {
 			names = append(names, name)
 		}
 	}
@@ -183,12 +225,15 @@ func beyondScope(user *store.User, client *store.Client, scope []string, asked m
 // ClaimScopes lists the scopes that stand for the single claims that were asked
 // for, of those that user has and client can be given, sorted: what a person
 // has to agree to when they are asked by scopes.
-func ClaimScopes(user *store.User, client *store.Client, asked ...map[string]oauth.ClaimRequest) []string {
+func ClaimScopes(o *store.OpenID, user *store.User, client *store.Client, asked ...map[string]oauth.ClaimRequest) []string {
 	var scopes []string
 	for _, claims := range asked {
 		for name := range claims {
-			if _, ok := claim(user, name); ok && mayHave(client, name) {
-				scopes = append(scopes, scopeOf(name))
+			if _, ok := told(o, user, name, toAny); !ok {
+				continue
+			}
+			if scope, ok := scopeFor(o, client, name); ok {
+				scopes = append(scopes, scope)
 			}
 		}
 	}
@@ -294,6 +339,8 @@ func moment(v any) (any, bool) {
 	return n, n > 0
 }
 
+var addressMembers = [...]string{"formatted", "street_address", "locality", "region", "postal_code", "country"}
+
 // postal is the address claim (OIDC Core §5.1.1): its known members that are text.
 func postal(v any) (any, bool) {
 	all, ok := v.(map[string]any)
@@ -301,7 +348,7 @@ func postal(v any) (any, bool) {
 		return nil, false
 	}
 	out := map[string]any{}
-	for _, name := range [...]string{"formatted", "street_address", "locality", "region", "postal_code", "country"} {
+	for _, name := range addressMembers {
 		if s, ok := line(all[name]); ok {
 			out[name] = s
 		}

@@ -15,6 +15,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
+// standard is what an environment has that changed nothing of the resource of OpenID Connect.
+var standard = &store.OpenID{}
+
 // TestClaimsOfScopes: OIDC Core §5.4, and conformance 3.8: every standard claim
 // of a scope.
 func TestClaimsOfScopes(t *testing.T) {
@@ -38,14 +41,14 @@ func TestClaimsOfScopes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := slices.Sorted(maps.Keys(token.Claims(testkit.Alice(env), tt.scope, tt.with, nil)))
+			got := slices.Sorted(maps.Keys(token.Claims(standard, testkit.Alice(env), tt.scope, tt.with, nil)))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
 		})
 	}
 	t.Run("all of them are announced", func(t *testing.T) {
-		got := slices.Sorted(maps.Keys(token.Claims(testkit.Alice(env), []string{"profile", "email", "address", "phone"}, true, nil)))
+		got := slices.Sorted(maps.Keys(token.Claims(standard, testkit.Alice(env), []string{"profile", "email", "address", "phone"}, true, nil)))
 		if diff := cmp.Diff(token.StandardClaims(), got); diff != "" {
 			t.Errorf("claims (-announced +got):\n%s", diff)
 		}
@@ -113,7 +116,7 @@ func TestClaimValues(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			u := testkit.Alice(env)
 			u.Claims[tt.claim] = tt.value
-			got, ok := token.Claims(u, nil, false, map[string]oauth.ClaimRequest{tt.claim: {}})[tt.claim]
+			got, ok := token.Claims(standard, u, nil, false, map[string]oauth.ClaimRequest{tt.claim: {}})[tt.claim]
 			if !ok {
 				got = absent
 			}
@@ -159,7 +162,7 @@ func TestDerivedClaims(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := token.Claims(&tt.user, []string{"profile", "email"}, true, nil)
+			got := token.Claims(standard, &tt.user, []string{"profile", "email"}, true, nil)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
@@ -188,7 +191,7 @@ func TestAskedClaims(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := slices.Sorted(maps.Keys(token.Claims(testkit.Alice(env), []string{"openid", "profile"}, false, tt.asked)))
+			got := slices.Sorted(maps.Keys(token.Claims(standard, testkit.Alice(env), []string{"openid", "profile"}, false, tt.asked)))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
@@ -212,7 +215,7 @@ func FuzzClaims(f *testing.F) {
 		u := testkit.Alice(env)
 		u.Claims = map[string]any{name: v}
 		client := &store.Client{ID: "web", Grants: map[string][]string{"openid": {"profile", "email", "address", "phone"}}}
-		body := token.UserInfo(client, u, &token.Person{Scope: []string{"openid", "profile", "email", "address", "phone"}, UserInfo: []string{name}})
+		body := token.UserInfo(standard, client, u, &token.Person{Scope: []string{"openid", "profile", "email", "address", "phone"}, UserInfo: []string{name}})
 		var got map[string]any
 		if err := json.Unmarshal(body, &got); err != nil {
 			t.Fatalf("%v in %s", err, body)

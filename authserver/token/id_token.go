@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -20,6 +21,8 @@ const typeIDToken = "JWT"
 type IDTokens struct {
 	Keys *keys.Rings
 	Now  func() time.Time
+	// Directory says what scopes and claims are.
+	Directory OpenIDs
 }
 
 // IDToken is what one is to say.
@@ -30,14 +33,18 @@ type IDToken struct {
 	AccessToken string // for at_hash; "" for none
 	Code        string // for c_hash; "" for none
 	State       string // for s_hash; "" for none
-	// Claims about the person, see Claims. Those that the client may not have are
-	// left out, and those that the token itself defines.
-	Claims map[string]any
-	// User is the person, for the claims that are mapped for the client; nil for none of these.
+	// User is the person, about whom the token has claims as far as the client may have them; nil for none.
 	User *store.User
+	// Scope was granted. The claims that it gives are in the token where ScopeClaims says so, because nobody can
+	// ask UserInfo for them (OIDC Core §5.4).
+	Scope       []string
+	ScopeClaims bool
+	// Asked are the claims that the claims parameter asked for the ID token.
+	Asked map[string]oauth.ClaimRequest
 }
 
-// Mint signs one. It lives for an hour.
+// Mint signs one. It lives for an hour. When keys or directory cannot be had it
+// is temporarily_unavailable.
 func (t *IDTokens) Mint(ctx context.Context, env *store.Environment, id IDToken) (string, error) {
 	signer, err := t.Keys.SignerFor(ctx, env, id.Client.KeyRotationPolicy)
 	if err != nil {
@@ -47,6 +54,14 @@ func (t *IDTokens) Mint(ctx context.Context, env *store.Environment, id IDToken)
 	if err != nil {
 		return "", err
 	}
+	if id.User != nil {
+		o, err := openID(ctx, t.Directory, env)
+		if err != nil {
+			return "", err
+		}
+		claims = person(claims, o, id.Client, Claims(o, id.User, id.Scope, id.ScopeClaims, id.Asked), attributes(id.Client, id.User, inIDToken))
+	}
+	claims = append(claims, '}')
 	raw, err := signAs(signer, id.Client.IncludeX5T, typeIDToken, claims)
 	if err != nil {
 		return "", fmt.Errorf("sign ID token: %w", err)
@@ -62,7 +77,7 @@ func signAs(signer *jose.SigningKey, x5t bool, typ string, claims []byte) (strin
 	return signer.Sign(typ, claims)
 }
 
-// idClaims encodes the claims set in a fixed order.
+// idClaims encodes what the token says of itself in a fixed order; the object stays open.
 func idClaims(env *store.Environment, id *IDToken, alg string, now time.Time) ([]byte, error) {
 	b := make([]byte, 0, 1024)
 	b = append(b, '{')
@@ -96,7 +111,7 @@ func idClaims(env *store.Environment, id *IDToken, alg string, now time.Time) ([
 			b = member(b, "org", env.Organization)
 		}
 	}
-	return append(person(b, id.Client, id.Claims, attributes(id.Client, id.User, inIDToken)), '}'), nil
+	return b, nil
 }
 
 // signedOn encodes how a person signed on; what is not known is left out.
@@ -115,10 +130,10 @@ func signedOn(b []byte, at time.Time, acr string, amr []string) []byte {
 
 // person encodes, by name, claims about a person that client may have, and those
 // that are mapped for it, which replace them: nil means left out.
-func person(b []byte, client *store.Client, claims, mapped map[string]any) []byte {
+func person(b []byte, o *store.OpenID, client *store.Client, claims, mapped map[string]any) []byte {
 	given := make(map[string]any, len(claims)+len(mapped))
 	for name, v := range claims {
-		if !reserved(name) && mayHave(client, name) {
+		if _, added := o.Claims[name]; (added || !reserved(name)) && mayHave(o, client, name) {
 			given[name] = v
 		}
 	}

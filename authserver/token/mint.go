@@ -23,9 +23,10 @@ type Access struct {
 	Scope    []string // granted scopes, in order
 	Audience []string
 	TTL      time.Duration
-	// UserInfo names the claims that UserInfo gives beyond those of Scope, because
-	// the claims parameter asked for them.
-	UserInfo []string
+	// Asked are the claims that the claims parameter asked for UserInfo, which then gives
+	// those that For, the client, may have beyond those of Scope.
+	Asked map[string]oauth.ClaimRequest
+	For   *store.Client
 	// IncludeX5T adds x5t to the header (store.Client.IncludeX5T).
 	IncludeX5T bool
 	// KeyRotationPolicy is the ID of the policy whose key signs (store.Client.KeyRotationPolicy);
@@ -51,7 +52,7 @@ type Minter struct {
 	Store store.AccessTokens
 	NewID func() string // jti: UUIDv7, so that records are stored in order
 	Now   func() time.Time
-	// Directory finds the resources whose mapped claims a token has.
+	// Directory finds the resources whose mapped claims a token has, and what claims are.
 	Directory store.Directory
 }
 
@@ -62,6 +63,13 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 	more, err := m.mapped(ctx, env, &a)
 	if err != nil {
 		return Minted{}, err
+	}
+	if len(a.Asked) > 0 && a.User != nil && a.For != nil {
+		o, err := openID(ctx, m.Directory, env)
+		if err != nil {
+			return Minted{}, err
+		}
+		more.userInfo = beyondScope(o, a.User, a.For, a.Scope, a.Asked)
 	}
 	signer, err := m.Keys.SignerFor(ctx, env, a.KeyRotationPolicy)
 	if err != nil {
@@ -85,7 +93,7 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 // claims encodes the claims set in a fixed order. env and org are there only for
 // the PingOne API. grant_id and userinfo_claims are ours: by the first a
 // revocation reaches everything that came of one authorization, wherever it is
-// checked; the second is what Access.UserInfo says. unmapped_sub is ours as well,
+// checked; the second names what UserInfo gives beyond the scopes. unmapped_sub is ours as well,
 // and there only beside a sub that a resource maps: whom a token speaks for is
 // never read from what is mapped. It is the user's ID, or "" for a client's own.
 //
@@ -117,8 +125,8 @@ func claims(env *store.Environment, t *store.AccessToken, a *Access, more mapped
 	if t.Grant != "" {
 		b = member(b, claimGrant, t.Grant)
 	}
-	if len(a.UserInfo) > 0 {
-		b = array(b, claimUserInfo, a.UserInfo)
+	if len(more.userInfo) > 0 {
+		b = array(b, claimUserInfo, more.userInfo)
 	}
 	if slices.Contains(t.Audience, env.APIAudience) {
 		b = member(b, "env", env.ID)

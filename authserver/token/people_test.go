@@ -55,7 +55,10 @@ func TestIDTokenMembers(t *testing.T) {
 		{"an acr that is not known is left out", false, token.IDToken{On: token.SignedOn{Subject: "u", AuthTime: noon}}, []string{"iss", "sub", "aud", "iat", "exp", "auth_time"}},
 		{
 			"claims, in order, and none that is the token's own", false,
-			token.IDToken{On: on, Claims: map[string]any{"name": "N", "email": "e", "sub": "x", "sid": "x", "p1.rid": "x", "aud": "x"}},
+			token.IDToken{
+				On: on, User: &store.User{ID: "u", Claims: map[string]any{"name": "N", "email": "e@x", "sub": "x", "sid": "x", "p1.rid": "x", "aud": "x"}},
+				Asked: map[string]oauth.ClaimRequest{"name": {}, "email": {}, "sub": {}, "sid": {}, "p1.rid": {}, "aud": {}},
+			},
 			with("sid", "email", "name"),
 		},
 	}
@@ -83,7 +86,9 @@ func TestIDTokenMembers(t *testing.T) {
 	t.Run("claims that are not granted to the client", func(t *testing.T) {
 		client := *a.Clients["web"]
 		client.Grants = map[string][]string{store.ResourceOpenID: {"openid", "email"}}
-		raw, err := a.IDTokens.Mint(t.Context(), a.Env, token.IDToken{Client: &client, On: on, Claims: map[string]any{"name": "N", "email": "e"}})
+		raw, err := a.IDTokens.Mint(t.Context(), a.Env, token.IDToken{
+			Client: &client, On: on, User: testkit.Alice(env), Scope: []string{"profile", "email"}, ScopeClaims: true,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

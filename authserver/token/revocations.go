@@ -35,6 +35,8 @@ type Revocations struct {
 	seed  maphash.Seed
 	parts [shards]part
 	epoch atomic.Uint64
+	// audiences is true once any audience was revoked: most servers never do.
+	audiences atomic.Bool
 	// down is when the feed was interrupted, in Unix nanoseconds; 0 while it is
 	// alive. It starts in the distant past: before the first catching up nothing
 	// is known.
@@ -105,6 +107,9 @@ func (s *Revocations) Wait(ctx context.Context) error {
 func (s *Revocations) Add(r store.Revocation) {
 	k := selector{r.Environment, r.Kind, r.Value}
 	p := s.part(r.Value)
+	if r.Kind == store.RevokedAudience {
+		s.audiences.Store(true) // before the entry is visible
+	}
 	p.mu.Lock()
 	old := p.m[k]
 	merged := span{max(old.at, r.At.Unix()), max(old.until, r.ExpiresAt.Unix())}
@@ -139,6 +144,7 @@ func (s *Revocations) interrupted() bool {
 // Holder is what the set needs to know of a token.
 type Holder struct {
 	ID, Grant, Session, Client, Subject string
+	Audience                            []string // of access tokens
 	IssuedAt                            time.Time
 }
 
@@ -157,6 +163,14 @@ func (s *Revocations) Revoked(env string, h Holder) (bool, error) {
 		value string
 	}{{store.RevokedGrant, h.Grant}, {store.RevokedSession, h.Session}, {store.RevokedClient, h.Client}, {store.RevokedSubject, h.Subject}} {
 		if at, ok := s.find(env, by.kind, by.value); ok && iat <= at.at {
+			return true, nil
+		}
+	}
+	if !s.audiences.Load() {
+		return false, nil
+	}
+	for _, aud := range h.Audience {
+		if at, ok := s.find(env, store.RevokedAudience, aud); ok && iat <= at.at {
 			return true, nil
 		}
 	}

@@ -60,11 +60,10 @@ func (v *Revoker) Revoke(ctx context.Context, env *store.Environment, client *st
 	})
 }
 
-// forUserInfo reports whether a token has scopes of OpenID Connect alone: it is
-// then good for UserInfo, which does look at revocations.
+// forUserInfo reports whether a token for the PingOne API has scopes of OpenID
+// Connect alone: it is then good for UserInfo, which does look at revocations.
 func forUserInfo(t *Active) bool {
-	return t.Person != nil && len(t.Person.Scope) > 0 &&
-		!slices.ContainsFunc(t.Person.Scope, func(s string) bool { return !oauth.OpenIDScope(s) })
+	return t.Person != nil && len(t.Person.Scope) > 0 && !slices.ContainsFunc(t.Person.Scope, oauth.PingOneScope)
 }
 
 func (v *Revoker) revokeRefresh(ctx context.Context, env *store.Environment, client *store.Client, raw string) error {

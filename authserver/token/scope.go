@@ -163,9 +163,10 @@ func lifetime(r *store.Resource) time.Duration {
 }
 
 // grantedOn reports whether c may ask for a scope of one of the resources that
-// every environment has. The name says which of the two it can belong to.
+// every environment has. The name says which of the two it can belong to;
+// environments add scopes to both, and a directory grants none that is gone.
 func grantedOn(c *store.Client, resource, scope string) bool {
-	if resource == store.ResourceOpenID && !oauth.OpenIDScope(scope) || resource == store.ResourcePingOne && !oauth.PingOneScope(scope) {
+	if (resource == store.ResourcePingOne) != oauth.PingOneScope(scope) {
 		return false
 	}
 	return slices.Contains(c.Grants[resource], scope)

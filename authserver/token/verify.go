@@ -189,7 +189,7 @@ func isAccessToken(h *jose.Header, c *jose.Claims) bool {
 }
 
 func holder(c *jose.Claims) Holder {
-	h := Holder{ID: c.ID, Client: c.ClientID, Subject: c.Subject, IssuedAt: c.IssuedAt}
+	h := Holder{ID: c.ID, Client: c.ClientID, Subject: c.Subject, Audience: c.Audience, IssuedAt: c.IssuedAt}
 	h.Session, _ = c.Text("sid")
 	h.Grant, _ = c.Text(claimGrant)
 	if unmapped, ok := c.Text(claimSubject); ok {

@@ -94,7 +94,7 @@ func New(t testing.TB) *Rig {
 	g.Sessions = &session.Sessions{Store: g.Store, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now}
 	g.Users = newUsers(g)
 	g.Codes = &token.Codes{Tickets: g.Store, NewSecret: secret.New, Now: g.Clock.Now}
-	g.IDTokens = &token.IDTokens{Keys: rings, Now: g.Clock.Now}
+	g.IDTokens = &token.IDTokens{Keys: rings, Now: g.Clock.Now, Directory: g.Directory}
 	g.Reader = &authorize.Reader{
 		Directory: g.Directory, Tickets: g.Store, Scopes: &token.Scopes{Directory: g.Directory}, Keys: rings,
 		Clients:   &clientauth.KeySources{Client: outbound, Now: g.Clock.Now, Log: slog.New(slog.DiscardHandler)},

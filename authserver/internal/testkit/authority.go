@@ -81,7 +81,7 @@ func NewAuthority(t testing.TB, st store.Store, clock *Clock) *Authority {
 	a.Sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: clock.Now}
 	a.Scopes = &token.Scopes{Directory: a.Directory()}
 	a.Tokens = &token.Minter{Keys: a.Rings, Store: st, NewID: secret.NewID, Now: clock.Now, Directory: a.Directory()}
-	a.IDTokens = &token.IDTokens{Keys: a.Rings, Now: clock.Now}
+	a.IDTokens = &token.IDTokens{Keys: a.Rings, Now: clock.Now, Directory: a.Directory()}
 	a.Verifier = &token.Verifier{Keys: a.Rings, Revocations: a.Set, Cache: verified, Now: clock.Now}
 	a.Codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: clock.Now}
 	a.Refresh = &token.Refresher{Store: st, Sealer: sealer, NewSecret: secret.New, Now: clock.Now, Replayed: func() {
@@ -150,6 +150,9 @@ type directory struct {
 	store.Directory // what no test asks panics
 	authority       *Authority
 }
+
+// OpenID implements store.Directory: nothing of it was changed.
+func (*directory) OpenID(context.Context, string) (*store.OpenID, error) { return &store.OpenID{}, nil }
 
 func (d *directory) ClientByID(_ context.Context, env, id string) (*store.Client, error) {
 	if c := d.authority.Clients[id]; c != nil && env == d.authority.Env.ID {
