@@ -253,6 +253,25 @@ func (s *Subscription) checkEndpoint(j *judge, old *Subscription) {
 	}
 }
 
+// LoseHeaders takes those headers away whose values are nowhere: redacted, and of no value that old, which may be
+// nil, has. It gives their names.
+func (s *Subscription) LoseHeaders(old *Subscription) (lost []string) {
+	if s.HTTPEndpoint == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.HTTPEndpoint.Headers)) {
+		_, known := s.sealed.Headers[name]
+		if !known && old != nil && sameOrigin(old.HTTPEndpoint, s.HTTPEndpoint) {
+			_, known = old.sealed.Headers[name]
+		}
+		if s.HTTPEndpoint.Headers[name] == redactedHeader && !known {
+			delete(s.HTTPEndpoint.Headers, name)
+			lost = append(lost, name)
+		}
+	}
+	return lost
+}
+
 // sameOrigin reports whether two endpoints are of one host. Values of headers do not follow to another one: who may
 // change a subscription must not learn them in this way.
 func sameOrigin(a, b *SubscriptionEndpoint) bool {
@@ -296,21 +315,32 @@ func (s *Subscription) Secrets(now time.Time) []SubscriptionSecret {
 	})
 }
 
-// Rotate gives the subscription another signing secret. The one before signs beside it until keep; nil: no more. An
-// older one than that ends in any case.
-func (s *Subscription) Rotate(now time.Time, keep *time.Time) error {
+// Rotated is s with another signing secret. The one before signs beside it until keep; nil: no more. An older
+// one than that ends in any case.
+func (s *Subscription) Rotated(now time.Time, keep *time.Time) (*Subscription, error) {
 	next := []SubscriptionSecret{{Value: newSubscriptionSecret()}}
 	if keep != nil {
 		until, err := previousUntil(now, *keep)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(s.sealed.Secrets) > 0 {
 			next = append(next, SubscriptionSecret{Value: s.sealed.Secrets[0].Value, Expires: until})
 		}
 	}
-	s.sealed.Secrets = next
-	return nil
+	return s.with(next), nil
+}
+
+// with is s with other signing secrets.
+func (s *Subscription) with(secrets []SubscriptionSecret) *Subscription {
+	out := *s
+	if s.HTTPEndpoint != nil {
+		endpoint := *s.HTTPEndpoint
+		endpoint.Headers = maps.Clone(endpoint.Headers)
+		out.HTTPEndpoint = &endpoint
+	}
+	out.sealed.Secrets = secrets
+	return &out
 }
 
 // previousUntil judges until when a replaced secret is to be good.
@@ -326,11 +356,9 @@ func previousUntil(now, keep time.Time) (time.Time, error) {
 	return until, nil
 }
 
-// DropPrevious ends the secret before the current one.
-func (s *Subscription) DropPrevious() {
-	if len(s.sealed.Secrets) > 1 {
-		s.sealed.Secrets = s.sealed.Secrets[:1:1]
-	}
+// WithoutPrevious is s after the secret before the current one was dropped.
+func (s *Subscription) WithoutPrevious() *Subscription {
+	return s.with(slices.Clone(s.sealed.Secrets[:min(1, len(s.sealed.Secrets))]))
 }
 
 // Header are the headers of a message, values included.

@@ -45,6 +45,7 @@ type Outbox struct {
 	once  sync.Once
 	fresh chan store.Delivery // from HandOver to Run
 	room  chan struct{}       // holds a signal when a receiver that had too many has none waiting any more
+	soon  chan struct{}       // holds a signal of Expect
 	// lastFailure is when an attempt failed here, in Unix nanoseconds; 0 for never.
 	lastFailure atomic.Int64
 
@@ -55,6 +56,7 @@ type Outbox struct {
 func (o *Outbox) init() {
 	o.once.Do(func() {
 		o.fresh, o.room, o.lines = make(chan store.Delivery, backlog), make(chan struct{}, 1), map[string]*line{}
+		o.soon = make(chan struct{}, 1)
 		if o.What == "" {
 			o.What = o.Kind
 		}
@@ -78,6 +80,16 @@ func (o *Outbox) HandOver(queued []store.Delivery) {
 		default:
 			return
 		}
+	}
+}
+
+// Expect tells Run that something due at once is being queued by a transaction that has not ended
+// yet: it looks soon. It costs nothing, and need not come true.
+func (o *Outbox) Expect() {
+	o.init()
+	select {
+	case o.soon <- struct{}{}:
+	default:
 	}
 }
 

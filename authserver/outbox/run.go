@@ -27,6 +27,10 @@ const (
 
 	pollBusy = time.Second     // while something failed lately
 	pollIdle = 5 * time.Second // for what other nodes left behind
+	// expectAfter is how long transactions are given that Expect spoke of, and expectFor how long more of
+	// them are looked for at the pace of pollBusy.
+	expectAfter = 50 * time.Millisecond
+	expectFor   = 5 * time.Second
 	// troubleLasts is how long after a failure something may be due soon.
 	troubleLasts = 10 * time.Minute
 )
@@ -59,6 +63,11 @@ func (o *Outbox) Run(ctx context.Context) {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var next, expected time.Time // when timer fires, and until when something is expected; by the real clock
+	wake := func(after time.Duration) {
+		timer.Reset(after)
+		next = time.Now().Add(after)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,7 +75,12 @@ func (o *Outbox) Run(ctx context.Context) {
 		case d := <-o.fresh:
 			hand(d)
 		case <-o.room:
-			timer.Reset(0)
+			wake(0)
+		case <-o.soon:
+			expected = time.Now().Add(expectFor)
+			if time.Until(next) > expectAfter {
+				wake(expectAfter)
+			}
 		case <-timer.C:
 			due, crowded := o.claim(ctx, senders), false
 			for _, d := range due {
@@ -76,11 +90,11 @@ func (o *Outbox) Run(ctx context.Context) {
 			}
 			switch {
 			case len(due) == senders && !crowded:
-				timer.Reset(0)
-			case crowded || o.troubled():
-				timer.Reset(jitter(pollBusy))
+				wake(0)
+			case crowded || o.troubled() || time.Now().Before(expected):
+				wake(jitter(pollBusy))
 			default:
-				timer.Reset(jitter(pollIdle))
+				wake(jitter(pollIdle))
 			}
 		}
 	}
