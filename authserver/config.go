@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/access"
+	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -68,7 +70,7 @@ const defaultRetention = 365 * 24 * time.Hour
 // Config is one configuration of the server. State and Directory are required.
 type Config struct {
 	State     *State
-	Directory store.Directory
+	Directory directory.Declaration // declared.New makes one
 	// Surfaces to expose. Default: all of them.
 	Surfaces []string
 	// Notifier brings codes to people. Default: none, and then nobody can register or
@@ -122,7 +124,7 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 	if c.AuditRetention == 0 {
 		c.AuditRetention = defaultRetention
 	}
-	if err := errors.Join(CheckAPIURL(c.APIURL), checkPasswords(c.Directory)); err != nil {
+	if err := errors.Join(CheckAPIURL(c.APIURL), checkPasswords(c.Directory), checkRoles(c.Directory)); err != nil {
 		return nil, err
 	}
 	return c.Directory.Environments(ctx)
@@ -144,14 +146,27 @@ func CheckAPIURL(text string) error {
 
 // checkPasswords judges the passwords of users that are declared: with one that
 // only looks like a hash nobody could ever sign on.
-func checkPasswords(d store.Directory) error {
-	declared, ok := d.(declaration)
-	if !ok {
-		return nil
-	}
-	for _, u := range declared.DeclaredUsers() {
+func checkPasswords(d directory.Declaration) error {
+	for _, u := range d.DeclaredUsers() {
 		if err := identity.CheckDeclared(u.Password); err != nil {
 			return fmt.Errorf("environment %s: user %s: password: %w", u.Environment, u.Username, err)
+		}
+	}
+	return nil
+}
+
+// checkRoles refuses role names that nobody knows: such a worker could do nothing, and
+// nobody would be told why.
+func checkRoles(d directory.Declaration) error {
+	known := make([]string, 0, len(access.Roles()))
+	for _, role := range access.Roles() {
+		known = append(known, role.Name)
+	}
+	for _, c := range d.DeclaredClients() {
+		for _, name := range c.Roles {
+			if !slices.Contains(known, name) {
+				return fmt.Errorf("environment %s: application %s: there is no role %q, only %q", c.Environment, c.ID, name, known)
+			}
 		}
 	}
 	return nil

@@ -8,26 +8,16 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// declaration is a directory that can list what it declares.
-type declaration interface {
-	DeclaredUsers() []*store.User
-	DeclaredClients() []*store.Client
-}
-
 // endDisabled ends what users and applications hold that the configuration has
 // disabled: sessions, refresh tokens, and the access tokens issued until now, at every
 // gate. It goes on until the store has taken it, or ctx ends.
 func (p *parts) endDisabled(ctx context.Context) {
-	declared, ok := p.declared.(declaration)
-	if !ok {
-		return
-	}
-	for _, u := range declared.DeclaredUsers() {
+	for _, u := range p.declared.DeclaredUsers() {
 		if u.Disabled {
 			p.insist(ctx, u.Environment, func(env *store.Environment) error { return p.ender.EndPerson(ctx, env, u.ID) })
 		}
 	}
-	for _, c := range declared.DeclaredClients() {
+	for _, c := range p.declared.DeclaredClients() {
 		if !c.Enabled {
 			p.insist(ctx, c.Environment, func(env *store.Environment) error { return p.ender.EndClient(ctx, env, c.ID) })
 		}

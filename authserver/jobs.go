@@ -24,7 +24,7 @@ func (s *State) feed(ctx context.Context) {
 	retry := feedRetryMin
 	for ctx.Err() == nil {
 		start := s.config.Now()
-		err := s.config.Store.WatchRevocations(ctx, start, s.revocations.Watcher())
+		err := s.config.Store.WatchRevocations(ctx, start, s.watcher())
 		s.revocations.Alive(false)
 		if ctx.Err() != nil {
 			return

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/management"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -19,6 +20,7 @@ import (
 type Server struct {
 	host      web.Host
 	routes    map[string]*route // by path behind the environment's
+	api       *management.API   // nil where that surface is not exposed
 	parts     *parts
 	alongside func(job func(context.Context)) (end func())
 	ends      []func() // of what Start began
@@ -44,17 +46,21 @@ func New(ctx context.Context, c Config) (*Server, error) {
 			s.routes[rt.path] = &rt
 		}
 	}
+	if slices.Contains(c.Surfaces, SurfaceManagement) {
+		s.api = parts.api
+	}
 	c.State.watch(envs...)
 	s.parts, s.alongside = parts, c.State.alongside
 	return s, nil
 }
 
 // Start begins what the server does beside answering, as soon as the State is
-// started too: it delivers logout tokens, and ends what users and applications still hold
-// that the configuration has disabled. A configuration that is not going to be
+// started too: it delivers logout tokens and webhooks, rotates the keys of environments that are stored, deletes what deleted
+// ones left behind, and ends what users and applications still hold that the configuration has disabled. A configuration that is not going to be
 // used must not be started. To be called once.
 func (s *Server) Start() {
-	s.ends = append(s.ends, s.alongside(s.parts.ender.Run), s.alongside(s.parts.endDisabled))
+	s.ends = append(s.ends, s.alongside(s.parts.ender.Run), s.alongside(s.parts.webhooks.Run), s.alongside(s.parts.uses.Run),
+		s.alongside(s.parts.tend), s.alongside(s.parts.endDisabled))
 }
 
 // Close ends what Start began: deliveries under way and messages that were
@@ -73,6 +79,9 @@ func (s *Server) Close() error {
 // or the endpoint exists, so that nothing behind the server answers in its place.
 // On a custom domain those are the trees without the environment's ID.
 func (s *Server) Handles(r *http.Request) bool {
+	if s.api != nil && s.api.Handles(r.URL.Path) {
+		return true
+	}
 	if _, _, ok := split(r.URL.Path); ok {
 		return true
 	}
@@ -113,6 +122,10 @@ func (s *Server) atHost(r *http.Request) (*store.Environment, error) {
 // ServeHTTP answers one request. Which environment is meant is settled by the
 // path, or on a custom domain by that domain; no other Host header is looked at.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.api != nil && s.api.Handles(r.URL.Path) {
+		s.serveAPI(w, r)
+		return
+	}
 	env, rt, err := s.find(r)
 	if err != nil {
 		web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return err })
@@ -125,6 +138,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	web.Handle(&s.host, around, w, r, func(w http.ResponseWriter, r *http.Request) error {
 		return rt.serve(w, r, env)
 	})
+}
+
+// serveAPI answers a request to the management API, whose paths name their
+// environment themselves: byte-exact, in their plainest spelling only.
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if r.URL.RawPath == "" {
+		if rt, serve := s.api.Match(r.URL.Path); rt != nil {
+			web.Handle(&s.host, rt, w, r, serve)
+			return
+		}
+	}
+	web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return web.NotFound() })
 }
 
 // preflight lets scripts of the origins that some application trusts ask; whether

@@ -46,6 +46,7 @@ func NewState(c StateConfig) (*State, error) {
 	}
 	s.rings = keys.New(keys.Config{
 		Store: c.Store, Sealer: s.sealer, Now: c.Now, Log: c.Log, Rotated: c.Observer.KeyRotated,
+		Policies: s.policies, Changed: s.keysChanged,
 	})
 	return s, nil
 }

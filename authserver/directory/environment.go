@@ -184,9 +184,14 @@ func (e *Environment) environment(id string) (*store.Environment, error) {
 	if e.Organization == nil {
 		return nil, fmt.Errorf("directory: the environment %s has no organization", id)
 	}
-	return declared.NewEnvironment(declared.Environment{
+	env, err := declared.NewEnvironment(declared.Environment{
 		ID: id, Name: e.Name, Issuer: e.Issuer, Organization: e.Organization.ID, APIAudience: e.APIAudience,
 	})
+	if err != nil {
+		return nil, err
+	}
+	env.Stored = true
+	return env, nil
 }
 
 // describe is the document of an environment that configuration declares.

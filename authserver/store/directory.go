@@ -38,6 +38,8 @@ type Environment struct {
 	Registration Registration
 	// VendorClaims puts PingOne's env and org into ID tokens.
 	VendorClaims bool
+	// Stored: the management API made it, and may delete it.
+	Stored bool
 }
 
 // Domain is a custom domain of an environment.
