@@ -17,44 +17,53 @@ func (u *Users) ChangePassword(ctx context.Context, env *store.Environment, user
 		u.Checked("limited")
 		return err
 	}
-	if err := present(targetCurrentPassword, current, targetNewPassword, next); err != nil {
+	hash, proven, err := u.proveCurrent(ctx, env, user, current, next)
+	if err != nil {
 		return err
+	}
+	_, err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
+		if cred.Password != proven.Password || cred.Overrides != proven.Overrides {
+			return false, wrongCurrent()
+		}
+		return true, u.replacePassword(ctx, user, cred, hash)
+	})
+	return err
+}
+
+// proveCurrent judges a new password and then proves the current one. It returns the hash of the new one, and
+// the credential that was proven.
+func (u *Users) proveCurrent(ctx context.Context, env *store.Environment, user *store.User, current, next string) (hash string, proven store.Credential, err error) {
+	if err := present(targetCurrentPassword, current, targetNewPassword, next); err != nil {
+		return "", proven, err
 	}
 	failed := unsatisfied(env, next, user.Username, email(user))
 	if prepare(next) == prepare(current) {
 		failed = append(failed, requireNew)
 	}
 	if failed != nil {
-		return refuseWeak(targetNewPassword, failed)
+		return "", proven, refuseWeak(targetNewPassword, failed)
 	}
 	a := &account{user: user}
-	var err error
 	if a.cred, err = u.credential(ctx, env, user.ID); err != nil {
-		return err
+		return "", proven, err
 	}
 	p, err := u.prove(ctx, env, a, current)
 	if err != nil {
-		return err
+		return "", proven, err
 	}
 	switch p.outcome {
 	case right:
 	case locked:
-		return lockedOut(p.until, u.Now())
+		return "", proven, lockedOut(p.until, u.Now())
 	default:
-		return refuseValue(targetCurrentPassword, "The current password is not right")
+		return "", proven, wrongCurrent()
 	}
-	hash, err := u.newHash(ctx, env, next)
-	if err != nil {
-		return err
-	}
-	proven := a.cred
-	_, err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
-		if cred.Password != proven.Password || cred.Overrides != proven.Overrides {
-			return false, refuseValue(targetCurrentPassword, "The current password is not right")
-		}
-		return true, u.replacePassword(ctx, user, cred, hash)
-	})
-	return err
+	hash, err = u.newHash(ctx, env, next)
+	return hash, a.cred, err
+}
+
+func wrongCurrent() error {
+	return refuseValue(targetCurrentPassword, "The current password is not right")
 }
 
 // replacePassword writes a password that a person has just chosen into cred: a lock, failures and a

@@ -128,7 +128,7 @@ func (u *Users) prove(ctx context.Context, env *store.Environment, a *account, p
 	p := proof{outcome: wrong}
 	if good {
 		p.outcome = right
-		if a.user.Disabled {
+		if a.user.Disabled || barred(a.user) {
 			p.outcome = disabled
 		}
 	}
@@ -151,6 +151,10 @@ func (u *Users) verify(ctx context.Context, env *store.Environment, a *account, 
 		if kept, err = u.password(ctx, a.user, a.cred); err != nil {
 			return false, false, err
 		}
+	}
+	if kept != "" && kept == a.cred.Password && Encoded(kept) {
+		good, err = u.matchesEncoded(ctx, kept, password)
+		return good, true, err // replaced when it is right
 	}
 	var p *phc
 	if strings.HasPrefix(kept, phcPrefix) {
@@ -219,8 +223,12 @@ func (u *Users) settle(ctx context.Context, env *store.Environment, a *account, 
 		if t.locked(now) {
 			return proof{locked, t.until}, nil
 		}
-		if cred.Password != checked.Password || cred.Overrides != checked.Overrides {
+		switch {
+		case cred.Password != checked.Password || cred.Overrides != checked.Overrides:
 			p.outcome, fresh = wrong, "" // it was changed meanwhile
+		case cred.Locked && p.outcome == right:
+			// By an administrator. That it was right is told as little as that there is such an account.
+			p.outcome, fresh = disabled, ""
 		}
 		next := cred
 		switch {
@@ -236,7 +244,11 @@ func (u *Users) settle(ctx context.Context, env *store.Environment, a *account, 
 		case rules.attempts < 0:
 			return p, nil
 		default:
-			t.fail(rules, now).into(&next)
+			t = t.fail(rules, now)
+			t.into(&next)
+			if t.locked(now) && !next.Locked {
+				next.LockedAt = now
+			}
 		}
 		switch err := u.put(ctx, &next); {
 		case err == nil:

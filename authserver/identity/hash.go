@@ -56,26 +56,34 @@ var (
 const maxWaiting = 1024
 
 // compute is argon2id, when a CPU is free.
-func (u *Users) compute(ctx context.Context, c cost, text string, salt []byte, size uint32) ([]byte, error) {
+func (u *Users) compute(ctx context.Context, c cost, text string, salt []byte, size uint32) (key []byte, err error) {
+	err = u.slot(ctx, func() {
+		key = argon2.IDKey([]byte(text), salt, c.passes, c.memory, c.lanes, size)
+	})
+	return key, err
+}
+
+// slot computes a hash when a CPU is free.
+func (u *Users) slot(ctx context.Context, hash func()) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	if waiting.Add(1) > maxWaiting {
 		waiting.Add(-1)
-		return nil, oauth.Unavailable(1, "Too many people are signing on at once")
+		return oauth.Unavailable(1, "Too many people are signing on at once")
 	}
 	select {
 	case slots <- struct{}{}:
 		waiting.Add(-1)
 	case <-ctx.Done():
 		waiting.Add(-1)
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	defer func() { <-slots }()
 	start := time.Now() // of the computation: a duration, not a time
-	key := argon2.IDKey([]byte(text), salt, c.passes, c.memory, c.lanes, size)
+	hash()
 	u.Hashed(time.Since(start))
-	return key, nil
+	return nil
 }
 
 // newHash is the PHC string of a new password.

@@ -43,8 +43,7 @@ var common = sync.OnceValue(func() map[string]bool {
 // are no rules on kinds of characters: they make passwords worse (NIST SP 800-63B, appendix A).
 func unsatisfied(env *store.Environment, password string, personal ...string) (failed []string) {
 	prepared := prepare(password)
-	least := cmp.Or(env.SignOn.PasswordMinLength, DefaultMinLength)
-	if utf8.RuneCountInString(prepared) < least || len(password) > maxPassword || !utf8.ValidString(password) {
+	if utf8.RuneCountInString(prepared) < leastOf(env) || !usable(password) {
 		failed = append(failed, requireLength)
 	}
 	folded := Fold(password)
@@ -59,6 +58,15 @@ func unsatisfied(env *store.Environment, password string, personal ...string) (f
 		}
 	}
 	return failed
+}
+
+func leastOf(env *store.Environment) int {
+	return cmp.Or(env.SignOn.PasswordMinLength, DefaultMinLength)
+}
+
+// usable reports whether somebody could sign on with password at all.
+func usable(password string) bool {
+	return password != "" && len(password) <= maxPassword && utf8.ValidString(password)
 }
 
 // weak is the detail of a new password that fails requirements.

@@ -31,7 +31,10 @@ func (u *Users) Forgot(ctx context.Context, env *store.Environment, username, lo
 	}
 	u.background(env, notify.RecoveryCode, func(ctx context.Context) error {
 		user, err := u.lookup(ctx, env, username)
-		if err != nil || user == nil || user.Disabled || email(user) == "" {
+		if err != nil || user == nil || user.Disabled || barred(user) || email(user) == "" {
+			return err
+		}
+		if cred, err := u.credential(ctx, env, user.ID); err != nil || cred.Locked {
 			return err
 		}
 		// Whoever may ask for messages to one person may do so under several names for them.
@@ -106,7 +109,7 @@ func (u *Users) tryCode(ctx context.Context, env *store.Environment, a *account,
 	var apply func(*store.Credential) error
 	_, err = u.change(ctx, env, a.subject(), func(cred *store.Credential) (bool, error) {
 		good = false
-		if a.user == nil || a.user.Disabled || !pending(*cred, purpose, u.Now()) {
+		if a.user == nil || a.user.Disabled || barred(a.user) || cred.Locked || !pending(*cred, purpose, u.Now()) {
 			return true, nil
 		}
 		if !codeEqual(*cred, hash) {
@@ -142,9 +145,8 @@ func (u *Users) confirm(ctx context.Context, env *store.Environment, user *store
 		if fresh.Verified || email(&fresh) != email(user) { // another address by now: nothing was proven about that
 			return &fresh, nil
 		}
-		fresh.Verified, fresh.UpdatedAt = true, u.Now()
-		fresh.Claims = maps.Clone(fresh.Claims) // the store's, perhaps
-		fresh.Claims["email_verified"] = true
+		confirmed(&fresh)
+		fresh.UpdatedAt = u.Now()
 		switch err := u.Store.ReplaceUser(ctx, fresh); {
 		case err == nil:
 			fresh.Version++
@@ -154,4 +156,11 @@ func (u *Users) confirm(ctx context.Context, env *store.Environment, user *store
 		}
 	}
 	return nil, oauth.Unavailable(1, "Too many changes of one account at once")
+}
+
+// confirmed writes into a stored user that the address is theirs.
+func confirmed(user *store.User) {
+	user.Verified = true
+	user.Claims = maps.Clone(user.Claims) // the store's, perhaps
+	user.Claims["email_verified"] = true
 }

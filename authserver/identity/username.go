@@ -32,3 +32,22 @@ func validUsername(folded string) bool {
 	}
 	return true
 }
+
+// assignableUsername reports whether an administrator may give the name: what people may register, and
+// any other printable text, with single spaces within, which names from other directories have.
+func assignableUsername(spelt, folded string) bool {
+	if folded == "" || !utf8.ValidString(spelt) || utf8.RuneCountInString(spelt) > maxUsername || utf8.RuneCountInString(folded) > maxUsername {
+		return false
+	}
+	if strings.TrimSpace(spelt) != spelt {
+		return false
+	}
+	for _, name := range []string{spelt, folded} {
+		for _, r := range name {
+			if !unicode.IsGraphic(r) || unicode.Is(unicode.Zs, r) && r != ' ' {
+				return false
+			}
+		}
+	}
+	return true
+}

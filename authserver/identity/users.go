@@ -185,7 +185,7 @@ func expired(env *store.Environment, cred store.Credential, now time.Time) bool 
 
 // unverified reports whether user has an address to confirm, and can.
 func (u *Users) unverified(user *store.User) bool {
-	return !user.Declared && !user.Verified && u.Notifier != nil && email(user) != ""
+	return !user.Declared && !user.Verified && u.Notifier != nil && email(user) != "" && LifecycleOf(user) != LifecycleOK
 }
 
 // credential reads the credential of a subject; one that is not there is empty.

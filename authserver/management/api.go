@@ -61,6 +61,11 @@ func (a *API) table() []route {
 		a.roleAssignmentRoutes(),
 		a.applicationRoutes(),
 		a.resourceRoutes(),
+		a.populationRoutes(),
+		a.userRoutes(),
+		a.passwordRoutes(),
+		a.sessionRoutes(),
+		a.consentRoutes(),
 	)
 }
 
