@@ -53,45 +53,39 @@ func (l *Live) descendants(ctx context.Context, environment, parent string) ([]*
 	return all, nil
 }
 
-// parent finds what an object of kind k is going to belong to. Configuration
-// alone gives children to what it declares, unless the kind is loose.
-func (l *Live) parent(ctx context.Context, env *store.Environment, k *kind, id string) error {
+// parent finds what an object of kind k is going to belong to: stored is that
+// object where it is one that can be deleted meanwhile. Configuration alone gives children
+// to what it declares, unless the kind is loose.
+func (l *Live) parent(ctx context.Context, env *store.Environment, k *kind, id string) (stored *store.ObjectVersion, err error) {
 	for _, kind := range k.parents {
-		where, err := l.existing(ctx, env, kind, id)
+		if kind == store.KindUser {
+			u, err := l.UserByID(ctx, env.ID, id)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				continue
+			case err != nil:
+				return nil, cannotTell("find", kind, err)
+			case u.Declared && !k.loose:
+				return nil, IsDeclared(l.Declared.DeclaredAt(env.ID, kind, id))
+			}
+			return nil, nil
+		}
+		of, err := kindOf(kind)
+		if err != nil {
+			continue
+		}
+		it, err := l.find(ctx, env, of, kind, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			continue
 		case err != nil:
-			return err
-		case where != "" && !k.loose:
-			return IsDeclared(where)
+			return nil, err
+		case it.Declared != "" && !k.loose:
+			return nil, IsDeclared(it.Declared)
+		case it.Declared != "" || it.Registered || it.Version == 0:
+			return nil, nil
 		}
-		return nil
+		return &store.ObjectVersion{Kind: kind, ID: id}, nil
 	}
-	return NotFound()
-}
-
-// existing finds an object or a user, and says where it is declared.
-func (l *Live) existing(ctx context.Context, env *store.Environment, kind store.ObjectKind, id string) (where string, err error) {
-	if kind == store.KindUser {
-		u, err := l.UserByID(ctx, env.ID, id)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return "", err
-		case err != nil:
-			return "", cannotTell("find", kind, err)
-		case u.Declared:
-			return l.Declared.DeclaredAt(env.ID, kind, id), nil
-		}
-		return "", nil
-	}
-	k, err := kindOf(kind)
-	if err != nil {
-		return "", store.ErrNotFound
-	}
-	it, err := l.find(ctx, env, k, kind, id)
-	if err != nil {
-		return "", err
-	}
-	return it.Declared, nil
+	return nil, NotFound()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -32,10 +33,8 @@ func (w *Writer) Create(ctx context.Context, a Actor, env *store.Environment, n 
 	if err != nil {
 		return nil, err
 	}
-	if n.Parent != "" {
-		if err := w.orphaned(ctx, a, env, created); err != nil {
-			return nil, err
-		}
+	if err := w.orphaned(ctx, a, env, created); err != nil {
+		return nil, err
 	}
 	return created, nil
 }
@@ -58,8 +57,12 @@ func (p *plan) create(ctx context.Context, n New, founder *Item, keep *store.Obj
 	if k.parents == nil {
 		n.Parent = ""
 	} else if founder == nil || founder.ID != n.Parent {
-		if err := p.w.Live.parent(ctx, p.env, k, n.Parent); err != nil {
+		stored, err := p.w.Live.parent(ctx, p.env, k, n.Parent)
+		if err != nil {
 			return nil, err
+		}
+		if stored != nil { // still, when this is stored
+			p.write.Expect = append(p.write.Expect, *stored)
 		}
 	}
 	o := store.Object{Environment: p.env.ID, Kind: kind, ID: n.ID, Parent: n.Parent, CreatedAt: p.now, UpdatedAt: p.now}
@@ -96,17 +99,15 @@ func (p *plan) found(ctx context.Context, founder *Item, companions []New) error
 	return nil
 }
 
-// orphaned deletes an object again whose parent was deleted while it was
-// created, too late to be deleted with it.
+// orphaned deletes an object again whose user was deleted while it was created,
+// too late to be deleted with them. Of objects the store itself sees to that.
 func (w *Writer) orphaned(ctx context.Context, a Actor, env *store.Environment, it *Item) error {
 	k, err := kindOf(it.Kind)
-	if err != nil || k.parents == nil {
+	if err != nil || !slices.Contains(k.parents, store.KindUser) {
 		return err
 	}
-	for _, kind := range k.parents {
-		if _, err := w.Live.existing(ctx, env, kind, it.Parent); !errors.Is(err, store.ErrNotFound) {
-			return nil // it is there, or that cannot be told; the object is stored
-		}
+	if _, err := w.Live.parent(ctx, env, k, it.Parent); !notFound(err) {
+		return nil // they are there, or that cannot be told: then the object is stored
 	}
 	if err := w.Delete(ctx, a, env, it.Kind, it.Parent, it.ID, Precondition{}); err != nil && !notFound(err) {
 		return err

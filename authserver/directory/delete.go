@@ -92,20 +92,21 @@ func (p *plan) drop(ctx context.Context, old *Item) error {
 	if p.drops(old) {
 		return nil
 	}
-	if old.ID == old.Parent { // the store would take all that has this parent
-		return Invalid(Problemf(ConstraintViolation, "id", "It goes only with what it belongs to"))
-	}
 	p.write.Delete = append(p.write.Delete, store.ObjectVersion{Kind: old.Kind, ID: old.ID, Version: old.Version})
 	return p.gone(ctx, old)
 }
 
 // gone adds what is to be said of an object that goes, and of its children.
 func (p *plan) gone(ctx context.Context, old *Item) error {
-	children, err := p.w.Live.descendants(ctx, p.env.ID, old.ID)
-	if err != nil {
-		return oauth.CannotTell("find what goes with it", err)
+	items := []*Item{old}
+	if old.ID != old.Parent { // then what has that parent is its sibling
+		children, err := p.w.Live.descendants(ctx, p.env.ID, old.ID)
+		if err != nil {
+			return oauth.CannotTell("find what goes with it", err)
+		}
+		items = append(items, children...)
 	}
-	return p.farewell(ctx, append([]*Item{old}, children...))
+	return p.farewell(ctx, items)
 }
 
 // farewell adds what is to be said of objects that go.

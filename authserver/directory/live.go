@@ -60,7 +60,7 @@ type live struct {
 // room is what is known of an environment. What is given, by being built in or
 // declared, never changes; what was made of stored objects is good for one version of them.
 type room struct {
-	mu      sync.Mutex
+	mu     sync.Mutex
 	given  map[store.ObjectKind]*givens
 	people *people
 
