@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -102,9 +103,16 @@ func decode(body []byte, v any) error {
 		return nil
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
-		return directory.Invalid(directory.Problemf(directory.InvalidValue, wrong.Field, "must not be a %s", kindOf(wrong.Value)))
+		return directory.Invalid(directory.Problemf(directory.InvalidValue, memberPath(wrong.Field), "must not be a %s", kindOf(wrong.Value)))
 	}
 	return malformed()
+}
+
+// memberPath is a decoder's path without the embedded structs in it, whose names
+// begin like no member's.
+func memberPath(path string) string {
+	names := slices.DeleteFunc(strings.Split(path, "."), func(name string) bool { return name != "" && unicode.IsUpper(rune(name[0])) })
+	return strings.Join(names, ".")
 }
 
 // kindOf is what a decoder calls a value, without the value itself ("number 5").
