@@ -98,7 +98,7 @@ func (a *Application) fillDefaults() {
 	defaulted(&a.DevicePollingInterval, 5)
 	refresh := seconds(store.DefaultRefreshTokenTTL)
 	if rolling := a.RefreshTokenRollingDuration; rolling != nil {
-		refresh = min(refresh, *rolling)
+		refresh = max(60, min(refresh, *rolling))
 	}
 	defaulted(&a.RefreshTokenDuration, refresh)
 	a.Mobile, a.Template = notNull(a.Mobile), notNull(a.Template)
