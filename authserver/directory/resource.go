@@ -100,11 +100,7 @@ func (d *Resource) Check(ctx context.Context, c *Checking) error {
 	if err := d.checkImport(ctx, c, &j); err != nil {
 		return err
 	}
-	if err := j.verdict(); err != nil {
-		return err
-	}
-	unique, _ := d.Keys()
-	return c.refuseTaken(ctx, store.KindResource, unique...)
+	return j.verdict()
 }
 
 func (d *Resource) checkName(j *judge) {

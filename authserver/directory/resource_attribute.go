@@ -82,11 +82,7 @@ func (d *ResourceAttribute) Check(ctx context.Context, c *Checking) error {
 	case !d.inIDToken() && !d.inUserInfo():
 		j.add(InvalidValue, "userInfo", "must not be false where idToken is")
 	}
-	if err := j.verdict(); err != nil {
-		return err
-	}
-	unique, _ := d.Keys()
-	return c.refuseTaken(ctx, store.KindResourceAttribute, unique...)
+	return j.verdict()
 }
 
 func (d *ResourceAttribute) inIDToken() bool  { return d.IDToken == nil || *d.IDToken }

@@ -40,7 +40,7 @@ func (d *Resource) resource(_ context.Context, w *whole) (*store.Resource, error
 		case *Secret:
 			if d.secretBased() {
 				secrets := child.clientSecrets()
-				r.Secret, r.PreviousSecrets = secrets[0].Value, secrets[1:]
+				r.Secret, r.PreviousSecrets = secrets[0].Value, append(r.PreviousSecrets, secrets[1:]...)
 			}
 		}
 	}

@@ -100,10 +100,6 @@ func (d *Scope) Check(ctx context.Context, c *Checking) error {
 	if err := j.verdict(); err != nil {
 		return err
 	}
-	unique, _ := d.Keys()
-	if err := c.refuseTaken(ctx, store.KindScope, unique...); err != nil {
-		return err
-	}
 	return d.checkElsewhere(ctx, c, resource)
 }
 
@@ -235,7 +231,10 @@ func (d *Scope) Ends(ctx context.Context, c *Checking, old, replaced Document) (
 		return nil, nil
 	}
 	resource, err := c.resource(ctx, c.Parent)
-	if err != nil || resource.Type != ResourceTypeCustom {
+	switch {
+	case notFound(err):
+		return nil, nil // it has gone, and its tokens with it
+	case err != nil || resource.Type != ResourceTypeCustom:
 		return nil, err
 	}
 	return []End{{Kind: store.RevokedAudience, Value: resource.aud()}}, nil
