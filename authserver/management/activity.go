@@ -17,7 +17,7 @@ import (
 const (
 	activitiesPath = "/environments/{environmentID}/activities"
 	// maxActivities is the most that a page has, and maxActivityFilters how many a filter may come to.
-	maxActivities   = 500
+	maxActivities      = 500
 	maxActivityFilters = 8
 )
 

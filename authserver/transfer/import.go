@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
@@ -58,7 +59,8 @@ type importer struct {
 	seen map[[16]byte]struct{}
 	// making are the IDs of what a dry run would have made by now.
 	making      map[[16]byte]struct{}
-	populations map[string]bool // those known to be there
+	claimed     map[[16]byte]struct{} // unique keys of this run, and usernames
+	populations map[string]bool       // those known to be there
 
 	progress Progress
 	batch    []*change
@@ -252,7 +254,7 @@ func (im *importer) failed(line int, o *object, err error) error {
 // run goes through the file once: dry without writing anything.
 func (im *importer) run(ctx context.Context, dry bool, tell func(Progress, *Difference)) error {
 	im.dry, im.tell, im.progress, im.told, im.batch = dry, tell, Progress{}, 0, nil
-	im.making, im.populations = map[[16]byte]struct{}{}, map[string]bool{}
+	im.making, im.claimed, im.populations = map[[16]byte]struct{}{}, map[[16]byte]struct{}{}, map[string]bool{}
 	var left []doomed
 	if im.o.Prune {
 		var err error
@@ -310,6 +312,9 @@ func (im *importer) line(ctx context.Context, n int, o *object) error {
 	} else {
 		c, err = im.object(ctx, o)
 	}
+	if err == nil && c != nil {
+		err = im.claim(c)
+	}
 	if err != nil {
 		return im.failed(n, o, err)
 	}
@@ -335,6 +340,28 @@ func (im *importer) line(ctx context.Context, n int, o *object) error {
 	im.batch = append(im.batch, c)
 	if len(im.batch) >= batchSize {
 		return im.flush(ctx)
+	}
+	return nil
+}
+
+// claim refuses what another object of the file has: a store would refuse both.
+func (im *importer) claim(c *change) error {
+	var keys []string
+	switch {
+	case c.User != nil:
+		keys = []string{"username " + c.User.Username}
+	default:
+		if k, ok := c.Document.(directory.Keyed); ok {
+			keys, _ = k.Keys()
+		}
+	}
+	for _, key := range keys {
+		s := sum("unique "+c.Kind, key)
+		if _, taken := im.claimed[s]; taken {
+			word, _, _ := strings.Cut(key, " ")
+			return directory.Invalid(directory.Problemf(directory.UniquenessViolation, word, "is unique, and another line of the file has it"))
+		}
+		im.claimed[s] = struct{}{}
 	}
 	return nil
 }
@@ -391,7 +418,10 @@ func (im *importer) write(ctx context.Context, changes []*change) error {
 		return err
 	}
 	err := im.commit(ctx, changes)
-	if err == nil || len(changes) == 1 || !refused(err) {
+	switch {
+	case err == nil:
+		return nil
+	case len(changes) == 1, errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return im.blamed(err, changes[0])
 	}
 	for _, c := range changes {
