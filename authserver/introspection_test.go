@@ -64,7 +64,7 @@ func TestNothingIsKnownBeforeTheFeed(t *testing.T) {
 		t.Errorf("before Start: %s, want 503 with Retry-After", got)
 	}
 	local := g.state.Local(environment(t, g, envA))
-	if _, err := local.Keys(ctx); err == nil {
+	if _, err := local.Keys(ctx, ""); err == nil {
 		t.Error("the gate gets keys before revocations are known")
 	}
 	if _, err := local.Revoked(claimsOf(t, token)); err == nil {

@@ -48,7 +48,7 @@ func sdkApplications(t *testing.T, m *manager) {
 	if *updated.PkceEnforcement != sdk.ENUMAPPLICATIONOIDCPKCEOPTION_S256_REQUIRED || updated.Description != nil {
 		t.Errorf("updated %+v", updated)
 	}
-	for i := range 120 { // more than one page
+	for i := range 220 { // more than one page
 		m.createApplication(t, m.service(fmt.Sprintf("SDK service %03d", i)))
 	}
 	all, pages := every(t, m.ApplicationsApi.ReadAllApplications(m.ctx, mainEnv).Execute(),
@@ -59,7 +59,7 @@ func sdkApplications(t *testing.T, m *manager) {
 			names[a.ApplicationOIDC.Name]++
 		}
 	}
-	for _, want := range []string{"SDK web", "SDK administrator", "SDK service 000", "SDK service 119"} {
+	for _, want := range []string{"SDK web", "SDK administrator", "SDK service 000", "SDK service 219"} {
 		if names[want] != 1 {
 			t.Errorf("%q is listed %d times", want, names[want])
 		}
