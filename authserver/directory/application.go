@@ -184,7 +184,10 @@ func (a *Application) Keys() (unique, lookups []string) {
 		unique = append(unique, "devicePathId "+*a.DevicePathID)
 	}
 	if id := a.keyRotationPolicy(); id != "" {
-		lookups = append(lookups, "keyRotationPolicy "+id)
+		lookups = append(lookups, ApplicationsOfPolicy(id))
+	}
+	if a.Kerberos != nil && a.Kerberos.Key != nil {
+		lookups = append(lookups, ApplicationsOfKey(a.Kerberos.Key.ID))
 	}
 	for _, uri := range a.PostLogoutRedirectURIs {
 		lookups = append(lookups, postLogoutKey(uri))

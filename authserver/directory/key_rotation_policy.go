@@ -168,6 +168,9 @@ func (p *KeyRotationPolicy) Deletable(ctx context.Context, c *Checking) error {
 // ApplicationsOfPolicy is the key by which applications are found that name a policy.
 func ApplicationsOfPolicy(id string) string { return "keyRotationPolicy " + id }
 
+// ApplicationsOfKey is the key by which applications are found that name a key of package keys.
+func ApplicationsOfKey(id string) string { return "key " + id }
+
 // StoredKeyRotationPolicies lists the policies of an environment beside its own rotation, by ID.
 func StoredKeyRotationPolicies(ctx context.Context, s store.Objects, environment string) (map[string]*KeyRotationPolicy, error) {
 	// A few more than there should be: see Check.

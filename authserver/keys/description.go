@@ -23,6 +23,7 @@ type description struct {
 	// Issuer is what the key was given as its issuerDN; "" is that of the certificate.
 	Issuer    string     `json:"issuer,omitempty"`
 	CustomCRL string     `json:"custom_crl,omitempty"`
+	Imported  bool       `json:"imported,omitempty"` // somebody out there knows it
 	Changed   *time.Time `json:"changed,omitempty"`
 	// DN and Length are those of the policy when the key was drawn.
 	DN     string `json:"dn,omitempty"`

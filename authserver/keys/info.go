@@ -20,6 +20,7 @@ type Info struct {
 	// environment's own.
 	Name, Policy string
 	ByHand       bool // somebody made or imported it
+	Imported     bool // somebody brought it, and so knows its private half
 	Slot         store.KeySlot
 	Usage        Usage
 	Algorithm    string // RSA or EC; Ed25519, for which PingOne has no word
@@ -76,7 +77,7 @@ func info(k *store.Key, chain [][]byte) (*Info, error) {
 		return nil, fmt.Errorf("read the certificate of key %s: %w", k.ID, err)
 	}
 	i := &Info{
-		ID: k.ID, Name: d.Name, Policy: k.Policy, ByHand: d.byHand(), Slot: k.Slot, Usage: cmp.Or(d.Usage, UsageSigning),
+		ID: k.ID, Name: d.Name, Policy: k.Policy, ByHand: d.byHand(), Imported: d.Imported, Slot: k.Slot, Usage: cmp.Or(d.Usage, UsageSigning),
 		SignatureAlgorithm: d.SignatureAlgorithm, Signs: k.Algorithm,
 		SubjectDN: cmp.Or(d.Subject, d.DN, cert.Subject.String()), IssuerDN: cmp.Or(d.Issuer, d.DN, cert.Issuer.String()),
 		SerialNumber: cert.SerialNumber, CustomCRL: d.CustomCRL, StartsAt: cert.NotBefore.UTC(), ExpiresAt: cert.NotAfter.UTC(),

@@ -136,7 +136,7 @@ func (r *Rings) Import(ctx context.Context, env *store.Environment, i Imported, 
 		return nil, 0, err
 	}
 	d := description{
-		Name: chain[0].Subject.CommonName, Usage: i.Usage, Chain: inOrder(chain), SignatureAlgorithm: signatureAlgorithm(chain[0]),
+		Name: chain[0].Subject.CommonName, Imported: true, Usage: i.Usage, Chain: inOrder(chain), SignatureAlgorithm: signatureAlgorithm(chain[0]),
 	}
 	if d.Name == "" {
 		d.Name = chain[0].Subject.String()

@@ -66,6 +66,11 @@ func (a *API) table() []route {
 		a.passwordRoutes(),
 		a.sessionRoutes(),
 		a.consentRoutes(),
+		a.subscriptionRoutes(),
+		a.keyRoutes(),
+		a.keyRotationPolicyRoutes(),
+		a.activityRoutes(),
+		a.transferRoutes(),
 	)
 }
 
