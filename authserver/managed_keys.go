@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
@@ -34,11 +35,11 @@ func (s *State) policies(ctx context.Context, env *store.Environment) ([]keys.Po
 }
 
 // keysChanged tells every node that a key ring is to be read again.
-func (s *State) keysChanged(ctx context.Context, environment string, _ int64) error {
+func (s *State) keysChanged(ctx context.Context, environment string, version int64) error {
 	s.rings.Stale(environment)
 	now := s.config.Now().UTC().Truncate(time.Second)
 	return s.config.Store.PutRevocation(ctx, store.Revocation{
-		Environment: environment, Kind: store.ChangedKeys, Value: environment, At: now, ExpiresAt: now.Add(keysNews),
+		Environment: environment, Kind: store.ChangedKeys, Value: strconv.FormatInt(version, 10), At: now, ExpiresAt: now.Add(keysNews),
 	})
 }
 
@@ -49,8 +50,8 @@ func (s *State) watcher() store.RevocationWatcher {
 	w.Deliver = func(r store.Revocation) {
 		if r.Kind == store.ChangedKeys {
 			s.rings.Stale(r.Environment)
-			return
 		}
+		// What gates remember of a token whose key is withdrawn is out of date too: that needs another epoch.
 		revoked(r)
 	}
 	return w

@@ -110,7 +110,8 @@ const (
 	RevokedGrant   RevocationKind = "grant"   // Value is a grant_id: all that came of one authorization
 	// RevokedAudience ends the tokens that have Value among their aud: what their resource is has changed.
 	RevokedAudience RevocationKind = "audience"
-	// ChangedKeys ends nothing: the key ring of the environment, which is Value too, is to be read again.
+	// ChangedKeys ends no token by itself: the environment's key ring has become the version that Value says
+	// (decimal) and is to be read again, and a key may have been withdrawn.
 	ChangedKeys RevocationKind = "keys"
 	// RevokedKeys ends no token by itself: the key ring has become the version that Value says (decimal),
 	// and a key may have been withdrawn. Who keeps rings in memory reads them again.
