@@ -173,6 +173,12 @@ func TestResourceSays(t *testing.T) {
 			}
 		})
 	}
+	imported := document(t, new(directory.Resource), `{"name":"d","clientId":"legacy-api.1","clientSecret":"a-secret-of-old"}`)
+	ok[*directory.Item](t)(n.Create(t.Context(), actor, n.env, directory.New{ID: "legacy-api.1", Document: imported}))
+	r := ok[*store.Resource](t)(n.live.ResourceByID(t.Context(), demo, "legacy-api.1"))
+	if string(r.Secret) != "a-secret-of-old" {
+		t.Errorf("the resource that was brought along has %d bytes of secret, want its own", len(r.Secret))
+	}
 	for _, e := range n.events(t, demo) {
 		if strings.Contains(string(e.Before)+string(e.After), "a-secret-of-old") {
 			t.Errorf("%s holds a secret", e.Action)
