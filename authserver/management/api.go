@@ -86,8 +86,8 @@ type route struct {
 	permission access.Permission
 	// target tells from the path what permission is wanted on; nil is for the application, population and user that the
 	// path's variables applicationID, populationID and userID name. Where the path does not tell (a user's population),
-	// somewhere is true: the route then asks c.require itself, and core has only asked Caller.Somewhere, or whether it is
-	// about the caller's own user.
+	// somewhere is true: the route then asks c.require itself, and core has only asked Caller.Somewhere, or with a target
+	// whether it is about the caller's own user: without one, self-service scopes do not count.
 	target    func(c *call) access.Target
 	somewhere bool
 	serve     func(c *call) error
@@ -298,7 +298,7 @@ func (c *call) allowed(rt *route) error {
 	if !rt.somewhere {
 		return c.require(rt.permission, t, t != (access.Target{}) && somewhere)
 	}
-	if !somewhere && !c.who.Self(rt.permission, c.env, t) {
+	if !somewhere && (rt.target == nil || !c.who.Self(rt.permission, c.env, t)) {
 		return forbidden()
 	}
 	return nil

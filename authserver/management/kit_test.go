@@ -517,3 +517,23 @@ func (c caller) page(path, name string, limit int) []map[string]any {
 		path = strings.TrimPrefix(u.RequestURI(), "/v1")
 	}
 }
+
+// assign is the body of a role assignment.
+func assign(role, kind, id string) map[string]any {
+	r, _ := directory.RoleByName(role)
+	return map[string]any{"role": map[string]any{"id": r.ID}, "scope": map[string]any{"type": kind, "id": id}}
+}
+
+// workerBody is the body of a worker application.
+func workerBody(name string, enabled bool) map[string]any {
+	return map[string]any{
+		"name": name, "enabled": enabled, "protocol": "OPENID_CONNECT", "type": "WORKER", "grantTypes": []string{"CLIENT_CREDENTIALS"},
+		"tokenEndpointAuthMethod": "CLIENT_SECRET_BASIC",
+	}
+}
+
+// worker creates a worker application without roles in home and gives its ID.
+func (k *kit) worker(name string) string {
+	k.t.Helper()
+	return k.as(root).post("/{env}/applications", workerBody(name, true)).is(http.StatusCreated).text("id")
+}

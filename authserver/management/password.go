@@ -1,6 +1,7 @@
 package management
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
@@ -120,8 +121,8 @@ func (c *call) person(p access.Permission, self bool) (*store.User, error) {
 	may := err == nil && (c.who.ByRole(p, c.env, userTarget(u)) || self && c.who.Self(p, c.env, userTarget(u)))
 	switch {
 	case may:
-		return u, nil
-	case err != nil && !isNotFound(err):
+		return u, c.requireRank(p, userTarget(u))
+	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	case c.who.Somewhere(p, c.env):
 		return nil, web.NotFound()

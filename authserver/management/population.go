@@ -225,12 +225,12 @@ func (c *call) ownPopulation(id string) error {
 	if !known || c.who.Environment.ID != c.env.ID {
 		return nil
 	}
-	holder := c.who.Client.ID
+	holder, kind := c.who.Client.ID, directory.HolderApplication
 	if c.who.User != nil {
-		holder = c.who.User.ID
+		holder, kind = c.who.User.ID, directory.HolderUser
 	}
 	_, err := c.api.Writer.Create(c.r.Context(), c.actor(), c.env, directory.New{Parent: holder, Document: &directory.RoleAssignment{
-		Role: directory.Reference{ID: role.ID}, Scope: directory.AssignmentScope{ID: id, Type: directory.ScopePopulation},
+		Role: directory.Reference{ID: role.ID}, Scope: directory.AssignmentScope{ID: id, Type: directory.ScopePopulation}, Holder: kind,
 	}})
 	return err
 }
