@@ -97,8 +97,9 @@ var dialect = sqlstore.Dialect{
 	Writers: 2, // one fills its batch while the other's is on the way to the disk
 	RowID:   "ctid",
 	Among:   func(column, subquery string) string { return column + " = ANY (ARRAY(" + subquery + "))" },
+	// What has an OFFSET is not made part of the query around it.
 	Each: func(table, alias, condition string) string {
-		return "CROSS JOIN LATERAL (SELECT * FROM " + table + " AS " + alias + " WHERE " + condition + " LIMIT 1) AS " + alias
+		return "CROSS JOIN LATERAL (SELECT ctid, * FROM " + table + " AS " + alias + " WHERE " + condition + " OFFSET 0) AS " + alias
 	},
 	SkipLocked:       " FOR UPDATE SKIP LOCKED",
 	ForUpdate:        " FOR UPDATE",

@@ -37,17 +37,20 @@ WHERE environment = $1 AND kind = $2 AND id = $3 AND version = $4`
 	insertObjectKey = `INSERT INTO object_keys (environment, kind, id, hash, sole) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`
 
 	deleteObjectKeys = `DELETE FROM object_keys WHERE environment = $1 AND kind = $2 AND id = $3`
+)
 
-	// below is what goes with the object $2 of the kind $3: those with that parent, theirs, and so on. An object
-	// whose ID is its parent's has none: what has that parent is its sibling.
-	below = `WITH RECURSIVE below (kind, id) AS (
+// below is what goes with the object $2 of the kind $3: those with that parent,
+// theirs, and so on. An object whose ID is its parent's has none: what has that
+// parent is its sibling.
+func (d Dialect) below() string {
+	return `WITH RECURSIVE below (kind, id) AS (
 	SELECT kind, id FROM objects WHERE parent = $2 AND parent <> '' AND environment = $1
 		AND NOT EXISTS (SELECT 1 FROM objects WHERE environment = $1 AND kind = $3 AND id = $2 AND parent = $2)
 	UNION
-	SELECT o.kind, o.id FROM below AS b CROSS JOIN objects AS o WHERE o.parent = b.id AND o.parent <> '' AND o.environment = $1
+	SELECT o.kind, o.id FROM below AS b ` + d.each("objects", "o", "o.parent = b.id AND o.parent <> '' AND o.environment = $1") + `
 )
 `
-)
+}
 
 // applyTexts delete what goes with an object or a user.
 type applyTexts struct{ keysBelow, objectsBelow string }
@@ -58,8 +61,8 @@ func newApplyTexts(d Dialect) applyTexts {
 		if d.RowID != "" {
 			columns, row = "x."+d.RowID, d.RowID
 		}
-		return below + "DELETE FROM " + table + " WHERE " + d.among(row, "SELECT "+columns+" FROM below AS b CROSS JOIN "+table+
-			" AS x WHERE x.id = b.id AND x.kind = b.kind AND x.environment = $1")
+		return d.below() + "DELETE FROM " + table + " WHERE " + d.among(row, "SELECT "+columns+" FROM below AS b "+
+			d.each(table, "x", "x.id = b.id AND x.kind = b.kind AND x.environment = $1 AND NOT (x.kind = $3 AND x.id = $2)"))
 	}
 	return applyTexts{
 		keysBelow:    remove("object_keys", "hash, kind, environment, id"),
@@ -245,7 +248,7 @@ func (p *applying) users(ctx context.Context) error {
 		p.statements = append(p.statements, statements...)
 	}
 	for _, v := range p.w.DeleteUsers {
-		u, err := p.db.user(ctx, userByID, p.w.Environment, v.ID)
+		u, err := p.db.storedUser(ctx, userByID, p.w.Environment, v.ID)
 		switch {
 		case errors.Is(err, store.ErrNotFound) || err == nil && v.Version != 0 && v.Version != u.Version:
 			return store.ErrConflict

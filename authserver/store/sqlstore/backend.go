@@ -72,9 +72,9 @@ type Dialect struct {
 	// run once, first, and each row looked for. Nil for IN.
 	Among func(column, subquery string) string
 
-	// Each joins a subquery's rows, in their order, with the one row of a table,
-	// under an alias, that meets a condition, in a form that has each looked for
-	// by itself. Nil for CROSS JOIN, where that is what it means.
+	// Each joins the rows of a subquery, in their order, with those of a table,
+	// under an alias, that meet a condition, in a form that has each row's looked
+	// for by itself. Nil for CROSS JOIN, where that is what it means.
 	Each func(table, alias, condition string) string
 
 	// SkipLocked ends a subquery that picks rows to delete, so that two sweepers

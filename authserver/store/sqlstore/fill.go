@@ -17,7 +17,7 @@ const (
 	usersWithoutTerms = `SELECT environment, ` + userColumns + ` FROM users WHERE terms_of <> version AND (id, environment) > ($1, $2)
 ORDER BY id, environment LIMIT $3`
 
-	termsMade = `UPDATE users SET terms_of = version WHERE environment = $1 AND id = $2 AND version = $3`
+	termsMade = `UPDATE users SET terms_of = version WHERE ` + unchangedUser
 )
 
 // fill makes the terms of users that have none. The store serves
@@ -45,10 +45,10 @@ func (db *DB) fill() {
 func (db *DB) fillOnce(ctx context.Context) error {
 	id, environment := "", ""
 	for {
-		var users []store.User
+		var users []*storedUser
 		err := db.query(ctx, usersWithoutTerms, []any{id, environment, int64(fillChunk)}, func(r Row) error {
-			var u store.User
-			err := scanUser(r, &u, &u.Environment)
+			u := &storedUser{}
+			err := scanUser(r, u, &u.Environment)
 			users = append(users, u)
 			return err
 		})
@@ -67,14 +67,14 @@ func (db *DB) fillOnce(ctx context.Context) error {
 
 // fillUsers makes the terms of some users in one transaction, or, where one of
 // them has changed, one by one.
-func (db *DB) fillUsers(ctx context.Context, users []store.User) error {
+func (db *DB) fillUsers(ctx context.Context, users []*storedUser) error {
 	if len(users) == 0 {
 		return nil
 	}
 	w := &write{order: userOrder(users[0].Environment, users[0].Username)}
 	for _, u := range users {
-		w.statements = append(w.statements, &Statement{Text: termsMade, Args: []any{u.Environment, u.ID, u.Version}, Require: store.ErrConflict})
-		w.statements = append(w.statements, changeTerms(u.Environment, u.ID, nil, indexTerms(u))...)
+		w.statements = append(w.statements, &Statement{Text: termsMade, Args: u.unchanged(), Require: store.ErrConflict})
+		w.statements = append(w.statements, changeTerms(u.Environment, u.ID, nil, indexTerms(u.User))...)
 	}
 	err := db.commit(ctx, w)
 	if !errors.Is(err, store.ErrConflict) {

@@ -187,12 +187,12 @@ func (db *DB) purgeUsers(ctx context.Context, environment string, w *walk) (dele
 	}
 	var statements []*Statement
 	err = db.query(ctx, usersAmong, []any{environment, from, to}, func(r Row) error {
-		u := store.User{Environment: environment}
+		u := storedUser{User: store.User{Environment: environment}}
 		if err := scanUser(r, &u); err != nil {
 			return err
 		}
 		deleted++
-		statements = append(statements, removeUser(u)...)
+		statements = append(statements, removeUser(&u)...)
 		return nil
 	})
 	if err != nil || deleted == 0 {

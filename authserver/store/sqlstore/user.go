@@ -23,10 +23,16 @@ ON CONFLICT DO NOTHING`
 	// A username that is taken is refused by its index.
 	replaceUser = `UPDATE users SET username = $4, disabled = $5, verified = $6, claims = $7, created_at = $8, updated_at = $9,
 	population = $10, mfa_enabled = $11, verify_status = $12, version = version + 1, terms_of = version + 1
-WHERE environment = $1 AND id = $2 AND version = $3`
+WHERE environment = $1 AND id = $2 AND version = $3
+	AND username = $13 AND disabled = $14 AND population = $15 AND claims = $16`
+
+	// unchangedUser is the condition that a user is the one whose terms are known:
+	// another one may have come to have the same ID and version.
+	unchangedUser = `environment = $1 AND id = $2 AND version = $3
+	AND username = $4 AND disabled = $5 AND population = $6 AND claims = $7`
 
 	// What belongs to a user goes with it.
-	deleteUser             = `DELETE FROM users WHERE environment = $1 AND id = $2 AND version = $3`
+	deleteUser             = `DELETE FROM users WHERE ` + unchangedUser
 	deleteCredentialOfUser = `DELETE FROM credentials WHERE environment = $1 AND subject = $2`
 	deleteConsentsOfUser   = `DELETE FROM consents WHERE environment = $1 AND subject = $2`
 )
@@ -79,37 +85,46 @@ func (db *DB) putUser(ctx context.Context, u store.User) ([]*Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &Statement{Text: insertUser, Require: store.ErrExists, Args: []any{
+		u.Environment, u.ID, u.Version, u.Username, flag(u.Disabled), flag(u.Verified), claims, micros(u.CreatedAt), micros(u.UpdatedAt),
+		u.Population, flag(u.MFAEnabled), u.VerifyStatus,
+	}}
 	var before []store.Term
-	s := &Statement{Text: insertUser, Require: store.ErrExists}
 	if u.Version != 0 {
-		// The terms of the version that is replaced, for nobody else's.
-		old, err := db.user(ctx, userByID, u.Environment, u.ID)
+		old, err := db.storedUser(ctx, userByID, u.Environment, u.ID)
 		switch {
 		case errors.Is(err, store.ErrNotFound) || err == nil && old.Version != u.Version:
 			return nil, store.ErrConflict
 		case err != nil:
 			return nil, err
 		}
-		before = indexTerms(old)
+		before = indexTerms(old.User)
 		s.Text, s.Require = replaceUser, store.ErrConflict
+		s.Args = append(s.Args, old.Username, flag(old.Disabled), old.Population, old.claims)
 	}
-	s.Args = []any{
-		u.Environment, u.ID, u.Version, u.Username, flag(u.Disabled), flag(u.Verified), claims, micros(u.CreatedAt), micros(u.UpdatedAt),
-		u.Population, flag(u.MFAEnabled), u.VerifyStatus,
-	}
-	statements := []*Statement{s}
-	return append(statements, changeTerms(u.Environment, u.ID, before, indexTerms(u))...), nil
+	return append([]*Statement{s}, changeTerms(u.Environment, u.ID, before, indexTerms(u))...), nil
 }
 
-// removeUser is what deletes u at its version, and what belongs to it but objects.
-func removeUser(u store.User) []*Statement {
+// storedUser is a user with its claims as they are stored.
+type storedUser struct {
+	store.User
+	claims string
+}
+
+// unchanged are the arguments of unchangedUser.
+func (u *storedUser) unchanged() []any {
+	return []any{u.Environment, u.ID, u.Version, u.Username, flag(u.Disabled), u.Population, u.claims}
+}
+
+// removeUser is what deletes u as it was read, and what belongs to it but objects.
+func removeUser(u *storedUser) []*Statement {
 	key := []any{u.Environment, u.ID}
 	statements := []*Statement{
 		{Text: deleteCredentialOfUser, Args: key},
 		{Text: deleteConsentsOfUser, Args: key},
-		{Text: deleteUser, Args: append(key[:2:2], u.Version), Require: store.ErrConflict},
+		{Text: deleteUser, Args: u.unchanged(), Require: store.ErrConflict},
 	}
-	return append(statements, changeTerms(u.Environment, u.ID, indexTerms(u), nil)...)
+	return append(statements, changeTerms(u.Environment, u.ID, indexTerms(u.User), nil)...)
 }
 
 // StoredUserByID implements store.Users.
@@ -124,32 +139,38 @@ func (db *DB) StoredUserByName(ctx context.Context, environment, username string
 
 // user reads the user that a statement finds.
 func (db *DB) user(ctx context.Context, query, environment, key string) (store.User, error) {
-	if !identity(environment, key) {
-		return store.User{}, store.ErrNotFound
-	}
-	u := store.User{Environment: environment}
-	err := db.query(ctx, query, []any{environment, key}, func(r Row) error { return scanUser(r, &u) })
+	u, err := db.storedUser(ctx, query, environment, key)
 	if err != nil {
-		return store.User{}, fmt.Errorf("read user: %w", err)
+		return store.User{}, err
+	}
+	return u.User, nil
+}
+
+func (db *DB) storedUser(ctx context.Context, query, environment, key string) (*storedUser, error) {
+	if !identity(environment, key) {
+		return nil, store.ErrNotFound
+	}
+	u := &storedUser{User: store.User{Environment: environment}}
+	if err := db.query(ctx, query, []any{environment, key}, func(r Row) error { return scanUser(r, u) }); err != nil {
+		return nil, fmt.Errorf("read user: %w", err)
 	}
 	if u.Version == 0 {
-		return store.User{}, store.ErrNotFound
+		return nil, store.ErrNotFound
 	}
 	return u, nil
 }
 
 // scanUser reads userColumns, behind others.
-func scanUser(r Row, u *store.User, before ...any) error {
+func scanUser(r Row, u *storedUser, before ...any) error {
 	var disabled, verified, created, updated, mfa int64
-	var claims string
-	err := r.Scan(append(before, &u.ID, &u.Username, &disabled, &verified, &claims, &created, &updated, &u.Version,
+	err := r.Scan(append(before, &u.ID, &u.Username, &disabled, &verified, &u.claims, &created, &updated, &u.Version,
 		&u.Population, &mfa, &u.VerifyStatus)...)
 	if err != nil {
 		return err
 	}
 	u.Disabled, u.Verified, u.CreatedAt, u.UpdatedAt = disabled != 0, verified != 0, moment(created), moment(updated)
 	u.MFAEnabled = mfa != 0
-	return json.Unmarshal([]byte(claims), &u.Claims)
+	return json.Unmarshal([]byte(u.claims), &u.Claims)
 }
 
 // encodeUser checks what is stored of u and returns its claims.

@@ -22,12 +22,12 @@ type scanTexts struct{ ofValue, inRange string }
 
 func newScanTexts(d Dialect) scanTexts {
 	columns := "u." + strings.ReplaceAll(userColumns, ", ", ", u.")
-	users := func(terms, environment string) string {
+	users := func(terms, environment, order string) string {
 		return `SELECT t.value, ` + columns + ` FROM (` + terms + `) AS t
 ` + d.each("users", "u", "u.id = t.id AND u.environment = "+environment) + `
-ORDER BY t.value, t.id`
+ORDER BY ` + order
 	}
-	return scanTexts{ofValue: users(termsOfValue, "$5"), inRange: users(termsInRange, "$6")}
+	return scanTexts{ofValue: users(termsOfValue, "$5", "t.id"), inRange: users(termsInRange, "$6", "t.value, t.id")}
 }
 
 // ScanUsers implements store.UserScans.
@@ -74,13 +74,12 @@ func (db *DB) scanPage(ctx context.Context, s store.UserScan, limit int) (users 
 		query, args = db.text.scan.ofValue, valueArgs(s, limit)
 	}
 	err = db.query(ctx, query, append(args, s.Environment), func(r Row) error {
-		u := store.ScannedUser{User: store.User{Environment: s.Environment}}
-		if err := scanUser(r, &u.User, &u.Mark.Value); err != nil {
-			return err
-		}
-		u.Mark.ID = u.ID
-		users = append(users, u)
-		return nil
+		u := storedUser{User: store.User{Environment: s.Environment}}
+		var mark store.UserMark
+		err := scanUser(r, &u, &mark.Value)
+		mark.ID = u.ID
+		users = append(users, store.ScannedUser{User: u.User, Mark: mark})
+		return err
 	})
 	return users, err
 }

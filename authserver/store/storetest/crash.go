@@ -46,7 +46,7 @@ func CrashChild(open func(database string) store.Store) {
 		go func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%s-%d-%06d", round, g, i)
-				switch g % 10 {
+				switch g % 11 {
 				case 0:
 					acknowledge("revocation", id, s.PutRevocation(ctx, revocation(id)))
 				case 1:
@@ -70,6 +70,16 @@ func CrashChild(open func(database string) store.Store) {
 				case 6:
 					acknowledge("consent", id, s.PutConsent(ctx, consent(id)))
 					acknowledge("delivery", id, s.PutDelivery(ctx, delivery(id)))
+				case 7:
+					acknowledge("applied", id, s.Apply(ctx, store.Write{
+						Environment: env1, Put: []store.Object{object(id), child(id, "child "+id)}, PutUsers: []store.User{newUser(id)},
+						Revocations: []store.Revocation{revocation("of " + id)}, Events: []store.Event{event(id)},
+					}))
+					if i%2 == 0 {
+						acknowledge("deleted", id, s.Apply(ctx, store.Write{
+							Environment: env1, Delete: []store.ObjectVersion{{Kind: store.KindApplication, ID: id, Version: 1}},
+						}))
+					}
 				default:
 					acknowledge("token", id, s.PutAccessToken(ctx, crashToken(id)))
 				}
@@ -141,6 +151,9 @@ func storm(t *testing.T, round int, database string, d time.Duration) (lines []s
 	return lines
 }
 
+// evenCrash reports whether what is called id may have been ended or deleted.
+func evenCrash(id string) bool { return strings.ContainsAny(id[len(id)-1:], "02468") }
+
 // verify looks for everything that was acknowledged.
 func verify(t *testing.T, s store.Store, acknowledged map[string]bool) {
 	t.Helper()
@@ -174,7 +187,7 @@ func verify(t *testing.T, s store.Store, acknowledged map[string]bool) {
 			found = spent && err == nil && errNext == nil && f.ID == id && string(next.Sealed) == "sealed "+id+"'"
 		case "session":
 			_, err := s.SessionByToken(ctx, env1, session(id).Token, Now)
-			found = err == nil || strings.ContainsAny(id[len(id)-1:], "02468") // those may have ended
+			found = err == nil || evenCrash(id)
 		case "ended":
 			_, err := s.SessionByID(ctx, env1, id, Now)
 			found = errors.Is(err, store.ErrNotFound)
@@ -186,6 +199,19 @@ func verify(t *testing.T, s store.Store, acknowledged map[string]bool) {
 			found = err == nil
 		case "delivery":
 			found = errors.Is(s.PutDelivery(ctx, delivery(id)), store.ErrExists)
+		case "applied":
+			_, errUser := s.StoredUserByID(ctx, env1, id)
+			users, errScan := s.ScanUsers(ctx, store.UserScan{Environment: env1, Attribute: "username", Value: "name of " + id, Limit: 2})
+			_, errEvent := s.EventByID(ctx, env1, id, Now)
+			_, revoked := w.Has(revocation("of " + id))
+			_, errObject := s.ObjectByID(ctx, env1, store.KindApplication, id)
+			_, errChild := s.ObjectByID(ctx, env1, store.KindGrant, "child "+id)
+			found = errUser == nil && errScan == nil && len(users) == 1 && errEvent == nil && revoked &&
+				(errObject == nil && errChild == nil || evenCrash(id))
+		case "deleted":
+			_, errObject := s.ObjectByID(ctx, env1, store.KindApplication, id)
+			_, errChild := s.ObjectByID(ctx, env1, store.KindGrant, "child "+id)
+			found = errors.Is(errObject, store.ErrNotFound) && errors.Is(errChild, store.ErrNotFound)
 		default:
 			t.Errorf("the child says %q", line)
 		}

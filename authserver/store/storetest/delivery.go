@@ -16,6 +16,7 @@ import (
 var deliveryTests = []namedTest{
 	{"a delivery comes back as it was put, and is claimed until then", deliveryRoundTrip},
 	{"what is due is claimed, the longest due first, up to a limit", deliveryDue},
+	{"what waits of one kind is not in the way of another", deliveryKinds},
 	{"a retry comes back at its time, a finished one never", deliveryRetry},
 	{"of concurrent claims each delivery goes to one", func(t *testing.T, s store.Store) { deliveryContention(t, s, s) }},
 	{"an ID already present is ErrExists", deliveryExists},
@@ -54,7 +55,7 @@ func claim(t *testing.T, s store.Store, now, until time.Time, limit int) (claime
 func deliveryRoundTrip(t *testing.T, s store.Store) {
 	full := delivery("a")
 	full.Attempts, full.ExpiresAt = 3, Now.Add(1234567*time.Microsecond)
-	bare := store.Delivery{Environment: env2, ID: "bare", ExpiresAt: Now.Add(time.Hour)}
+	bare := store.Delivery{Environment: env2, ID: "bare", Kind: full.Kind, ExpiresAt: Now.Add(time.Hour)}
 	putDelivery(t, s, full, bare)
 	until := Now.Add(time.Second)
 	got, _ := claim(t, s, Now, until, 10)
@@ -104,6 +105,24 @@ func deliveryDue(t *testing.T, s store.Store) {
 	} {
 		if _, got := claim(t, s, st.now, later(until, st.now.Add(time.Second)), st.limit); got != st.want {
 			t.Errorf("claimed at %v, limit %d: %s, want %s", st.now.Sub(Now), st.limit, got, st.want)
+		}
+	}
+}
+
+func deliveryKinds(t *testing.T, s store.Store) {
+	for i := range 20 { // due for longer
+		d := delivery(fmt.Sprint("webhook", i))
+		d.Kind, d.NextAt = "webhook", Now.Add(-time.Hour)
+		putDelivery(t, s, d)
+	}
+	putDelivery(t, s, delivery("a"))
+	if _, got := claim(t, s, Now, Now.Add(time.Minute), 5); got != "[a]" {
+		t.Errorf("claimed of one kind: %s, want [a]", got)
+	}
+	for _, want := range []int{15, 5, 0} {
+		list, err := s.ClaimDeliveries(testContext(t), "webhook", Now, Now.Add(time.Minute), 15)
+		if len(list) != want || err != nil {
+			t.Errorf("claimed of the other kind: %d, %v, want %d", len(list), err, want)
 		}
 	}
 }

@@ -111,8 +111,39 @@ func calls(s store.Store) map[string]func(context.Context) error {
 		},
 		"RetryDelivery":  func(ctx context.Context) error { return s.RetryDelivery(ctx, delivery("x")) },
 		"FinishDelivery": func(ctx context.Context) error { return s.FinishDelivery(ctx, env1, "x") },
-		"Sweep":          func(ctx context.Context) error { _, err := s.Sweep(ctx, Now, 1); return err },
-		"Ping":           s.Ping,
+		"ObjectByID": func(ctx context.Context) error {
+			_, err := s.ObjectByID(ctx, env1, store.KindApplication, "x")
+			return err
+		},
+		"ListObjects": func(ctx context.Context) error {
+			_, err := s.ListObjects(ctx, store.ObjectFilter{Environment: env1, Kind: store.KindApplication}, "", 1)
+			return err
+		},
+		"ChildrenOf": func(ctx context.Context) error { _, err := s.ChildrenOf(ctx, env1, "x", 1); return err },
+		"ObjectsByKey": func(ctx context.Context) error {
+			_, err := s.ObjectsByKey(ctx, env1, store.KindApplication, "x", 1)
+			return err
+		},
+		"ObjectsVersion": func(ctx context.Context) error { _, err := s.ObjectsVersion(ctx, env1); return err },
+		"TouchObject": func(ctx context.Context) error {
+			return s.TouchObject(ctx, env1, store.KindApplication, "x", Now)
+		},
+		"Apply": func(ctx context.Context) error {
+			return s.Apply(ctx, store.Write{Environment: env1, Put: []store.Object{object("x")}})
+		},
+		"PurgeEnvironment": func(ctx context.Context) error { _, err := s.PurgeEnvironment(ctx, env1, 1); return err },
+		"ScanUsers": func(ctx context.Context) error {
+			_, err := s.ScanUsers(ctx, store.UserScan{Environment: env1, Limit: 1})
+			return err
+		},
+		"CountUsers": func(ctx context.Context) error { _, err := s.CountUsers(ctx, env1, "", true, 1); return err },
+		"EventByID":  func(ctx context.Context) error { _, err := s.EventByID(ctx, env1, "x", Now); return err },
+		"ListEvents": func(ctx context.Context) error {
+			_, err := s.ListEvents(ctx, store.EventFilter{Environment: env1}, "", 1, Now)
+			return err
+		},
+		"Sweep": func(ctx context.Context) error { _, err := s.Sweep(ctx, Now, 1); return err },
+		"Ping":  s.Ping,
 	}
 }
 

@@ -118,6 +118,9 @@ func sweepSignIn(t *testing.T, s store.Store) {
 			t.Fatal(err)
 		}
 		putDelivery(t, s, d)
+		e := event(name)
+		e.ExpiresAt = expires
+		apply(t, s, store.Write{Events: []store.Event{e}})
 	}
 	// What does not expire stays.
 	putUser(t, s, user("a"))
@@ -127,8 +130,8 @@ func sweepSignIn(t *testing.T, s store.Store) {
 		t.Fatal(err)
 	}
 
-	if got, want := sweepAll(t, s, now, 100), 2*7; got != want {
-		t.Errorf("swept %d records, want %d: seven kinds, two of each", got, want)
+	if got, want := sweepAll(t, s, now, 100), 2*8; got != want {
+		t.Errorf("swept %d records, want %d: eight kinds, two of each", got, want)
 	}
 	claimed, _ := claim(t, s, Now, Now.Add(time.Second), 100)
 	left := make(map[string]bool)
@@ -143,7 +146,9 @@ func sweepSignIn(t *testing.T, s store.Store) {
 		_, errSession := s.SessionByID(ctx, env1, name, Now)
 		_, _, _, errToken := s.FamilyByToken(ctx, env1, refresh(name, Now).Hash, Now)
 		families, errFamily := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: name}, 1, Now)
+		_, errEvent := s.EventByID(ctx, env1, name, Now)
 		for what, got := range map[string]bool{
+			"event":          errEvent == nil,
 			"spent ticket":   errors.Is(errSpent, store.ErrSpent),
 			"unspent ticket": errUnspent == nil,
 			"flow":           errFlow == nil,

@@ -36,7 +36,10 @@ func keysRoundTrip(t *testing.T, s store.Store) {
 	next.Slot, next.SignsFrom = store.SlotNext, time.Time{}
 	previous := key("previous")
 	previous.Slot, previous.ExpiresAt = store.SlotPrevious, Now.Add(time.Hour)
-	rings := [][]store.Key{{key("one")}, {next, key("one"), previous}, nil, {key("two")}}
+	ofPolicy, stored := key("of a policy"), key("stored")
+	ofPolicy.Slot, ofPolicy.Policy, ofPolicy.Data = store.SlotPublished, "policy", []byte(`{"name":"Signing"}`)
+	stored.Slot, stored.Data = store.SlotStored, []byte{0, 255}
+	rings := [][]store.Key{{key("one")}, {next, key("one"), previous}, nil, {key("two")}, {ofPolicy, key("two"), stored}}
 	for i, want := range rings {
 		if err := s.ReplaceKeyRing(ctx, env1, int64(i), want); err != nil {
 			t.Fatalf("ReplaceKeyRing at version %d: %v", i, err)

@@ -23,7 +23,7 @@ func mixed(t *testing.T, a, b store.Store) {
 			id := fmt.Sprint("id", random.IntN(4))
 			own := fmt.Sprint(i, "-", n)
 			var err error
-			switch random.IntN(16) {
+			switch random.IntN(19) {
 			case 0:
 				err = s.PutFamily(ctx, family(id), refresh(id, Now))
 			case 1, 2: // replays too, which end the family
@@ -92,6 +92,28 @@ func mixed(t *testing.T, a, b store.Store) {
 				}
 				_, errSweep := s.Sweep(ctx, Now, 10)
 				err = errors.Join(err, errSweep)
+			case 16, 17:
+				w := store.Write{Environment: env1, Events: []store.Event{event(own)}, Revocations: []store.Revocation{revocation(id)}}
+				if o, read := s.ObjectByID(ctx, env1, store.KindApplication, id); read != nil {
+					w.Put = []store.Object{object(id), child(id, own)}
+				} else if random.IntN(3) > 0 {
+					o.Unique = []string{"name " + fmt.Sprint(random.IntN(4))}
+					w.Put = []store.Object{o, child(id, own)}
+				} else {
+					w.Delete = []store.ObjectVersion{{Kind: o.Kind, ID: id, Version: o.Version * int64(random.IntN(2))}}
+				}
+				err = s.Apply(ctx, w)
+			case 18:
+				w := store.Write{Environment: env1}
+				if u, read := s.StoredUserByID(ctx, env1, id); read != nil {
+					w.PutUsers, w.Put = []store.User{newUser(id), newUser(own)}, []store.Object{child(id, own)}
+				} else if random.IntN(2) == 0 {
+					u.Username = own
+					w.PutUsers = []store.User{u}
+				} else {
+					w.DeleteUsers = []store.UserVersion{{ID: id, Version: u.Version * int64(random.IntN(2))}}
+				}
+				err = s.Apply(ctx, w)
 			}
 			for _, promised := range []error{store.ErrNotFound, store.ErrExists, store.ErrSpent, store.ErrConflict} {
 				if errors.Is(err, promised) {
@@ -109,5 +131,6 @@ func mixed(t *testing.T, a, b store.Store) {
 			t.Errorf("an answer that is not promised: %v", err)
 		}
 	}
+	wholeIndex(t, a)
 	t.Logf("%d calls in %v", 32*60, time.Since(begin))
 }

@@ -35,6 +35,12 @@ var sharedTests = []sharedTest{
 	{"of concurrent puts of a credential on both exactly one succeeds", credentialContention},
 	{"of concurrent replacements of a client on both exactly one succeeds", clientContention},
 	{"of concurrent claims on both each delivery goes to one", deliveryContention},
+	{"of 50 changes of an object on both exactly one succeeds, and both count it", applyContention},
+	{"of 50 objects with one key on both exactly one is stored", keyContention},
+	{"of 50 users with one version changed on both exactly one succeeds", applyUserContention},
+	{"nothing is left of what is deleted on one while the other adds to it", deleteContention},
+	{"a change on one is seen by the other at once", sharedChange},
+	{"a user that a change names as terms of another is not found by them", scanContention},
 	{"whatever meets on both, every answer is one that is promised", mixed},
 	{"both may sweep while both write", func(t *testing.T, a, b store.Store) { loadAndSweep(t, a, b) }},
 }

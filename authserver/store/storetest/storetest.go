@@ -39,6 +39,11 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Credentials", credentialTests},
 		{"RegisteredClients", registeredClientTests},
 		{"Deliveries", deliveryTests},
+		{"Objects", objectTests},
+		{"Apply", applyTests},
+		{"UserScans", scanTests},
+		{"Events", eventTests},
+		{"Purge", purgeTests},
 		{"Janitor", janitorTests},
 		{"Store", generalTests},
 	} {

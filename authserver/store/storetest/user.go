@@ -47,7 +47,8 @@ func putUser(t *testing.T, s store.Store, users ...store.User) {
 func userRoundTrip(t *testing.T, s store.Store) {
 	ctx := testContext(t)
 	flags := user("flags")
-	flags.Disabled, flags.Verified = true, true
+	flags.Disabled, flags.Verified, flags.MFAEnabled = true, true, true
+	flags.Population, flags.VerifyStatus = "population-1", "ENABLED"
 	bare := store.User{Environment: env1, ID: "bare", Username: "bare", Version: 1}
 	for _, want := range []store.User{user("a"), flags, bare} {
 		put := want
@@ -93,6 +94,7 @@ func userExists(t *testing.T, s store.Store) {
 	putUser(t, s, elsewhere)
 	for name, change := range map[string]func(*store.User){
 		"no ID":                    func(u *store.User) { u.ID = "" },
+		"NUL in the population":    func(u *store.User) { u.Population = "a\x00" },
 		"NUL in the username":      func(u *store.User) { u.Username = "a\x00" },
 		"513 bytes of username":    func(u *store.User) { u.Username = strings.Repeat("u", 513) },
 		"a claim that JSON cannot": func(u *store.User) { u.Claims = map[string]any{"f": func() {}} },
@@ -118,6 +120,7 @@ func userReplace(t *testing.T, s store.Store) {
 	putUser(t, s, user("a"), user("b"))
 	changed := user("a")
 	changed.Username, changed.Disabled, changed.Verified = "new name", true, true
+	changed.Population, changed.MFAEnabled, changed.VerifyStatus = "population-2", true, "DISABLED"
 	changed.Claims, changed.CreatedAt, changed.UpdatedAt = nil, Now.Add(time.Second), Now.Add(time.Hour)
 	for _, st := range []struct {
 		name   string
@@ -255,6 +258,7 @@ func credential(subject string) store.Credential {
 	return store.Credential{
 		Environment: env1, Subject: subject, Password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", Overrides: hash("declared"),
 		MustChange: true, ChangedAt: Now, Failures: 3, LastFailure: Now.Add(time.Second), LockedUntil: Now.Add(time.Minute),
+		Locked: true, LockedAt: Now.Add(2 * time.Second),
 		CodePurpose: "recovery", Code: hash("123456"), CodeExpires: Now.Add(5 * time.Minute), CodeTries: 2,
 	}
 }
@@ -279,6 +283,7 @@ func credentialRoundTrip(t *testing.T, s store.Store) {
 			}
 			want.Password, want.Failures, want.LockedUntil, want.MustChange = "", want.Failures+1, time.Time{}, !want.MustChange
 			want.CodePurpose, want.Code, want.Overrides = "", store.Hash{}, hash("another")
+			want.Locked, want.LockedAt = !want.Locked, time.Time{}
 		}
 	}
 	for name, c := range map[string]store.Credential{
