@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,15 +19,15 @@ type place func(store.Attribute) bool
 func inIDToken(a store.Attribute) bool  { return a.IDToken }
 func inUserInfo(a store.Attribute) bool { return a.UserInfo }
 
-// attributes are the claims mapped for client that go to one place, by name; nil
-// for those without a value, which are left out.
-func attributes(client *store.Client, user *store.User, to place) map[string]any {
+// attributes are the claims mapped for client that go to one place and for which
+// the scope is granted that they need, by name; nil for those without a value, which are left out.
+func attributes(client *store.Client, user *store.User, scope []string, to place) map[string]any {
 	if len(client.Attributes) == 0 || user == nil {
 		return nil
 	}
 	out := make(map[string]any, len(client.Attributes))
 	for _, a := range client.Attributes {
-		if !to(a) {
+		if !to(a) || a.Scopes != nil && !slices.ContainsFunc(a.Scopes, func(s string) bool { return slices.Contains(scope, s) }) {
 			continue
 		}
 		out[a.Claim] = nil

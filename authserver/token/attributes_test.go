@@ -102,6 +102,9 @@ func TestMappedPlaces(t *testing.T) {
 		{Claim: "email", From: source(t, "${user.work_email}"), IDToken: true, UserInfo: true}, // nothing
 		{Claim: "name", From: source(t, "${user.department}"), IDToken: true},
 		{Claim: "aud", From: source(t, "evil"), IDToken: true, UserInfo: true}, // configuration refuses it
+		{Claim: "with_scope", From: source(t, "x"), IDToken: true, UserInfo: true, Scopes: []string{"address", "profile"}},
+		{Claim: "without_scope", From: source(t, "x"), IDToken: true, UserInfo: true, Scopes: []string{"address"}},
+		{Claim: "of_no_scope", From: source(t, "x"), IDToken: true, UserInfo: true, Scopes: []string{}},
 	}
 	user := employee(env)
 	on := token.SignedOn{Subject: user.ID, Session: "s", AuthTime: noon}
@@ -111,7 +114,8 @@ func TestMappedPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := parsed(t, raw)
-	for name, want := range map[string]string{"both": `"x"`, "id_only": `"x"`, "info_only": "", "email": "", "name": `"sales"`, "aud": `"web"`} {
+	for name, want := range map[string]string{"both": `"x"`, "id_only": `"x"`, "info_only": "", "email": "", "name": `"sales"`, "aud": `"web"`,
+		"with_scope": `"x"`, "without_scope": "", "of_no_scope": ""} {
 		if got, _ := id.Raw(name); string(got) != want {
 			t.Errorf("ID token: %s = %s, want %s", name, got, want)
 		}
@@ -120,7 +124,8 @@ func TestMappedPlaces(t *testing.T) {
 	if err := json.Unmarshal(token.UserInfo(standard, &client, user, &token.Person{Scope: scope}), &info); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]any{"both": "x", "id_only": nil, "info_only": "x", "email": nil, "name": "Alice Jane Adams", "aud": nil} {
+	for name, want := range map[string]any{"both": "x", "id_only": nil, "info_only": "x", "email": nil, "name": "Alice Jane Adams", "aud": nil,
+		"with_scope": "x", "without_scope": nil, "of_no_scope": nil} {
 		if got := info[name]; got != want {
 			t.Errorf("UserInfo: %s = %v, want %v", name, got, want)
 		}

@@ -59,7 +59,7 @@ func (t *IDTokens) Mint(ctx context.Context, env *store.Environment, id IDToken)
 		if err != nil {
 			return "", err
 		}
-		claims = person(claims, o, id.Client, Claims(o, id.User, id.Scope, id.ScopeClaims, id.Asked), attributes(id.Client, id.User, inIDToken))
+		claims = person(claims, o, id.Client, Claims(o, id.User, id.Scope, id.ScopeClaims, id.Asked), attributes(id.Client, id.User, id.Scope, inIDToken))
 	}
 	claims = append(claims, '}')
 	raw, err := signAs(signer, id.Client.IncludeX5T, typeIDToken, claims)

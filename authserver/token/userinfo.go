@@ -39,5 +39,5 @@ func userInfo(b []byte, o *store.OpenID, client *store.Client, user *store.User,
 			claims[name] = v
 		}
 	}
-	return person(b, o, client, claims, attributes(client, user, inUserInfo))
+	return person(b, o, client, claims, attributes(client, user, p.Scope, inUserInfo))
 }
