@@ -63,8 +63,8 @@ func (d *Resource) aud() string {
 	return *d.Audience
 }
 
-// secretBased reports whether the resource authenticates with a secret.
-func (d *Resource) secretBased() bool {
+// UsesSecret reports whether the resource authenticates with a secret.
+func (d *Resource) UsesSecret() bool {
 	return d.Type == ResourceTypeCustom && d.IntrospectEndpointAuthMethod != authNone
 }
 
@@ -72,7 +72,7 @@ func (d *Resource) secretBased() bool {
 // the resource authenticates with one.
 func (d *Resource) Companions(c *Checking) []New {
 	list := []New{{Parent: c.ID, Document: coreSubject(c.ID)}}
-	if d.secretBased() {
+	if d.UsesSecret() {
 		list = append(list, New{ID: c.ID, Parent: c.ID, Document: NewSecret(string(d.ClientSecret))})
 	}
 	return list
@@ -162,7 +162,7 @@ func (d *Resource) checkImport(ctx context.Context, c *Checking, j *judge) error
 		return nil
 	case d.ClientSecret == "":
 		j.add(RequiredValue, "clientSecret", "is required with clientId")
-	case !d.secretBased():
+	case !d.UsesSecret():
 		j.add(InvalidValue, "clientSecret", "is never used with introspectEndpointAuthMethod %s", authNone)
 	default:
 		j.clientSecret(string(d.ClientSecret), authSecretBasic)

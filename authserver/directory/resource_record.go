@@ -38,7 +38,7 @@ func (d *Resource) resource(_ context.Context, w *whole) (*store.Resource, error
 				r.Attributes = append(r.Attributes, a)
 			}
 		case *Secret:
-			if d.secretBased() {
+			if d.UsesSecret() {
 				secrets := child.clientSecrets()
 				r.Secret, r.PreviousSecrets = secrets[0].Value, append(r.PreviousSecrets, secrets[1:]...)
 			}

@@ -1,6 +1,8 @@
 package management
 
 import (
+	"slices"
+
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -11,8 +13,8 @@ const (
 	resourcePath  = resourcesPath + "/{resourceID}"
 )
 
-// resourceRoutes are resources with their scopes and attributes. Whoever may
-// change a resource may change what belongs to it.
+// resourceRoutes are resources with their scopes, attributes and secrets. Whoever
+// may change a resource may change what belongs to it, but for its secret.
 func (a *API) resourceRoutes() []route {
 	own := collectionOf{
 		kind: store.KindResource, path: resourcesPath, id: "resourceID", embedded: "resources", name: "resource",
@@ -33,7 +35,15 @@ func (a *API) resourceRoutes() []route {
 		read:     access.ReadResource, create: access.UpdateResource, update: access.UpdateResource, remove: access.UpdateResource,
 		links: linkResource, more: nameResource,
 	}
-	return append(append(routesOf(own), routesOf(scopes)...), routesOf(attributes)...)
+	secrets := secretsOf{
+		kind: store.KindResource, path: resourcePath, id: "resourceID", name: "resource",
+		read: access.ReadResourceSecret, update: access.UpdateResSecret,
+		uses: func(d directory.Document) bool {
+			resource, ok := d.(*directory.Resource)
+			return ok && resource.UsesSecret()
+		},
+	}
+	return slices.Concat(routesOf(own), routesOf(scopes), routesOf(attributes), secretRoutes(secrets))
 }
 
 // resourceLinks are where what belongs to a resource is. Only custom ones have a secret.
