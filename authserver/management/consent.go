@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -143,7 +144,7 @@ func (c *call) deleteConsent() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), withdrawTimeout)
 	defer cancel()
 	// The consent first: who has not agreed any more is asked again, so no new tokens come of it.
-	if err := c.api.Store.DeleteConsent(ctx, c.env.ID, r.Subject, r.Client); err != nil && !isNotFound(err) {
+	if err := c.api.Store.DeleteConsent(ctx, c.env.ID, r.Subject, r.Client); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if err := c.endGrants(ctx, r.Subject, r.Client); err != nil {
