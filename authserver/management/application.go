@@ -112,14 +112,3 @@ func keepCredentials(c *call, old *directory.Item, replaced directory.Document) 
 	}
 	return c.outranks(directory.HolderApplication, old.ID)
 }
-
-// outranks refuses whoever has less than the roles of an application or a user.
-func (c *call) outranks(holder, id string) error {
-	switch higher, err := c.api.Callers.Outranks(c.r.Context(), c.who, c.env, holder, id); {
-	case err != nil:
-		return err
-	case !higher:
-		return forbidden()
-	}
-	return nil
-}

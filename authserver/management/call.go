@@ -37,27 +37,31 @@ func (c *call) require(p access.Permission, t access.Target, hidden bool) error 
 
 // requireRank refuses to let at what somebody signs on with whoever has not every
 // role that they have: with their password or secret the caller would have it too.
-// People may do to themselves what they have been given a scope for.
+// People may do to themselves what they have been given a scope for. Of an
+// application's settings keepCredentials takes care.
 func (c *call) requireRank(p access.Permission, t access.Target) error {
-	holder, id := directory.HolderApplication, t.Application
 	switch p {
-	case access.UpdateApplication, access.ReadAppSecret, access.UpdateAppSecret:
-	case access.UpdateUser, access.SetPassword, access.ResetPassword:
-		holder, id = directory.HolderUser, t.User
-		if c.who.Self(p, c.env, t) {
-			return nil
+	case access.ReadAppSecret, access.UpdateAppSecret:
+		if t.Application != "" && c.env != nil {
+			return c.outranks(directory.HolderApplication, t.Application)
 		}
-	default:
-		return nil
+	case access.UpdateUser, access.SetPassword, access.ResetPassword:
+		if t.User != "" && c.env != nil && !c.who.Self(p, c.env, t) {
+			return c.outranks(directory.HolderUser, t.User)
+		}
 	}
-	if id == "" || c.env == nil {
-		return nil
-	}
-	outranks, err := c.api.Callers.Outranks(c.r.Context(), c.who, c.env, holder, id)
-	if err == nil && !outranks {
+	return nil
+}
+
+// outranks refuses whoever has less than the roles of an application or a user.
+func (c *call) outranks(holder, id string) error {
+	switch higher, err := c.api.Callers.Outranks(c.r.Context(), c.who, c.env, holder, id); {
+	case err != nil:
+		return err
+	case !higher:
 		return forbiddenBecause("It has roles that the caller does not have")
 	}
-	return err
+	return nil
 }
 
 // actor is the caller for the audit log.

@@ -143,9 +143,7 @@ func (c *call) environment(it *directory.Item) map[string]any {
 			links["license"] = organization + "/licenses/" + e.License.ID
 		}
 	}
-	v := c.view(it, self, links, nil)
-	delete(v, "environment") // it is one itself
-	return v
+	return c.view(it, self, links, nil)
 }
 
 func (c *call) showEnvironment(status int, it *directory.Item) error {

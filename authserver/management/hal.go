@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
 // link is a HAL link.
@@ -66,7 +67,7 @@ func (c *call) view(it *directory.Item, self string, links map[string]string, mo
 		}
 	}
 	all := c.links(self, links)
-	if c.env != nil {
+	if c.env != nil && it.Kind != store.KindEnvironment {
 		all["environment"] = link{c.href("/environments/" + c.env.ID)}
 		v["environment"] = reference{c.env.ID}
 	}
