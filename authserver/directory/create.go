@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -47,6 +48,9 @@ func (p *plan) create(ctx context.Context, n New, founder *Item, keep *store.Obj
 	if err != nil {
 		return nil, err
 	}
+	if !validID(n.ID) {
+		return nil, Invalid(Problemf(InvalidValue, "id", "must be 1 to %d printable characters of ASCII", maxID))
+	}
 	g, err := p.w.Live.givensOf(ctx, p.env, kind)
 	if err != nil {
 		return nil, err
@@ -81,6 +85,15 @@ func (p *plan) create(ctx context.Context, n New, founder *Item, keep *store.Obj
 		return it, p.found(ctx, it, f.Companions(c))
 	}
 	return it, nil
+}
+
+// maxID is in bytes, and less than what a store takes.
+const maxID = 256
+
+// validID reports whether something new may have an ID that somebody brings
+// along. Most kinds are stricter.
+func validID(id string) bool {
+	return id != "" && len(id) <= maxID && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // found adds what is created along with an object.

@@ -9,8 +9,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// Delete deletes an object and what belongs to it. Of a built-in one it takes
-// back what was changed of it, where its kind allows that.
+// Delete deletes an object and what belongs to it.
 func (w *Writer) Delete(ctx context.Context, a Actor, env *store.Environment, kind store.ObjectKind, parent, id string, p Precondition) error {
 	if kind == store.KindEnvironment {
 		return w.deleteEnvironment(ctx, a, id, p)
@@ -36,24 +35,14 @@ func (w *Writer) Delete(ctx context.Context, a Actor, env *store.Environment, ki
 
 // remove adds that an object is deleted, with all that goes with it.
 func (p *plan) remove(ctx context.Context, old *Item) error {
-	k, err := kindOf(old.Kind)
-	if err != nil {
-		return err
-	}
 	c := p.checking(old, &old.Object)
 	if h, ok := old.Document.(Holding); ok {
 		if err := h.Deletable(ctx, c); err != nil {
 			return visible(err, "tell whether it can be deleted")
 		}
 	}
-	if old.Builtin && !k.resettable {
-		return Invalid(Problemf(ConstraintViolation, "id", "It is built in and cannot be deleted"))
-	}
-	if old.Builtin && old.Version == 0 {
-		return nil // there is nothing to take back
-	}
 	if old.Builtin {
-		return p.reset(ctx, c, old)
+		return Invalid(Problemf(ConstraintViolation, "id", "It is built in and cannot be deleted"))
 	}
 	if err := p.drop(ctx, old); err != nil {
 		return err
@@ -70,21 +59,6 @@ func (p *plan) remove(ctx context.Context, old *Item) error {
 		}
 	}
 	return p.leave(ctx, c, old)
-}
-
-// reset adds that a built-in object is as it was.
-func (p *plan) reset(ctx context.Context, c *Checking, old *Item) error {
-	g, err := p.w.Live.givensOf(ctx, p.env, old.Kind)
-	if err != nil {
-		return err
-	}
-	given := g.byID[old.ID]
-	p.write.Delete = append(p.write.Delete, store.ObjectVersion{Kind: old.Kind, ID: old.ID, Version: old.Version})
-	p.event(store.Event{
-		Action: kinds[old.Kind].label + ".UPDATED", Kind: old.Kind, Object: old.ID, Name: given.Document.Label(), Parent: old.Parent,
-		Before: old.Data, After: given.Data,
-	})
-	return p.end(ctx, c, old.Document, given.Document)
 }
 
 // drop adds that an object and its children are deleted.

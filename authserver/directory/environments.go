@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -118,6 +119,9 @@ func (w *Writer) createEnvironment(ctx context.Context, a Actor, env *store.Envi
 	}
 	var created *Item
 	err := again(ctx, func() error {
+		if !secret.IsID(n.ID) || n.ID == register {
+			return Invalid(Problemf(InvalidValue, "id", "must be a UUID in lower case"))
+		}
 		if _, err := w.Live.Declared.EnvironmentByID(ctx, n.ID); err == nil {
 			return unique("id")
 		}

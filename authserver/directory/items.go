@@ -222,18 +222,52 @@ func (s *lister) wanted(it *Item) bool { return s.parent == "" || it.Parent == s
 
 // overlaid are built-in items, each as it was changed.
 func (s *lister) overlaid(ctx context.Context, after string) ([]*Item, error) {
+	if len(s.given.builtin) == 0 {
+		return nil, nil
+	}
+	changed, err := s.l.changed(ctx, s.env, s.k, s.kind, s.parent, s.given)
+	if err != nil {
+		return nil, err
+	}
 	var items []*Item
 	for _, it := range s.given.builtin {
 		if it.ID <= after || !s.wanted(it) || len(items) >= s.limit {
 			continue
 		}
-		it, err := s.l.find(ctx, s.env, s.k, s.kind, it.ID)
-		if err != nil {
-			return nil, err
+		if now := changed[it.ID]; now != nil {
+			it = now
 		}
 		items = append(items, it)
 	}
 	return items, nil
+}
+
+// changed are the built-in objects below a parent that were changed, by ID. They
+// are looked for one by one, and then kept.
+func (l *Live) changed(ctx context.Context, env *store.Environment, k *kind, kind store.ObjectKind, parent string, g *givens) (map[string]*Item, error) {
+	if !k.changeable {
+		return nil, nil
+	}
+	version, err := l.version(ctx, env.ID)
+	if err != nil || version == 0 {
+		return nil, err
+	}
+	return kept(l.room(env.ID), version, "changed "+string(kind)+" "+parent, func() (map[string]*Item, error) {
+		changed := map[string]*Item{}
+		for _, given := range g.builtin {
+			if parent != "" && given.Parent != parent {
+				continue
+			}
+			it, err := l.find(ctx, env, k, kind, given.ID)
+			if err != nil {
+				return nil, err
+			}
+			if it.Version > 0 {
+				changed[it.ID] = it
+			}
+		}
+		return changed, nil
+	})
 }
 
 // stored adds what is stored behind an ID, but for what was given already.

@@ -23,9 +23,8 @@ type kind struct {
 	// registered lists what a client that registered itself comes to: the application, or what belongs to
 	// it. Of each Item it fills in ID, Parent and Document.
 	registered func(env *store.Environment, c *store.Client) []Item
-	// changeable: built-in objects may be changed, as far as their Check lets them. resettable: to
-	// delete one takes back what was changed of it.
-	changeable, resettable bool
+	// changeable: built-in objects may be changed, as far as their Check lets them.
+	changeable bool
 	// loose: what configuration declares may be given such children.
 	loose bool
 	// openID is what env's resources of OpenID Connect and of the PingOne API come to; of the kind of resources.

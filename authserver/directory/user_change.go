@@ -39,6 +39,9 @@ func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Creden
 		u.CreatedAt = p.now
 	}
 	u.UpdatedAt = p.now
+	if !validID(u.ID) {
+		return Invalid(Problemf(InvalidValue, "id", "must be 1 to %d printable characters of ASCII", maxID))
+	}
 	if err := p.w.uniqueUser(ctx, u); err != nil {
 		return err
 	}
