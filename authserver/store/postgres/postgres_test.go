@@ -113,6 +113,14 @@ func BenchmarkSignIn(b *testing.B) {
 	storetest.BenchmarkSignIn(b, func(b *testing.B) store.Store { return open(b, benchDSN(b)) })
 }
 
+func BenchmarkScanUsers(b *testing.B) {
+	storetest.BenchmarkScanUsers(b, func(b *testing.B) store.Store { return open(b, benchDSN(b)) })
+}
+
+func BenchmarkListObjects(b *testing.B) {
+	storetest.BenchmarkListObjects(b, func(b *testing.B) store.Store { return open(b, benchDSN(b)) })
+}
+
 // benchDSN is a database on a server that waits for the disk.
 func benchDSN(b *testing.B) string {
 	server := pgtest.New(b)

@@ -76,3 +76,11 @@ func benchPath(b *testing.B) string {
 	})
 	return path
 }
+
+func BenchmarkScanUsers(b *testing.B) {
+	storetest.BenchmarkScanUsers(b, func(b *testing.B) store.Store { return open(b, benchPath(b)) })
+}
+
+func BenchmarkListObjects(b *testing.B) {
+	storetest.BenchmarkListObjects(b, func(b *testing.B) store.Store { return open(b, benchPath(b)) })
+}
