@@ -133,8 +133,13 @@ func signedOn(b []byte, at time.Time, acr string, amr []string) []byte {
 func person(b []byte, o *store.OpenID, client *store.Client, claims, mapped map[string]any) []byte {
 	given := make(map[string]any, len(claims)+len(mapped))
 	for name, v := range claims {
-		if _, added := o.Claims[name]; (added || !reserved(name)) && mayHave(o, client, name) {
+		if _, added := o.Claims[name]; !added && reserved(name) {
+			continue
+		}
+		if mayHave(o, client, name) {
 			given[name] = v
+		} else if part := partOfAddress(o, client, name, v); len(part) > 0 {
+			given[name] = part
 		}
 	}
 	for name, v := range mapped {

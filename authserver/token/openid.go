@@ -189,3 +189,21 @@ func toldAddress(o *store.OpenID, user *store.User, to destination, members []st
 	}
 	return out, len(out) > 0
 }
+
+// partOfAddress is what a client may have of the address by scopes that give
+// members of it alone.
+func partOfAddress(o *store.OpenID, client *store.Client, name string, v any) map[string]any {
+	whole, ok := v.(map[string]any)
+	if name != scopeAddress || !ok {
+		return nil
+	}
+	part := map[string]any{}
+	for _, scope := range client.Grants[store.ResourceOpenID] {
+		for _, claim := range o.Scopes[scope] {
+			if member, of := strings.CutPrefix(claim, addressPrefix); of && whole[member] != nil {
+				part[member] = whole[member]
+			}
+		}
+	}
+	return part
+}

@@ -18,7 +18,7 @@ func alive(clock *testkit.Clock) *token.Revocations {
 }
 
 func TestWhatARevocationEnds(t *testing.T) {
-	held := token.Holder{ID: "j", Grant: "g", Session: "s", Client: "c", Subject: "u", IssuedAt: noon}
+	held := token.Holder{ID: "j", Grant: "g", Session: "s", Client: "c", Subject: "u", Audience: []string{"a", "b"}, IssuedAt: noon}
 	at := func(kind store.RevocationKind, value string, d time.Duration) store.Revocation {
 		return store.Revocation{Environment: "e", Kind: kind, Value: value, At: noon.Add(d), ExpiresAt: noon.Add(time.Hour)}
 	}
@@ -45,6 +45,12 @@ func TestWhatARevocationEnds(t *testing.T) {
 		{"its subject", at(store.RevokedSubject, "u", 0), true},
 		{"a subject of its client's name", at(store.RevokedSubject, "c", 0), false},
 		{"a token of its client's name", at(store.RevokedToken, "c", 0), false},
+		{"its audience", at(store.RevokedAudience, "a", 0), true},
+		{"another one of its audiences", at(store.RevokedAudience, "b", time.Second), true},
+		{"its audience, before it was issued", at(store.RevokedAudience, "a", -time.Second), false},
+		{"another audience", at(store.RevokedAudience, "ab", time.Hour), false},
+		{"an audience of its client's name", at(store.RevokedAudience, "c", time.Hour), false},
+		{"a client of its audience's name", at(store.RevokedClient, "a", time.Hour), false},
 		{"no session at all", at(store.RevokedSession, "", 0), false},
 	}
 	for _, tt := range tests {
@@ -122,5 +128,19 @@ func TestPrune(t *testing.T) {
 	}
 	if n := s.Prune(noon.Add(time.Hour + time.Second)); n != 1 || s.Len() != 0 {
 		t.Errorf("%d went, %d are left", n, s.Len())
+	}
+}
+
+// TestRevokedAllocates: the question is asked for every token that is seen.
+func TestRevokedAllocates(t *testing.T) {
+	s := alive(testkit.NewClock(noon))
+	s.Add(store.Revocation{Environment: "e", Kind: store.RevokedAudience, Value: "z", At: noon, ExpiresAt: noon.Add(time.Hour)})
+	held := token.Holder{ID: "j", Grant: "g", Session: "s", Client: "c", Subject: "u", Audience: []string{"a", "b"}, IssuedAt: noon}
+	if n := testing.AllocsPerRun(100, func() {
+		if revoked, err := s.Revoked("e", held); revoked || err != nil {
+			t.Error(revoked, err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
 	}
 }
