@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"context"
+
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -34,9 +36,20 @@ func Moved(from, to *store.Environment) map[string]string {
 	return ids
 }
 
-// Resettable reports whether deleting a built-in object of a kind takes back what
-// was changed of it.
-func Resettable(kind store.ObjectKind) bool {
-	k, err := kindOf(kind)
-	return err == nil && k.resettable
+// Builtin is what an object says that every environment has, as long as nobody has changed
+// it; store.ErrNotFound for any other. It is the caller's.
+func (l *Live) Builtin(ctx context.Context, env *store.Environment, kind store.ObjectKind, id string) (Document, error) {
+	g, err := l.givensOf(ctx, env, kind)
+	if err != nil {
+		return nil, err
+	}
+	it := g.byID[id]
+	if it == nil || !it.Builtin {
+		return nil, store.ErrNotFound
+	}
+	draft, err := l.copied(it)
+	if err != nil {
+		return nil, err
+	}
+	return draft.Document, nil
 }

@@ -269,6 +269,9 @@ func (s *Subscription) LoseHeaders(old *Subscription) (lost []string) {
 			lost = append(lost, name)
 		}
 	}
+	if lost != nil && len(s.HTTPEndpoint.Headers) == 0 {
+		s.HTTPEndpoint.Headers = nil
+	}
 	return lost
 }
 

@@ -78,7 +78,14 @@ func (x *exporter) objects(ctx context.Context, kind store.ObjectKind) error {
 		for _, it := range items {
 			switch {
 			case it.Registered, it.Builtin && it.Version == 0, it.Declared != "" && !x.o.Declared:
-			case it.Builtin, it.Declared != "":
+			case it.Builtin:
+				switch _, left, err := x.asBuiltin(ctx, x.env, it); {
+				case err != nil:
+					return err
+				case left != nil:
+					given = insert(given, it)
+				}
+			case it.Declared != "":
 				given = insert(given, it)
 			default:
 				if given, err = x.before(given, it.ID); err != nil {
@@ -95,6 +102,23 @@ func (x *exporter) objects(ctx context.Context, kind store.ObjectKind) error {
 	}
 	_, err := x.before(given, "")
 	return err
+}
+
+// asBuiltin is what a built-in object says as long as nobody has changed it, and what is different of it.
+func (t *Transfer) asBuiltin(ctx context.Context, env *store.Environment, it *directory.Item) (directory.Document, []MemberChange, error) {
+	d, err := t.Live.Builtin(ctx, env, it.Kind, it.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err := json.Marshal(it.Document)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s %s: %w", it.Kind, it.ID, err)
+	}
+	after, err := json.Marshal(d)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s %s: %w", it.Kind, it.ID, err)
+	}
+	return d, changes(before, after), nil
 }
 
 // before writes those of given that come before id, or all for "", and returns the others.

@@ -54,8 +54,8 @@ type importer struct {
 	back   map[string]string // the other way round
 	spool  *spool
 
-	// seen are the objects of the file by a sum of kind and ID, and the parents that have children of a kind. That is
-	// some 40 bytes for each, and all that an import keeps of a file.
+	// seen are the objects of the file by a sum of kind and ID, and the parents of core attributes. That is some 40 bytes
+	// for each, and with claimed all that an import keeps of a file.
 	seen map[[16]byte]struct{}
 	// making are the IDs of what a dry run would have made by now.
 	making      map[[16]byte]struct{}
@@ -201,6 +201,7 @@ func (im *importer) admit(o *object, last *int) error {
 			return err
 		}
 	}
+	var d directory.Document
 	if o.Kind == store.KindUser {
 		var p person
 		if err := decode(o.Document, &p); err != nil {
@@ -209,21 +210,35 @@ func (im *importer) admit(o *object, last *int) error {
 		if err := p.check(); err != nil {
 			return err
 		}
-	} else if err := decode(o.Document, levels[at].document()); err != nil {
-		return invalid("has a document that %s", err)
+	} else {
+		d = levels[at].document()
+		if err := decode(o.Document, d); err != nil {
+			return invalid("has a document that %s", err)
+		}
 	}
 	if im.inFile(o.Kind, o.ID) {
 		return invalid("is there twice")
 	}
 	im.seen[sum(o.Kind, o.ID)] = struct{}{}
-	if levels[at].child {
-		im.seen[sum(childOf+o.Kind, o.Parent)] = struct{}{}
+	if core(d) {
+		im.seen[sum(coreOf+o.Kind, o.Parent)] = struct{}{}
 	}
 	return nil
 }
 
-// childOf makes of a kind the key of parents that have children of it.
-const childOf = store.ObjectKind("child ")
+// coreOf makes of a kind the key of parents of which the file has the core one of that kind.
+const coreOf = store.ObjectKind("core ")
+
+// core reports whether a document is an attribute that its parent always has.
+func core(d directory.Document) bool {
+	switch d := d.(type) {
+	case *directory.ApplicationAttribute:
+		return d.MappingType == directory.AttributeCore
+	case *directory.ResourceAttribute:
+		return d.Type == directory.AttributeCore
+	}
+	return false
+}
 
 // sum stands for an object. IDs are as in the file.
 func sum(kind store.ObjectKind, id string) (s [16]byte) {

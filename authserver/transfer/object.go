@@ -246,7 +246,7 @@ func (im *importer) found(c *change, companions []directory.New, fileID string) 
 				c.difference.Note = "A new secret was drawn: the file has none."
 			}
 		case store.KindApplicationAttribute, store.KindResourceAttribute:
-			if im.inFile(childOf+kind, fileID) {
+			if im.inFile(coreOf+kind, fileID) {
 				continue
 			}
 		default:

@@ -16,10 +16,12 @@ type doomed struct {
 	kind       store.ObjectKind
 	id, parent string
 	name       string
-	err        error
+	// reset is what it says again, where it is built in and so cannot go; changes are what is different then.
+	reset   directory.Document
+	changes []MemberChange
 }
 
-// prune deletes what the file does not have, children before parents: before anything is written, since a name may be free
+// prune deletes what the file does not have, children before parents, and makes what is built in as it was: before anything is written, since a name may be free
 // only then. What is refused is given back, to be tried again behind all else: a population that still has
 // people, for instance.
 func (im *importer) prune(ctx context.Context) (left []doomed, err error) {
@@ -52,17 +54,25 @@ func (im *importer) pruneObjects(ctx context.Context, kind store.ObjectKind) (le
 			if it.Declared != "" || it.Registered || it.Builtin && it.Version == 0 || im.inFile(kind, im.original(it.ID)) {
 				continue
 			}
+			if core(it.Document) && !it.Builtin {
+				continue // it goes with its parent, and not before
+			}
 			d := doomed{kind: kind, id: it.ID, parent: it.Parent, name: it.Document.Label()}
-			if it.Builtin && !directory.Resettable(kind) {
-				continue // it cannot go, and nothing says how it was
+			if it.Builtin {
+				if d.reset, d.changes, err = im.asBuiltin(ctx, im.env, it); err != nil {
+					return nil, &Error{Err: err}
+				}
+				if d.changes == nil {
+					continue
+				}
 			}
-			if d.err = im.delete(ctx, d); d.err == nil {
-				continue
+			switch err := im.delete(ctx, d); {
+			case err == nil:
+			case refused(err):
+				left = append(left, d)
+			default:
+				return nil, im.failed(0, &object{Kind: kind, ID: it.ID}, err)
 			}
-			if !refused(d.err) {
-				return nil, im.failed(0, &object{Kind: kind, ID: it.ID}, d.err)
-			}
-			left = append(left, d)
 		}
 		if after = next; next == "" {
 			return left, nil
@@ -93,9 +103,13 @@ func (im *importer) delete(ctx context.Context, d doomed) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
 		defer cancel()
 		var err error
-		if d.kind == store.KindUser {
+		switch {
+		case d.kind == store.KindUser:
 			err = im.Writer.DeleteUser(ctx, im.actor, im.env, d.id, directory.Precondition{})
-		} else {
+		case d.reset != nil:
+			_, err = im.Writer.Update(ctx, im.actor, im.env, d.kind, d.parent, d.id, directory.Precondition{},
+				func(*directory.Item) (directory.Document, error) { return d.reset, nil })
+		default:
 			err = im.Writer.Delete(ctx, im.actor, im.env, d.kind, d.parent, d.id, directory.Precondition{})
 		}
 		if e, ok := errors.AsType[*oauth.Error](err); ok && e.Status == 404 || errors.Is(err, store.ErrNotFound) {
@@ -110,14 +124,19 @@ func (im *importer) delete(ctx context.Context, d doomed) error {
 }
 
 func (im *importer) deleted(d doomed) {
-	im.progress.Deleted++
-	var said *Difference
-	if im.dry {
-		said = &Difference{Action: actionDelete, Kind: d.kind, ID: d.id, Parent: d.parent, Name: d.name}
-	} else if im.progress.Deleted%100 != 0 {
-		return
+	said := &Difference{Action: actionDelete, Kind: d.kind, ID: d.id, Parent: d.parent, Name: d.name, Changes: d.changes}
+	if d.reset != nil {
+		said.Action = actionUpdate
+		im.progress.Updated++
+	} else {
+		im.progress.Deleted++
 	}
-	im.tell(im.progress, said)
+	switch {
+	case im.dry:
+		im.tell(im.progress, said)
+	case im.progress.Deleted%100 == 0:
+		im.tell(im.progress, nil)
+	}
 }
 
 func (im *importer) pruneUsers(ctx context.Context) error {
