@@ -45,7 +45,30 @@ type activity struct {
 	webhook.Activity
 }
 
+// reading is what it takes to read the documents of a kind.
+var reading = map[store.ObjectKind]access.Permission{
+	store.KindEnvironment: access.ReadEnvironment, store.KindPopulation: access.ReadPopulation,
+	store.KindApplication: access.ReadApplication, store.KindApplicationAttribute: access.ReadApplication,
+	store.KindGrant: access.ReadApplication, store.KindSecret: access.ReadApplication,
+	store.KindResource: access.ReadResource, store.KindScope: access.ReadResource, store.KindResourceAttribute: access.ReadResource,
+	store.KindRoleAssignment: access.ReadAssignment, store.KindKeyRotationPolicy: access.ReadKey, store.KindKey: access.ReadKey,
+	store.KindSubscription: access.ReadSubscription,
+	store.KindUser:         access.ReadUser, store.KindSession: access.ReadSession, store.KindConsent: access.ReadConsent,
+}
+
+// readable is e as far as the caller may read it: that something was changed, when and by whom, sees whoever may
+// read the log; what it says only who may read that itself.
+func (c *call) readable(e *store.Event) *store.Event {
+	if p, known := reading[e.Kind]; known && c.who.ByRole(p, c.env, access.Target{}) {
+		return e
+	}
+	cut := *e
+	cut.Name, cut.Before, cut.After = "", nil, nil
+	return &cut
+}
+
 func (c *call) activity(e *store.Event) activity {
+	e = c.readable(e)
 	return activity{
 		c.links("/environments/"+c.env.ID+"/activities/"+e.ID, map[string]string{"environment": "/environments/" + c.env.ID}),
 		webhook.NewActivity(c.base(), e),

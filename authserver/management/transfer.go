@@ -107,6 +107,9 @@ func exportEnvironment(c *call) error {
 	if o.Declared, err = c.option("declared", false); err != nil {
 		return err
 	}
+	if err := c.mayExport(o); err != nil {
+		return err
+	}
 	if err := c.record("ENVIRONMENT.EXPORTED", map[string]bool{"users": o.Users, "secrets": o.Secrets, "declared": o.Declared}); err != nil {
 		return err
 	}
@@ -121,6 +124,9 @@ func exportEnvironment(c *call) error {
 
 func importEnvironment(c *call) error {
 	o := transfer.ImportOptions{MayGive: c.who.MayGive}
+	if err := c.mayImport(); err != nil {
+		return err
+	}
 	var err error
 	if o.DryRun, err = c.option("dryRun", false); err != nil {
 		return err
@@ -147,6 +153,49 @@ func importEnvironment(c *call) error {
 	}
 	_ = out.line(importLine{Result: &done})
 	return nil
+}
+
+// mayExport asks for what it takes to read what is exported: people and secrets
+// are not the environment's configuration.
+func (c *call) mayExport(o transfer.ExportOptions) error {
+	if o.Users && !c.who.ByRole(access.ReadUser, c.env, access.Target{}) {
+		return forbiddenBecause("To export people takes a role that may read them; users=false leaves them out")
+	}
+	for _, p := range []access.Permission{access.ReadAppSecret, access.ReadResourceSecret} {
+		if o.Secrets && !c.who.ByRole(p, c.env, access.Target{}) {
+			return forbiddenBecause("To export secrets takes a role that may read them")
+		}
+	}
+	return nil
+}
+
+// mayImport asks for what it takes to write whatever a file may have: it can
+// replace every secret, and every password. So nobody imports into an
+// environment in which somebody has a role that they do not have.
+func (c *call) mayImport() error {
+	for _, p := range []access.Permission{
+		access.CreateUser, access.UpdateUser, access.DeleteUser, access.SetPassword, access.UpdateApplication, access.UpdateAppSecret,
+		access.UpdateResource, access.UpdateResSecret, access.UpdatePopulation, access.UpdateKey, access.UpdateSubscription, access.CreateAssignment,
+	} {
+		if !c.who.ByRole(p, c.env, access.Target{}) {
+			return forbiddenBecause("To import takes roles that may write whatever a file has, people included")
+		}
+	}
+	for after := ""; ; {
+		items, next, err := c.api.Live.Items(c.r.Context(), c.env, store.KindRoleAssignment, "", after, maxPage)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			// Declared applications are not changed by a file, secrets included.
+			if a, ok := it.Document.(*directory.RoleAssignment); it.Declared == "" && (!ok || !c.who.MayGive(a)) {
+				return forbiddenBecause("Somebody in the environment has a role that the caller does not have")
+			}
+		}
+		if after = next; next == "" {
+			return nil
+		}
+	}
 }
 
 // located says in the error's details where in a file it is.
