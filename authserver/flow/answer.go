@@ -44,6 +44,12 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 	if user == nil {
 		return authorize.Refuse(env, reply, denied(), correlation), nil
 	}
+	switch admitted, err := store.Admits(ctx, e.Directory, s.client, user); {
+	case err != nil:
+		return nil, fault("find out whom the application admits", err)
+	case !admitted:
+		return authorize.Refuse(env, reply, notAdmitted(), correlation), nil
+	}
 	response, err := e.Issuer.Issue(ctx, env, s.state.Request, s.client, user, b)
 	if refused, ok := errors.AsType[*oauth.Error](err); ok {
 		switch refused.Code {

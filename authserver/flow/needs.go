@@ -54,6 +54,15 @@ func (s *step) next(ctx context.Context) error {
 	if standing != identity.StandingGood {
 		return s.wait(standing)
 	}
+	// Not before they have proved who they are: it says something about them.
+	admitted, err := store.Admits(ctx, s.Directory, s.client, user)
+	switch {
+	case err != nil:
+		return fault("find out whom the application admits", err)
+	case !admitted:
+		st.fail(notAdmitted())
+		return nil
+	}
 	ask, err := s.mustConsent(ctx, user)
 	if err != nil {
 		return err

@@ -61,6 +61,12 @@ func unwanted() *oauth.Error {
 	return oauth.AuthorizationError(oauth.CodeLoginRequired, "Another person than the requested one is signed on")
 }
 
+// notAdmitted is the answer where the client is for other people than the one who is
+// signed on.
+func notAdmitted() *oauth.Error {
+	return oauth.AuthorizationError(oauth.CodeAccessDenied, "The application does not admit the person who is signed on")
+}
+
 func unmet() *oauth.Error {
 	return oauth.AuthorizationError(oauth.CodeUnmetAuthentication, "The requested level of authentication is not available")
 }

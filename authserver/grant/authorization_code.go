@@ -44,7 +44,7 @@ func (g *AuthorizationCode) Token(ctx context.Context, r Request) (*Response, er
 	if err := belongs(&a, r); err != nil {
 		return nil, err
 	}
-	user, err := g.person(ctx, env, &a)
+	user, err := g.person(ctx, r, &a)
 	if err != nil {
 		return nil, err
 	}

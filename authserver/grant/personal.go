@@ -41,15 +41,21 @@ func refused(cause string) error {
 	return oauth.InvalidGrant("The code or token is invalid, expired, used or not for this client").WithCause(errors.New(cause))
 }
 
-// person finds who granted a, and refuses if they may not any more or have
-// signed off.
-func (p *Personal) person(ctx context.Context, env *store.Environment, a *token.Authorization) (*store.User, error) {
-	user, absent, err := Present(ctx, env, p.Users, p.Sessions, a.On.Subject, a.On.Session)
+// person finds who granted a, and refuses if they may not any more, have signed
+// off, or are not whom the client admits.
+func (p *Personal) person(ctx context.Context, r Request, a *token.Authorization) (*store.User, error) {
+	user, absent, err := Present(ctx, r.Environment, p.Users, p.Sessions, a.On.Subject, a.On.Session)
 	if err != nil {
 		return nil, err
 	}
 	if user == nil {
 		return nil, refused(absent)
+	}
+	switch admitted, err := store.Admits(ctx, p.Scopes.Directory, r.Client, user); {
+	case err != nil:
+		return nil, oauth.CannotTell("find out whom the application admits", err)
+	case !admitted:
+		return nil, refused("the application does not admit the user any more")
 	}
 	return user, nil
 }

@@ -63,7 +63,7 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	if err != nil {
 		return nil, err
 	}
-	user, err := g.person(ctx, env, &a)
+	user, err := g.person(ctx, r, &a)
 	if err != nil {
 		return nil, err
 	}

@@ -324,4 +324,6 @@ type Directory interface {
 	UserByName(ctx context.Context, environment, username string) (*User, error)
 	// UserByID finds a user by sub, or ErrNotFound.
 	UserByID(ctx context.Context, environment, id string) (*User, error)
+	// Administrator reports whether a user holds a role of an administrator, on anything.
+	Administrator(ctx context.Context, environment, user string) (bool, error)
 }

@@ -18,6 +18,7 @@ type Directory struct {
 	envs    []*store.Environment
 	clients map[[2]string]*store.Client
 	users   map[[2]string]*store.User // by ID
+	admins  map[string]bool           // IDs of users
 }
 
 var _ store.Directory = (*Directory)(nil)
@@ -46,6 +47,16 @@ func (d *Directory) DropUser(env, id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.users, [2]string{env, id})
+}
+
+// Appoint gives a person a role of an administrator, or takes it away.
+func (d *Directory) Appoint(id string, admin bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.admins == nil {
+		d.admins = map[string]bool{}
+	}
+	d.admins[id] = admin
 }
 
 // DropClient takes a client away.
@@ -86,6 +97,13 @@ func (d *Directory) ClientByID(_ context.Context, env, id string) (*store.Client
 // PostLogoutRedirectURI implements store.Directory.
 func (d *Directory) PostLogoutRedirectURI(_ context.Context, env, uri string) (bool, error) {
 	return d.any(env, func(c *store.Client) bool { return slices.Contains(c.PostLogoutRedirectURIs, uri) }), nil
+}
+
+// Administrator implements store.Directory.
+func (d *Directory) Administrator(_ context.Context, _, user string) (bool, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.admins[user], nil
 }
 
 // TrustedOrigin implements store.Directory.

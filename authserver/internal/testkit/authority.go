@@ -40,6 +40,8 @@ type Authority struct {
 	People   *People
 	// Attributes are the mapped claims of the resource orders.
 	Attributes []store.ResourceAttribute
+	// Administrators are the IDs of users who hold a role of one.
+	Administrators map[string]bool
 
 	mu       sync.Mutex
 	replayed int
@@ -153,6 +155,11 @@ type directory struct {
 
 // OpenID implements store.Directory: nothing of it was changed.
 func (*directory) OpenID(context.Context, string) (*store.OpenID, error) { return &store.OpenID{}, nil }
+
+// Administrator implements store.Directory.
+func (d *directory) Administrator(_ context.Context, _, user string) (bool, error) {
+	return d.authority.Administrators[user], nil
+}
 
 func (d *directory) ClientByID(_ context.Context, env, id string) (*store.Client, error) {
 	if c := d.authority.Clients[id]; c != nil && env == d.authority.Env.ID {

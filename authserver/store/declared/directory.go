@@ -157,6 +157,9 @@ func (d *Directory) PostLogoutRedirectURI(_ context.Context, env, uri string) (b
 	return d.anyClient(env, func(c *store.Client) bool { return slices.Contains(c.PostLogoutRedirectURIs, uri) }), nil
 }
 
+// Administrator is false: configuration gives roles to workers alone.
+func (d *Directory) Administrator(context.Context, string, string) (bool, error) { return false, nil }
+
 // TrustedOrigin reports whether an enabled application trusts the origin.
 func (d *Directory) TrustedOrigin(_ context.Context, env, origin string) (bool, error) {
 	return d.anyClient(env, func(c *store.Client) bool { return slices.Contains(c.CORS, origin) }), nil
