@@ -77,6 +77,9 @@ func (p *plan) create(ctx context.Context, n New, founder *Item, keep *store.Obj
 	if err := n.Document.Check(ctx, c); err != nil {
 		return nil, visible(err, "check what is created")
 	}
+	if err := p.names(ctx, c, n.Document); err != nil {
+		return nil, err
+	}
 	it, err := p.put(ctx, o, nil, n.Document)
 	if err != nil {
 		return nil, err

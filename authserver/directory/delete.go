@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -29,7 +30,10 @@ func (w *Writer) Delete(ctx context.Context, a Actor, env *store.Environment, ki
 		if err := change.remove(ctx, old); err != nil {
 			return err
 		}
-		return change.commit(ctx)
+		if err := change.commit(ctx); err != nil {
+			return err
+		}
+		return change.settle(ctx, old)
 	})
 }
 
@@ -47,6 +51,11 @@ func (p *plan) remove(ctx context.Context, old *Item) error {
 	if err := p.drop(ctx, old); err != nil {
 		return err
 	}
+	return p.along(ctx, c, old)
+}
+
+// along adds what becomes of those that have to do with an object that goes.
+func (p *plan) along(ctx context.Context, c *Checking, old *Item) error {
 	if t, ok := old.Document.(Taking); ok {
 		taken, err := t.Takes(ctx, c)
 		if err != nil {
@@ -67,11 +76,11 @@ func (p *plan) drop(ctx context.Context, old *Item) error {
 		return nil
 	}
 	p.write.Delete = append(p.write.Delete, store.ObjectVersion{Kind: old.Kind, ID: old.ID, Version: old.Version})
-	return p.gone(ctx, old)
+	return p.goes(ctx, old)
 }
 
-// gone adds what is to be said of an object that goes, and of its children.
-func (p *plan) gone(ctx context.Context, old *Item) error {
+// goes adds what is to be said of an object that goes, and of its children.
+func (p *plan) goes(ctx context.Context, old *Item) error {
 	items := []*Item{old}
 	if old.ID != old.Parent { // then what has that parent is its sibling
 		children, err := p.w.Live.descendants(ctx, p.env.ID, old.ID)
@@ -85,6 +94,7 @@ func (p *plan) gone(ctx context.Context, old *Item) error {
 
 // farewell adds what is to be said of objects that go.
 func (p *plan) farewell(ctx context.Context, items []*Item) error {
+	p.gone = append(p.gone, items...)
 	for _, it := range items {
 		if err := p.end(ctx, p.checking(it, &it.Object), it.Document, nil); err != nil {
 			return err
@@ -111,20 +121,15 @@ func (p *plan) take(ctx context.Context, v store.ObjectVersion) error {
 	if err != nil {
 		return cannotTell("read", v.Kind, err)
 	}
-	if p.goes(it) {
+	if p.going(it) {
 		return nil
 	}
 	return p.drop(ctx, it)
 }
 
-// goes reports whether an event of the plan says that an object is deleted.
-func (p *plan) goes(it *Item) bool {
-	for _, e := range p.write.Events {
-		if e.Kind == it.Kind && e.Object == it.ID && e.After == nil {
-			return true
-		}
-	}
-	return false
+// going reports whether the plan deletes an object, as another's child perhaps.
+func (p *plan) going(it *Item) bool {
+	return slices.ContainsFunc(p.gone, func(g *Item) bool { return g.Kind == it.Kind && g.ID == it.ID })
 }
 
 // leave adds what those say from now on that named an object and stay.
@@ -138,7 +143,7 @@ func (p *plan) leave(ctx context.Context, c *Checking, old *Item) error {
 		return visible(err, "tell what names it")
 	}
 	for _, r := range replaced {
-		if p.goes(r.Item) {
+		if p.going(r.Item) {
 			continue
 		}
 		if _, err := p.replace(ctx, r.Item, r.Document); err != nil {

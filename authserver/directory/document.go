@@ -72,6 +72,11 @@ type (
 	Leaving interface {
 		Leaves(ctx context.Context, c *Checking) ([]Replacement, error)
 	}
+	// Naming documents name others of the environment, by kind and ID, which must still be there when they are
+	// stored. Check has seen to it that they are.
+	Naming interface {
+		Names(c *Checking) []store.ObjectVersion
+	}
 	// Stated documents have a word of their own for a change ("APPLICATION.SECRET_ROTATED" instead of …UPDATED);
 	// "" leaves the usual one. old is nil for a new object.
 	Stated interface {

@@ -24,6 +24,7 @@ type plan struct {
 	env   *store.Environment
 	now   time.Time
 	write store.Write
+	gone  []*Item // what write deletes, children included
 	ends  []End
 }
 
@@ -87,7 +88,7 @@ func (p *plan) uniqueKeys(ctx context.Context, o *store.Object) error {
 			return err
 		}
 		for _, it := range having {
-			if it.ID != o.ID && !p.drops(it) {
+			if it.ID != o.ID && !p.going(it) {
 				return unique(keyed(key))
 			}
 		}
@@ -101,7 +102,7 @@ func keyed(key string) string {
 	return word
 }
 
-// drops reports whether the plan deletes an object.
+// drops reports whether the plan deletes an object by itself.
 func (p *plan) drops(it *Item) bool {
 	return slices.ContainsFunc(p.write.Delete, func(d store.ObjectVersion) bool { return d.Kind == it.Kind && d.ID == it.ID })
 }

@@ -187,16 +187,5 @@ func (p *Population) Deletable(ctx context.Context, c *Checking) error {
 // given in other environments of the organization stay, on nothing: its ID does
 // not come back.
 func (p *Population) Takes(ctx context.Context, c *Checking) ([]store.ObjectVersion, error) {
-	const most = 10_000
-	roles, err := c.Live.ItemsByKey(ctx, c.Environment, store.KindRoleAssignment, "scope "+c.ID, most)
-	if err != nil {
-		return nil, fmt.Errorf("list the roles on a population: %w", err)
-	}
-	var gone []store.ObjectVersion
-	for _, it := range roles {
-		if it.Declared == "" {
-			gone = append(gone, store.ObjectVersion{Kind: it.Kind, ID: it.ID, Version: it.Version})
-		}
-	}
-	return gone, nil
+	return rolesOn(ctx, c)
 }

@@ -96,6 +96,9 @@ func (p *plan) replace(ctx context.Context, old *Item, d Document) (*Item, error
 	if err := p.end(ctx, c, old.Document, d); err != nil {
 		return nil, err
 	}
+	if err := p.names(ctx, c, d); err != nil {
+		return nil, err
+	}
 	return p.put(ctx, o, old, d)
 }
 

@@ -45,6 +45,9 @@ func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Creden
 	if err := p.w.uniqueUser(ctx, u); err != nil {
 		return err
 	}
+	if err := p.inPopulation(ctx, u); err != nil {
+		return err
+	}
 	p.write.PutUsers = append(p.write.PutUsers, *u)
 	if cred != nil {
 		c := *cred
@@ -56,6 +59,22 @@ func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Creden
 		return err
 	}
 	p.event(store.Event{Action: "USER.CREATED", Kind: store.KindUser, Object: u.ID, Name: u.Username, Parent: u.Population, After: after})
+	return nil
+}
+
+// inPopulation adds that a user's population has to be there when they are stored.
+func (p *plan) inPopulation(ctx context.Context, u *store.User) error {
+	id := StoredPopulation(p.env.ID, u.Population)
+	if id == "" {
+		return nil
+	}
+	switch _, err := p.w.Live.Item(ctx, p.env, store.KindPopulation, "", id); {
+	case errors.Is(err, store.ErrNotFound):
+		return Invalid(Problemf(InvalidValue, "population.id", "must be a population of the environment"))
+	case err != nil:
+		return err
+	}
+	p.write.Expect = append(p.write.Expect, store.ObjectVersion{Kind: store.KindPopulation, ID: id})
 	return nil
 }
 
@@ -153,6 +172,11 @@ func (p *plan) updateUser(ctx context.Context, old *store.User, oldCred *store.C
 		result.Version++
 		if u.Username != old.Username {
 			if err := p.w.uniqueUser(ctx, u); err != nil {
+				return nil, err
+			}
+		}
+		if u.Population != old.Population {
+			if err := p.inPopulation(ctx, u); err != nil {
 				return nil, err
 			}
 		}
