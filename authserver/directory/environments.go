@@ -254,9 +254,6 @@ func (w *Writer) deleteEnvironment(ctx context.Context, a Actor, id string, pre 
 // one of its resources, or for the API.
 func (w *Writer) audiences(ctx context.Context, p *plan) ([]End, error) {
 	ends := []End{{Kind: store.RevokedAudience, Value: p.env.APIAudience}}
-	if _, err := kindOf(store.KindResource); err != nil {
-		return ends, nil
-	}
 	for after := ""; ; {
 		items, next, err := w.Live.Items(ctx, p.env, store.KindResource, "", after, environmentsPage)
 		if err != nil {
@@ -364,6 +361,9 @@ func (w *Writer) purge(ctx context.Context, entry store.Object) error {
 		}
 	}
 	w.Live.leave(entry.ID)
+	if err := w.rolesOn(ctx, entry.ID); err != nil {
+		return err
+	}
 	err = w.applyEntry(ctx, store.Write{
 		Environment: register, Delete: []store.ObjectVersion{{Kind: kindEntry, ID: entry.ID, Version: entry.Version}},
 	})
@@ -371,4 +371,27 @@ func (w *Writer) purge(ctx context.Context, entry store.Object) error {
 		return nil // another node was first, or somebody has claimed a name for the ID
 	}
 	return err
+}
+
+// rolesOn takes away the roles that anybody has on an environment that is gone.
+func (w *Writer) rolesOn(ctx context.Context, id string) error {
+	all, err := w.Live.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, env := range all {
+		roles, err := w.Live.ItemsByKey(ctx, env, store.KindRoleAssignment, "scope "+id, maxUses)
+		if err != nil {
+			return err
+		}
+		for _, it := range roles {
+			if it.Declared != "" {
+				continue
+			}
+			if err := w.Delete(ctx, Actor{}, env, it.Kind, it.Parent, it.ID, Precondition{}); err != nil && !notFound(err) {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -200,6 +200,12 @@ func TestDeletedEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bob := here.user(t, "bob")
+	role, _ := directory.RoleByName("Environment Admin")
+	here.create(t, bob.ID, &directory.RoleAssignment{
+		Role: directory.Reference{ID: role.ID}, Scope: directory.AssignmentScope{ID: it.ID, Type: directory.ScopeEnvironment}, Holder: directory.HolderUser,
+	})
+	written := len(here.events(t, demo))
 	if err := here.Delete(t.Context(), actor, nil, store.KindEnvironment, "", it.ID, directory.Precondition{Version: 7}); problem(err) != "Precondition Failed" {
 		t.Errorf("an old version: %v, want 412", err)
 	}
@@ -229,7 +235,7 @@ func TestDeletedEnvironment(t *testing.T) {
 	if !revoked["audience billing"] || !revoked["audience "+e.APIAudience] {
 		t.Errorf("revocations = %v, want the tokens for its resource and for the API to end", revoked)
 	}
-	if last := here.events(t, demo); len(last) != 1 || last[0].Action != "ENVIRONMENT.DELETED" || last[0].Object != it.ID {
+	if last := here.events(t, demo)[written:]; len(last) != 1 || last[0].Action != "ENVIRONMENT.DELETED" || last[0].Object != it.ID {
 		t.Errorf("events where the actor is = %v, want the deletion", last)
 	}
 	if err := here.Delete(t.Context(), actor, nil, store.KindEnvironment, "", it.ID, directory.Precondition{}); problem(err) != "Not Found" {
@@ -262,7 +268,10 @@ func TestDeletedEnvironment(t *testing.T) {
 	if _, err := here.live.EnvironmentByID(t.Context(), second.ID); err != nil {
 		t.Errorf("another one after the purge: %v", err)
 	}
-	if got := len(here.events(t, demo)); got != 1 {
-		t.Errorf("%d events of the demo environment after the purge, want 1", got)
+	if got := here.list(t, store.KindRoleAssignment, bob.ID, 10); len(got) != 0 {
+		t.Errorf("%d roles on it after the purge, want none", len(got))
+	}
+	if got := len(here.events(t, demo)) - written; got != 2 {
+		t.Errorf("%d events of the demo environment since, want the deletion and the role that went", got)
 	}
 }
