@@ -46,8 +46,9 @@ type API struct {
 	Now     func() time.Time
 	Address func(*http.Request) string
 
-	once  sync.Once
-	paths node // what table says, for matching
+	once        sync.Once
+	paths       node   // what table says, for matching
+	description []byte // and for people
 }
 
 // table lists every route. What is not in it does not exist.
@@ -153,17 +154,24 @@ type node struct {
 	place    *place
 }
 
+// cacheable is for what is the same for everybody.
+const cacheable = "public, max-age=300"
+
 func (a *API) build() {
-	for _, rt := range a.table() {
+	table := a.table()
+	a.description = describeTable(table, a.URL)
+	for _, rt := range table {
 		at := &a.paths
 		for segment := range strings.SplitSeq(rt.path[1:], "/") {
 			at = at.below(segment)
 		}
 		if at.place == nil {
-			collection, _, _ := strings.Cut(rt.name, ".")
 			at.place = &place{
-				around: web.Route{Name: "management_" + collection, AnyOrigin: true, Render: web.PingOne},
+				around: web.Route{Name: "management_" + collectionOfName(rt.name), AnyOrigin: true, Render: web.PingOne},
 				routes: map[string]*route{},
+			}
+			if rt.open {
+				at.place.around.CacheControl = cacheable
 			}
 		}
 		if at.place.routes[rt.method] != nil {
