@@ -3,6 +3,7 @@ package management
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
@@ -132,8 +133,11 @@ func (c *call) person(p access.Permission, self bool) (*store.User, error) {
 
 // updatePassword sets or resets.
 func (c *call) updatePassword() error {
-	if c.contentType() == typeSet {
+	switch {
+	case c.isOf(typeSet):
 		return c.setPassword()
+	case !c.isOf(typeReset):
+		return unsupportedMediaType()
 	}
 	var b passwordReset
 	if err := c.read(&b); err != nil {
@@ -196,24 +200,25 @@ func (c *call) editPassword(u *store.User, action string, edit identity.Edit, er
 
 // actOnPassword does what the media type says.
 func (c *call) actOnPassword() error {
-	switch c.contentType() {
-	case typeCheck:
+	switch {
+	case c.isOf(typeCheck):
 		return c.checkPassword()
-	case typeSendCode:
+	case c.isOf(typeSendCode):
 		return c.sendRecoveryCode()
-	case typeRecover:
+	case c.isOf(typeRecover):
 		return c.recoverPassword()
-	case typeUnlockPass:
+	case c.isOf(typeUnlockPass):
 		u, err := c.person(access.ResetPassword, false)
-		return c.editUnless(u, err, "PASSWORD.UNLOCKED", c.api.Users.UnlockPassword())
+		return c.editPassword(u, "PASSWORD.UNLOCKED", c.api.Users.UnlockPassword(), err)
+	case c.isOf(typeForceChange), c.isOf(typeForceChange + "+json"):
+		u, err := c.person(access.SetPassword, false)
+		return c.editPassword(u, "PASSWORD.FORCE_CHANGE", c.api.Users.ForceChange(c.r.Context()), err)
 	}
-	u, err := c.person(access.SetPassword, false)
-	return c.editUnless(u, err, "PASSWORD.FORCE_CHANGE", c.api.Users.ForceChange(c.r.Context()))
+	return unsupportedMediaType()
 }
 
-func (c *call) editUnless(u *store.User, err error, action string, edit identity.Edit) error {
-	return c.editPassword(u, action, edit, err)
-}
+// isOf reports whether the request is of a media type, whose case does not count (RFC 9110 §8.3.1).
+func (c *call) isOf(mediaType string) bool { return strings.EqualFold(c.contentType(), mediaType) }
 
 // checkPassword tells whether a password is somebody's. A wrong one counts towards the lockout.
 func (c *call) checkPassword() error {

@@ -14,7 +14,7 @@ import (
 // createUser makes a user: without a password, or, imported, with one and with what else is decided about an
 // account one by one.
 func (c *call) createUser() error {
-	imported := c.contentType() == typeImport
+	imported := c.isOf(typeImport)
 	var b body
 	if err := c.read(&b); err != nil {
 		return err
@@ -300,7 +300,7 @@ func (c *call) lockUser() error {
 		return err
 	}
 	edit, action := c.api.Users.Lock(time.Time{}), "USER.LOCKED"
-	if c.contentType() == typeUnlock {
+	if c.isOf(typeUnlock) {
 		edit, action = c.api.Users.Unlock(), "USER.UNLOCKED"
 	}
 	return c.writeUser(u, directory.Precondition{}, action, func(ch *directory.UserChange) error {
