@@ -108,9 +108,9 @@ func receiver(d *store.Delivery) string {
 }
 
 // enter counts an attempt for the delivery's receiver: now is true. Where that has
-// enough of them, the delivery waits here for one of them to end; where enough wait too,
-// kept is false, and the delivery comes back when its lease has passed.
-func (o *Outbox) enter(d *store.Delivery) (now, kept bool) {
+// enough of them, the delivery waits here for one of them to end, or comes back when its lease
+// has passed. crowded: so many wait that the queue need not be read for more.
+func (o *Outbox) enter(d *store.Delivery) (now, crowded bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	to := receiver(d)
@@ -118,15 +118,14 @@ func (o *Outbox) enter(d *store.Delivery) (now, kept bool) {
 	switch {
 	case l == nil:
 		o.lines[to] = &line{busy: 1}
-		return true, true
+		return true, false
 	case l.busy < perReceiver:
 		l.busy++
-		return true, true
-	case len(l.waiting) < waiting:
+		return true, false
+	case len(l.waiting) < mostWaiting:
 		l.waiting = append(l.waiting, *d)
-		return false, true
 	}
-	return false, false
+	return false, len(l.waiting) >= manyWaiting
 }
 
 // leave ends an attempt. ok is true where another delivery waited for that: next, for

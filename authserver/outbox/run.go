@@ -18,9 +18,11 @@ const (
 	// senders is how many deliveries are on their way at once: a receiver that is
 	// slow to answer must not keep the others waiting.
 	senders = 32
-	// perReceiver bounds those to one receiver, and waiting those that wait here for one of them to end.
+	// perReceiver bounds those to one receiver, and mostWaiting those that wait here for one of them to end. From
+	// manyWaiting on the queue is read at the pace of pollBusy, for the others' sake.
 	perReceiver = 8
-	waiting     = 128
+	manyWaiting = 128
+	mostWaiting = 512
 	// backlog is how many fresh deliveries wait for a sender; what does not fit
 	// waits in the store.
 	backlog = 256
@@ -51,15 +53,15 @@ func (o *Outbox) Run(ctx context.Context) {
 	}
 	defer wg.Wait()
 	defer close(work)
-	hand := func(d store.Delivery) (kept bool) {
-		now, kept := o.enter(&d)
+	hand := func(d store.Delivery) (crowded bool) {
+		now, crowded := o.enter(&d)
 		if now {
 			select {
 			case work <- d:
 			case <-ctx.Done():
 			}
 		}
-		return kept
+		return crowded
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -84,9 +86,7 @@ func (o *Outbox) Run(ctx context.Context) {
 		case <-timer.C:
 			due, crowded := o.claim(ctx, senders), false
 			for _, d := range due {
-				if !hand(d) {
-					crowded = true
-				}
+				crowded = hand(d) || crowded
 			}
 			switch {
 			case len(due) == senders && !crowded:
