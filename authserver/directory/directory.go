@@ -125,7 +125,7 @@ func (l *Live) storedEnvironment(ctx context.Context, id string, version int64) 
 	case err != nil:
 		return nil, oauth.CannotTell("read environment", err)
 	}
-	l.room(id).keep(version, environmentMade, e)
+	l.keep(id, version, environmentMade, e)
 	return e, nil
 }
 
@@ -162,8 +162,8 @@ func (l *Live) ClientByID(ctx context.Context, environment, id string) (*store.C
 	if version == 0 {
 		return l.registeredClient(ctx, environment, id)
 	}
-	r, key := l.room(environment), "client "+id
-	c, err = kept(r, version, key, func() (*store.Client, error) {
+	key := "client " + id
+	c, err = kept(&l.live, environment, version, key, func() (*store.Client, error) {
 		w, err := l.whole(ctx, env, store.KindApplication, id)
 		if err != nil {
 			return nil, err
@@ -182,7 +182,7 @@ func (l *Live) ClientByID(ctx context.Context, environment, id string) (*store.C
 	}
 	if c, err = l.registeredClient(ctx, environment, id); err == nil {
 		// That it is not among the stored ones need not be found out again.
-		r.keep(version, key, (*store.Client)(nil))
+		l.keep(environment, version, key, (*store.Client)(nil))
 	}
 	return c, err
 }
@@ -216,7 +216,7 @@ func (l *Live) ResourceByID(ctx context.Context, environment, id string) (*store
 	if version == 0 {
 		return nil, store.ErrNotFound
 	}
-	r, err = kept(l.room(environment), version, "resource "+id, func() (*store.Resource, error) {
+	r, err = kept(&l.live, environment, version, "resource "+id, func() (*store.Resource, error) {
 		w, err := l.whole(ctx, env, store.KindResource, id)
 		if err != nil {
 			return nil, err
@@ -247,7 +247,7 @@ func (l *Live) OpenID(ctx context.Context, environment string) (*store.OpenID, e
 	if version == 0 || k.openID == nil {
 		return l.Declared.OpenID(ctx, environment)
 	}
-	o, err := kept(l.room(environment), version, "openid", func() (*store.OpenID, error) { return k.openID(ctx, l, env) })
+	o, err := kept(&l.live, environment, version, "openid", func() (*store.OpenID, error) { return k.openID(ctx, l, env) })
 	if err != nil {
 		return nil, oauth.CannotTell("read the resource of OpenID Connect", err)
 	}

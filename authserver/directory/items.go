@@ -252,7 +252,7 @@ func (l *Live) changed(ctx context.Context, env *store.Environment, k *kind, kin
 	if err != nil || version == 0 {
 		return nil, err
 	}
-	return kept(l.room(env.ID), version, "changed "+string(kind)+" "+parent, func() (map[string]*Item, error) {
+	return kept(&l.live, env.ID, version, "changed "+string(kind)+" "+parent, func() (map[string]*Item, error) {
 		changed := map[string]*Item{}
 		for _, given := range g.builtin {
 			if parent != "" && given.Parent != parent {
