@@ -3,6 +3,7 @@ package directory_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -151,4 +152,31 @@ func TestRegisteredClients(t *testing.T) {
 	if events := n.events(t, demo); len(events) != 1 || events[0].Action != "APPLICATION.DELETED" {
 		t.Errorf("events = %v, want its deletion", events)
 	}
+}
+
+// FuzzMark: a mark that somebody made up gives objects behind it, or an error, and
+// never what is not of the kind.
+func FuzzMark(f *testing.F) {
+	n := newNode(f)
+	for i := range 3 {
+		n.create(f, "", api(fmt.Sprint("api-", i)))
+	}
+	for _, mark := range []string{"", "b", "d", "s", "sorders", "dorders", "x", "s\x00", "b\xff", "s" + strings.Repeat("x", 600)} {
+		f.Add(mark, 2)
+	}
+	f.Fuzz(func(t *testing.T, mark string, size int) {
+		size = 1 + (size&0xff)%10
+		items, next, err := n.live.Items(t.Context(), n.env, store.KindResource, "", mark, size)
+		if err != nil {
+			return
+		}
+		if len(items) > size || next != "" && len(items) < size {
+			t.Errorf("%d items and next %q, want at most %d", len(items), next, size)
+		}
+		for _, it := range items {
+			if it.Kind != store.KindResource || it.Environment != demo {
+				t.Errorf("item = %s of %s, want resources of the environment", it.Kind, it.Environment)
+			}
+		}
+	})
 }

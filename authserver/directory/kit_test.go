@@ -65,12 +65,12 @@ type node struct {
 func sealer(bool) (*secret.Sealer, error) { return secret.NewSealer(make([]byte, secret.KeySize)) }
 
 // newNode is a server on a store of its own.
-func newNode(t *testing.T) *node {
+func newNode(t testing.TB) *node {
 	t.Helper()
 	return nodeOn(t, testkit.Store(t), testkit.NewClock(start))
 }
 
-func nodeOn(t *testing.T, st store.Store, clock *testkit.Clock) *node {
+func nodeOn(t testing.TB, st store.Store, clock *testkit.Clock) *node {
 	t.Helper()
 	d, err := declared.New(config())
 	if err != nil {
@@ -143,7 +143,7 @@ func problem(err error) string {
 }
 
 // create creates an object in the demo environment.
-func (n *node) create(t *testing.T, parent string, d directory.Document) *directory.Item {
+func (n *node) create(t testing.TB, parent string, d directory.Document) *directory.Item {
 	t.Helper()
 	it, err := n.Create(t.Context(), actor, n.env, directory.New{Parent: parent, Document: d})
 	if err != nil {
