@@ -20,7 +20,7 @@ type RoleAssignment struct {
 	Scope AssignmentScope `json:"scope"`
 	// Holder is what the Parent is: HolderApplication or HolderUser. IDs of applications may be anybody's
 	// choice, and one that is a user's as well must not make what one of them has the other's.
-	Holder string `json:"holder"`
+	Holder string `json:"holder,omitempty"`
 
 	parent string // as Check saw it
 }
