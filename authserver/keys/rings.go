@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -67,22 +65,6 @@ type Rings struct {
 	busy   chan struct{} // held by whoever draws or reads a key for somebody
 }
 
-// slot is one environment's place in memory.
-type slot struct {
-	env    atomic.Pointer[store.Environment]
-	ring   atomic.Pointer[Ring]
-	seen   atomic.Int64  // when ring was last compared with the store, in Unix seconds
-	missed atomic.Int64  // when a kid was last looked for in vain, in Unix nanoseconds
-	news   atomic.Uint64 // counts what was told to Stale
-	known  atomic.Uint64 // news when the comparison that made ring began
-	turns  atomic.Uint64 // counts readings and writings of the store
-	mu     sync.Mutex    // held to replace ring
-	turn   uint64        // of turns, in which ring was read or written; guarded by mu
-}
-
-// stale reports whether something has been told since the ring was read.
-func (s *slot) stale() bool { return s.known.Load() != s.news.Load() }
-
 // New makes Rings.
 func New(c Config) *Rings {
 	if c.Generate == nil {
@@ -132,8 +114,11 @@ func (r *Rings) slot(env *store.Environment) *slot {
 // cannot be had now.
 func (r *Rings) Ring(ctx context.Context, env *store.Environment) (*Ring, error) {
 	s := r.slot(env)
-	if ring := s.ring.Load(); ring != nil && !s.stale() {
-		return ring, nil
+	if ring := s.ring.Load(); ring != nil {
+		if !s.stale() {
+			return ring, nil
+		}
+		return r.catchUp(ctx, s)
 	}
 	return r.load(ctx, s)
 }
@@ -149,7 +134,7 @@ func (r *Rings) RingFor(ctx context.Context, env *store.Environment, kid string)
 	if since := now - s.missed.Load(); since >= 0 && since < int64(missPause) {
 		return ring, nil
 	}
-	if ring, err = r.load(ctx, s); err != nil {
+	if ring, err = r.catchUp(ctx, s); err != nil {
 		return nil, err
 	}
 	if !ring.Set.HasID(kid) {
@@ -168,18 +153,20 @@ func (r *Rings) Signer(ctx context.Context, env *store.Environment) (*jose.Signi
 // key steps in.
 func (r *Rings) SignerFor(ctx context.Context, env *store.Environment, policy string) (*jose.SigningKey, error) {
 	s := r.slot(env)
-	ring := s.ring.Load()
-	if ring == nil || s.stale() || r.c.Now().Unix()-s.seen.Load() > int64(signFor/time.Second) {
-		var err error
-		if ring, err = r.load(ctx, s); err != nil {
-			return nil, err
-		}
+	ring, err := s.ring.Load(), error(nil)
+	switch {
+	case ring == nil || r.c.Now().Unix()-s.seen.Load() > int64(signFor/time.Second):
+		ring, err = r.load(ctx, s)
+	case s.stale():
+		ring, err = r.catchUp(ctx, s)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if key := ring.current[policy]; key != nil {
 		return key, nil
 	}
-	ring, err := r.load(ctx, s) // another node may have made it
-	if err != nil {
+	if ring, err = r.load(ctx, s); err != nil { // another node may have made it, or nobody yet
 		return nil, err
 	}
 	if key := ring.current[policy]; key != nil {
@@ -209,197 +196,9 @@ func (r *Rings) Refresh(ctx context.Context) error {
 }
 
 // Reload compares the ring of env with the store now, whoever else does so: what was stored before
-// the call counts. It is for whoever has changed a policy.
-func (r *Rings) Reload(ctx context.Context, env *store.Environment) (*Ring, error) {
-	return r.apply(ctx, r.slot(env), nil)
-}
-
-// load updates one ring. Callers at the same time share one update, which goes
-// on when its first caller gives up: keys take a while to draw.
-func (r *Rings) load(ctx context.Context, s *slot) (*Ring, error) {
-	done := r.flight.DoChan(s.env.Load().ID, func() (any, error) {
-		return r.apply(context.WithoutCancel(ctx), s, nil)
-	})
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case res := <-done:
-		if res.Err != nil {
-			return nil, res.Err
-		}
-		return res.Val.(*Ring), nil
-	}
-}
-
-// edit changes a planned ring. It may be called more than once.
-type edit func(*editing) error
-
-// apply is update, and counts its failures.
-func (r *Rings) apply(ctx context.Context, s *slot, change edit) (*Ring, error) {
-	ring, err := r.update(ctx, s.env.Load(), s, change)
-	if _, refused := errors.AsType[*refusal](err); err != nil && !refused {
-		r.c.Rotated(outcomeError)
-	}
-	return ring, err
-}
-
-var errGone = errors.New("the environment is gone")
-
-// refusal is what an edit refuses: that is nothing to count.
-type refusal struct{ error }
-
-func (r *refusal) Unwrap() error { return r.error }
-
-// update reads the ring, changes it in the store if it is due or change says so, and keeps it.
-func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, change edit) (*Ring, error) {
-	drawn := map[drawnFor]store.Key{}
-	for range attempts {
-		now, news, turn := r.c.Now().UTC().Truncate(time.Second), s.news.Load(), s.turns.Add(1)
-		records, version, policies, err := r.read(ctx, env)
-		if err != nil {
-			return nil, err
-		}
-		sealer, err := r.open(len(records) == 0)
-		if err != nil {
-			return nil, fmt.Errorf("secrets key: %w", err)
-		}
-		all, draw := rotations(env, policies), r.drawing(sealer, env, now, drawn)
-		planned, outcomes, err := plan(all, records, now, draw)
-		if err != nil {
-			return nil, err
-		}
-		if change != nil {
-			e := &editing{ring: planned, version: version, now: now, sealer: sealer, own: &all[0], env: env, draw: draw}
-			if err := change(e); err != nil {
-				return nil, &refusal{err}
-			}
-			planned = e.ring
-		}
-		if len(outcomes) > 0 || change != nil {
-			err := r.write(ctx, env, version, planned)
-			if errors.Is(err, store.ErrConflict) {
-				continue // another node was quicker: do as it did
-			}
-			if err != nil {
-				return nil, err
-			}
-			version, turn = version+1, s.turns.Add(1)
-			r.report(ctx, env, planned, outcomes)
-		}
-		ring, err := s.keep(env.ID, planned, version, sealer, now, news, turn)
-		if err != nil {
-			return nil, err
-		}
-		if change != nil || surprising(records, planned) {
-			if err := r.c.Changed(ctx, env.ID, version); err != nil {
-				return nil, fmt.Errorf("tell other nodes of the key ring: %w", err)
-			}
-		}
-		return ring, nil
-	}
-	return nil, fmt.Errorf("write key ring: %w", store.ErrConflict)
-}
-
-// read reads a ring, and then the policies.
-func (r *Rings) read(ctx context.Context, env *store.Environment) ([]store.Key, int64, []Policy, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	records, version, err := r.c.Store.KeyRing(ctx, env.ID)
-	if err != nil {
-		return nil, 0, nil, fmt.Errorf("read key ring: %w", err)
-	}
-	policies, err := r.c.Policies(ctx, env) // after the ring: see Policies
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, 0, nil, fmt.Errorf("environment %s: %w", env.ID, errGone)
-	case err != nil:
-		return nil, 0, nil, fmt.Errorf("read key rotation policies: %w", err)
-	}
-	return records, version, policies, nil
-}
-
-func (r *Rings) write(ctx context.Context, env *store.Environment, version int64, ring []store.Key) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	if err := r.c.Store.ReplaceKeyRing(ctx, env.ID, version, ring); err != nil {
-		return fmt.Errorf("write key ring: %w", err)
-	}
-	return nil
-}
-
-// keep puts a ring in memory that was compared with the store at now, unless one is there that was read or
-// written later: turn says when. A version would not tell: an environment that was deleted and made again begins at the first.
-func (s *slot) keep(env string, records []store.Key, version int64, sealer *secret.Sealer, now time.Time, news, turn uint64) (*Ring, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ring := s.ring.Load()
-	if ring != nil && s.turn > turn {
-		return ring, nil
-	}
-	s.turn = turn
-	if ring == nil || ring.version != version {
-		var err error
-		if ring, err = newRing(env, records, version, ring, sealer); err != nil {
-			return nil, err
-		}
-		s.ring.Store(ring)
-	}
-	s.seen.Store(max(s.seen.Load(), now.Unix()))
-	s.known.Store(max(s.known.Load(), news))
-	return ring, nil
-}
-
-// surprising reports whether verifiers that know the old ring do not know a key that signs in the new one:
-// the first of a policy. The first ring of an environment surprises nobody.
-func surprising(old, planned []store.Key) bool {
-	return len(old) > 0 && slices.ContainsFunc(planned, func(k store.Key) bool {
-		return k.Slot == store.SlotCurrent && !slices.ContainsFunc(old, func(o store.Key) bool { return o.ID == k.ID })
-	})
-}
-
-// drawnFor is what a key was drawn for: one that lost a race is good for the next attempt.
-type drawnFor struct {
-	rotation rotation
-	at       store.KeySlot
-}
-
-// drawing draws keys for an environment at now.
-func (r *Rings) drawing(sealer *secret.Sealer, env *store.Environment, now time.Time, drawn map[drawnFor]store.Key) draw {
-	return func(rot *rotation, at store.KeySlot, signsFrom time.Time) (store.Key, error) {
-		what := drawnFor{*rot, at}
-		if k, ok := drawn[what]; ok {
-			k.SignsFrom = signsFrom
-			return k, nil
-		}
-		key, err := r.c.Generate(rot.algorithm, rot.length)
-		if err == nil {
-			key, err = key.Named(r.c.NewID())
-		}
-		if err != nil {
-			return store.Key{}, fmt.Errorf("draw %s key: %w", rot.algorithm, err)
-		}
-		k := store.Key{
-			Environment: env.ID, ID: key.ID(), Algorithm: key.Algorithm(), Slot: at, CreatedAt: now, SignsFrom: signsFrom, Policy: rot.policy,
-		}
-		if k.Sealed, err = seal(sealer, env.ID, key); err != nil {
-			return store.Key{}, err
-		}
-		if rot.policy != "" {
-			if k.Data, err = rot.describe(key, now, signsFrom); err != nil {
-				return store.Key{}, err
-			}
-		}
-		drawn[what] = k
-		return k, nil
-	}
-}
-
-func (r *Rings) report(ctx context.Context, env *store.Environment, ring []store.Key, outcomes []string) {
-	for _, outcome := range outcomes {
-		r.c.Rotated(outcome)
-		r.c.Log.LogAttrs(ctx, slog.LevelInfo, "signing keys "+outcome,
-			slog.String("environment", env.ID), slog.Int("keys", len(ring)))
-	}
+// the call counts. It is for whoever has changed a policy; prepared are the keys that were drawn for it, see Prepare.
+func (r *Rings) Reload(ctx context.Context, env *store.Environment, prepared ...*Prepared) (*Ring, error) {
+	return r.apply(ctx, r.slot(env), nil, prepared...)
 }
 
 // open gives the sealer, asking for the secrets key until it once succeeded.

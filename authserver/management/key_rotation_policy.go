@@ -5,6 +5,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -66,11 +67,27 @@ func (c *call) replyPolicy(status int, it *directory.Item) error {
 }
 
 // rotatePolicies does what a change of a policy asks for.
-func (c *call) rotatePolicies() error {
-	if _, err := c.api.Keys.Reload(c.r.Context(), c.env); err != nil {
+func (c *call) rotatePolicies(prepared ...*keys.Prepared) error {
+	if _, err := c.api.Keys.Reload(c.r.Context(), c.env, prepared...); err != nil {
 		return oauth.CannotTell("keys of the policy", err)
 	}
 	return nil
+}
+
+// preparePolicy draws the keys that a policy is to have, before anybody else sees that it needs some. old is
+// its document so far, nil for a new one.
+func (c *call) preparePolicy(id string, p *directory.KeyRotationPolicy, old directory.Document) (*keys.Prepared, error) {
+	checking := directory.Checking{Environment: c.env, Live: c.api.Live, ID: id, Old: old, Now: c.api.Now()}
+	if err := p.Check(c.r.Context(), &checking); err != nil {
+		return nil, err
+	}
+	prepared, err := c.api.Keys.Prepare(c.r.Context(), c.env, keys.Policy{
+		ID: id, KeyLength: int(p.KeyLength), DN: p.DN, Period: p.Period(), Validity: p.Validity(),
+	})
+	if err != nil {
+		return nil, oauth.CannotTell("keys of the policy", err)
+	}
+	return prepared, nil
 }
 
 func listKeyRotationPolicies(c *call) error {
@@ -106,11 +123,16 @@ func createKeyRotationPolicy(c *call) error {
 	if err := c.read(document); err != nil {
 		return err
 	}
-	it, err := c.api.Writer.Create(c.r.Context(), c.actor(), c.env, directory.New{Document: document})
+	id := c.api.NewID()
+	prepared, err := c.preparePolicy(id, document, nil)
 	if err != nil {
 		return err
 	}
-	if err := c.rotatePolicies(); err != nil {
+	it, err := c.api.Writer.Create(c.r.Context(), c.actor(), c.env, directory.New{ID: id, Document: document})
+	if err != nil {
+		return err
+	}
+	if err := c.rotatePolicies(prepared); err != nil {
 		return err
 	}
 	return c.replyPolicy(http.StatusCreated, it)
@@ -125,15 +147,24 @@ func updateKeyRotationPolicy(c *call) error {
 	if err != nil {
 		return err
 	}
+	var prepared *keys.Prepared
 	it, err := c.api.Writer.Update(c.r.Context(), c.actor(), c.env, store.KindKeyRotationPolicy, "", c.param("policyID"), precondition,
-		func(*directory.Item) (directory.Document, error) {
+		func(old *directory.Item) (directory.Document, error) {
 			document := &directory.KeyRotationPolicy{}
-			return document, decode(body, document)
+			if err := decode(body, document); err != nil {
+				return nil, err
+			}
+			if prepared == nil {
+				if prepared, err = c.preparePolicy(old.ID, document, old.Document); err != nil {
+					return nil, err
+				}
+			}
+			return document, nil
 		})
 	if err != nil {
 		return err
 	}
-	if err := c.rotatePolicies(); err != nil {
+	if err := c.rotatePolicies(prepared); err != nil {
 		return err
 	}
 	return c.replyPolicy(http.StatusOK, it)

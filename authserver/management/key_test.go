@@ -283,7 +283,7 @@ func TestKeyBecomesTheDefault(t *testing.T) {
 			t.Errorf("published = %q, want %s among them", got, id)
 		}
 		k.as(root).del("/{env}/keys/" + id).is(http.StatusNoContent)
-		k.as(root).get("/{env}/keys/" + id).refused(http.StatusNotFound, "NOT_FOUND")
+		k.as(root).get("/{env}/keys/"+id).refused(http.StatusNotFound, "NOT_FOUND")
 	})
 }
 
