@@ -1,7 +1,10 @@
 package management
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
@@ -31,10 +34,33 @@ func (a *API) subscriptionRoutes() []route {
 		kind: store.KindSubscription, path: subscriptionsPath, id: "subscriptionID", embedded: "subscriptions", name: "subscription",
 		document: func() directory.Document { return new(directory.Subscription) },
 		read:     access.ReadSubscription, create: access.UpdateSubscription, update: access.UpdateSubscription, remove: access.UpdateSubscription,
+		beforeCreate: func(c *call, n *directory.New) error { return c.maySubscribe(n.Document) },
+		beforeUpdate: func(c *call, _ *directory.Item, new directory.Document) error { return c.maySubscribe(new) },
 		links: func(c *call, it *directory.Item) map[string]string {
 			return map[string]string{"secret": "/environments/" + c.env.ID + "/subscriptions/" + it.ID + "/secret"}
 		},
 	}), read, rotate, drop)
+}
+
+// maySubscribe asks for what it takes to read what a webhook is told: messages have documents in them.
+func (c *call) maySubscribe(d directory.Document) error {
+	s, ok := d.(*directory.Subscription)
+	if !ok || s.Filter == nil {
+		return nil // Check refuses it
+	}
+	for _, action := range s.Filter.IncludedActionTypes {
+		word, _, _ := strings.Cut(action, ".")
+		wanted := slices.Collect(maps.Values(reading)) // of "*", and of words that nobody knows
+		if p, known := reading[store.ObjectKind(strings.ToLower(word))]; known {
+			wanted = []access.Permission{p}
+		}
+		for _, p := range wanted {
+			if !c.who.ByRole(p, c.env, access.Target{}) {
+				return forbiddenBecause("To be told of " + action + " takes a role that may read what was changed")
+			}
+		}
+	}
+	return nil
 }
 
 // rotation is the body of a request for another secret.
