@@ -23,6 +23,8 @@ type Caller struct {
 	User        *store.User // nil where the client acts for itself
 	grants      []grant
 	self        []Permission // on the user themself
+	// attributes is what of the user ReadUser and UpdateUser of self are about.
+	attributes map[Permission]attributes
 }
 
 // grant is what one role assignment comes to.

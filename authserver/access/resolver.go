@@ -71,7 +71,13 @@ func (r *Resolver) forUser(ctx context.Context, c *Caller, p *token.Person) (err
 	if c.User.Disabled {
 		return invalidToken(errors.New("the user is disabled"))
 	}
-	c.self = selfPermissions(p.Scope)
+	o := &store.OpenID{}
+	if slices.ContainsFunc(p.Scope, func(s string) bool { return ofAttributes(s) != "" }) {
+		if o, err = r.Live.OpenID(ctx, c.Environment.ID); err != nil {
+			return oauth.CannotTell("find what scopes give", err)
+		}
+	}
+	c.allow(p.Scope, o)
 	if c.Client.Type == store.Worker {
 		c.grants, err = r.grants(ctx, c.Environment, directory.HolderUser, c.User.ID)
 	}

@@ -203,7 +203,8 @@ func TestOpenID(t *testing.T) {
 			"gender":   {From: store.Source{User: "gender"}, IDToken: true, UserInfo: true},
 			"locale":   {From: store.Source{User: "locale"}, UserInfo: true}, "address.country": {From: store.Source{Text: "CH"}, IDToken: true, UserInfo: true},
 		},
-		API: []string{"p1:read:user:hr"},
+		API:    []string{"p1:read:user:hr"},
+		Limits: map[string][]string{"p1:read:user": {"email"}, "p1:read:user:hr": nil},
 	}
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("what was changed (-want +got):\n%s", diff)

@@ -67,6 +67,12 @@ func openID(environment string, children []*Item) (*store.OpenID, error) {
 			if !predefinedName(pingOneScopes, d.Name) {
 				o.API = append(o.API, d.Name)
 			}
+			if limitedScope(d.Name) && !slices.Contains(d.SchemaAttributes, everyAttribute) {
+				if o.Limits == nil {
+					o.Limits = map[string][]string{}
+				}
+				o.Limits[d.Name] = d.SchemaAttributes
+			}
 		case len(d.MappedClaims) > 0 || !predefinedName(openIDScopes, d.Name):
 			if o.Scopes == nil {
 				o.Scopes = map[string][]string{}

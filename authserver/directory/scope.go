@@ -15,7 +15,7 @@ type Scope struct {
 	Name        string  `json:"name"` // unique in the resource
 	Description *string `json:"description,omitempty"`
 	// SchemaAttributes are what p1:read:user… and p1:update:user… read or change of a person: paths in PingOne's
-	// words, or "*" alone for all.
+	// words, or "*" alone for all, which is the default of the predefined ones. Of others it is nothing.
 	SchemaAttributes []string `json:"schemaAttributes,omitzero"`
 	// MappedClaims are IDs of attributes of the resource of OpenID Connect that a scope of it gives beyond those
 	// that OpenID Connect says.
@@ -92,6 +92,9 @@ func (d *Scope) Check(ctx context.Context, c *Checking) error {
 		}
 	default:
 		d.checkName(&j, resource)
+	}
+	if c.Builtin && d.SchemaAttributes == nil && resource.Type == ResourceTypePingOne && limitedScope(d.Name) {
+		d.SchemaAttributes = []string{everyAttribute}
 	}
 	d.checkSchemaAttributes(&j, resource)
 	if err := d.checkClaims(ctx, c, &j, resource); err != nil {

@@ -141,6 +141,7 @@ func TestPredefinedScopes(t *testing.T) {
 		{"deletion of one that was changed", openid, "profile", "", "Bad Request CONSTRAINT_VIOLATION name"},
 		{"attributes", api, "p1:read:user", `{"name":"p1:read:user","schemaAttributes":["email"]}`, ""},
 		{"all attributes again", api, "p1:read:user", `{"name":"p1:read:user","schemaAttributes":["*"]}`, ""},
+		{"no word of attributes", api, "p1:update:user", `{"name":"p1:update:user"}`, ""},
 		{"attributes of a scope that has none", api, "p1:read:device", `{"name":"p1:read:device","schemaAttributes":["email"]}`, "Bad Request INVALID_VALUE schemaAttributes"},
 		{"another name in the PingOne API", api, "p1:read:user", `{"name":"p1:read:user:x"}`, "Bad Request INVALID_VALUE name"},
 		{"deletion in the PingOne API", api, "p1:read:user", "", "Bad Request CONSTRAINT_VIOLATION name"},

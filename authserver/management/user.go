@@ -200,7 +200,7 @@ func (c *call) showUser(status int, u *store.User) error {
 		}
 		v["lastSignOn"] = on
 	}
-	return c.reply(status, v)
+	return c.reply(status, c.visibleTo(u, v))
 }
 
 // include adds what the query asks for: groups, of which there are none.

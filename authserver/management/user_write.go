@@ -180,6 +180,9 @@ func (c *call) changeUser(whole bool) error {
 	if err := c.read(&b); err != nil {
 		return err
 	}
+	if err := c.mayChange(u, b, whole); err != nil {
+		return err
+	}
 	if !whole && c.who.ByRole(access.UpdateUser, c.env, userTarget(u)) {
 		if err := c.mayPatch(u, b); err != nil {
 			return err

@@ -151,6 +151,9 @@ type OpenID struct {
 	Claims map[string]OpenIDClaim
 	// API are the PingOne API's scopes beyond the standard ones.
 	API []string
+	// Limits are those of the PingOne API's scopes that read or change some attributes of a person alone, and
+	// which: paths in PingOne's words.
+	Limits map[string][]string
 }
 
 // OpenIDClaim is where a claim comes from and goes to.
@@ -213,6 +216,9 @@ type Client struct {
 	RequestObjectAlgorithm string
 	// UserInfoSigned answers at the UserInfo endpoint with a signed JWT.
 	UserInfoSigned bool
+	// Subject is what is mapped to the sub of its ID tokens and UserInfo answers, never a text; zero is the user's
+	// ID. Access tokens have the sub that their resource maps.
+	Subject Source
 	// Attributes are the mapped claims of its ID tokens and UserInfo answers; one for each claim.
 	Attributes []Attribute
 	// Consent is when the person is asked.
