@@ -74,7 +74,7 @@ func TestCheckPassword(t *testing.T) {
 }
 
 // phcOf is the PHC string of a password, made once by registering with it.
-func phcOf(t *testing.T, password string) string {
+func phcOf(t testing.TB, password string) string {
 	t.Helper()
 	if known, ok := phcs.Load(password); ok {
 		return known.(string)
