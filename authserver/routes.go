@@ -44,7 +44,7 @@ func routes(c *Config, p *parts) []route {
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
 	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address, NoLimit: c.InsecureNoLimit}
-	metadata := &endpoint.OpenIDConfiguration{Endpoints: map[string]string{}}
+	metadata := &endpoint.OpenIDConfiguration{Endpoints: map[string]string{}, Keys: c.State.rings}
 	for _, g := range grants {
 		metadata.GrantTypes = append(metadata.GrantTypes, g.Type())
 	}

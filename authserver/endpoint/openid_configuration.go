@@ -1,15 +1,18 @@
 package endpoint
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
@@ -22,29 +25,43 @@ type OpenIDConfiguration struct {
 	Endpoints map[string]string
 	// GrantTypes are those that the token endpoint answers.
 	GrantTypes []string
+	// Keys tell what tokens are signed with. nil, or keys that cannot be had now: as the environment is configured.
+	Keys *keys.Rings
 
 	rendered sync.Map // issuer → *rendered
 }
 
+// metadataWait bounds how long the document waits for keys: without them it says nearly as much.
+const metadataWait = time.Second
+
 type rendered struct {
 	env  *store.Environment
+	ring *keys.Ring
 	body []byte
 }
 
 // Serve answers with the rendered document: of the issuer that was called, which
 // may be a custom domain.
-func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, _ *http.Request, env *store.Environment) error {
+func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
+	var ring *keys.Ring
+	if e.Keys != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), metadataWait)
+		if now, err := e.Keys.Ring(ctx, env); err == nil {
+			ring = now
+		}
+		cancel()
+	}
 	if v, ok := e.rendered.Load(env.Issuer); ok {
-		if known := v.(*rendered); known.env == env {
+		if known := v.(*rendered); known.env == env && known.ring == ring {
 			web.WriteJSON(w, http.StatusOK, known.body)
 			return nil
 		}
 	}
-	body, err := json.Marshal(e.document(env))
+	body, err := json.Marshal(e.document(env, ring))
 	if err != nil {
 		return fmt.Errorf("render metadata: %w", err)
 	}
-	e.rendered.Store(env.Issuer, &rendered{env, body})
+	e.rendered.Store(env.Issuer, &rendered{env, ring, body})
 	web.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
@@ -63,8 +80,13 @@ func (m metadata) list(name string, values ...string) {
 // sorts the members.
 //
 // Diverges: OIDC Discovery §3 requires RS256 among the algorithms of ID tokens.
-// An environment that is configured for another one signs with that alone.
-func (e *OpenIDConfiguration) document(env *store.Environment) metadata {
+// An environment that is configured for another one signs with that, and with RS256
+// for the applications of a key rotation policy alone.
+func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring) metadata {
+	algorithms := []string{env.SigningAlgorithm}
+	if ring != nil {
+		algorithms = ring.Algorithms
+	}
 	m := metadata{"issuer": env.Issuer}
 	for name, path := range e.Endpoints {
 		if name == "registration_endpoint" && env.Registration.Mode == store.RegistrationOff {
@@ -74,7 +96,7 @@ func (e *OpenIDConfiguration) document(env *store.Environment) metadata {
 	}
 	clientAuthentication(m)
 	m.list("subject_types_supported", "public")
-	m.list("id_token_signing_alg_values_supported", env.SigningAlgorithm)
+	m.list("id_token_signing_alg_values_supported", algorithms...)
 	m.list("grant_types_supported", e.GrantTypes...)
 	if m["authorization_endpoint"] != nil {
 		e.authorization(m, env)
@@ -83,7 +105,7 @@ func (e *OpenIDConfiguration) document(env *store.Environment) metadata {
 		m["response_types_supported"] = []string{}
 	}
 	if m["userinfo_endpoint"] != nil {
-		m.list("userinfo_signing_alg_values_supported", env.SigningAlgorithm)
+		m.list("userinfo_signing_alg_values_supported", algorithms...)
 		m.list("claim_types_supported", "normal")
 		m.list("claims_supported", append([]string{"sub", "iss", "auth_time", "acr", "amr"}, token.StandardClaims()...)...)
 	}

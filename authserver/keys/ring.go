@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
@@ -19,6 +21,9 @@ type Ring struct {
 	Set *jose.KeySet
 	// JWKS is the published JWK Set (RFC 7517 §5): public halves only. Read only.
 	JWKS []byte
+	// Algorithms are what tokens are signed with now: first the environment's, then those of
+	// policies. Read only.
+	Algorithms []string
 
 	version int64
 	current map[string]*jose.SigningKey // by policy; "" is the environment's own
@@ -81,6 +86,11 @@ func newRing(env string, records []store.Key, version int64, old *Ring, seal *se
 	}
 	if r.current[""] == nil {
 		return nil, fmt.Errorf("the key ring of environment %s has no current key", env)
+	}
+	for _, policy := range slices.Sorted(maps.Keys(r.current)) { // "" is the first
+		if alg := r.current[policy].Algorithm(); !slices.Contains(r.Algorithms, alg) {
+			r.Algorithms = append(r.Algorithms, alg)
+		}
 	}
 	body, err := json.Marshal(map[string]any{"keys": published})
 	if err != nil {
