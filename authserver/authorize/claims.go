@@ -21,8 +21,26 @@ func readableClaims(_ context.Context, d *draft) error {
 	if len(sub.Values) > 0 {
 		return oauth.InvalidRequest("The parameter claims asks for several values of sub")
 	}
-	d.req.HintSubject = sub.Value
+	if d.client.Subject == (store.Source{}) {
+		d.req.HintSubject = sub.Value
+	} // else it is no ID of ours: About finds out whose it is
 	return nil
+}
+
+// About reports whether r can be answered for a person: an id_token_hint (OIDC Core
+// §3.1.2.1) or a sub asked for by value (§5.5.1) names the only one.
+func (r *Request) About(client *store.Client, user *store.User) bool {
+	if r.HintSubject != "" && r.HintSubject != user.ID {
+		return false
+	}
+	subject := token.SubjectFor(client, user)
+	for _, member := range []map[string]oauth.ClaimRequest{r.Claims.IDToken, r.Claims.UserInfo} {
+		asked := member["sub"]
+		if asked.Value != "" && asked.Value != subject || len(asked.Values) > 0 && !slices.Contains(asked.Values, subject) {
+			return false
+		}
+	}
+	return true
 }
 
 // Consent is what user has to agree to for r: its scopes, and those that stand

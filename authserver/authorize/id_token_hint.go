@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // ownIDTokenHint reads who an id_token_hint is about: an ID token that this
@@ -38,10 +39,10 @@ func ownIDTokenHint(ctx context.Context, d *draft) error {
 	case !slices.Contains(d.env.Issuers(), c.Issuer), !slices.Contains(c.Audience, d.client.ID), c.Subject == "", c.IssuedAt.IsZero(),
 		c.Has("events"), c.Has("client_id"): // a UserInfo answer; a logout token; an access token
 		return badHint(nil)
-	case d.req.HintSubject != "" && d.req.HintSubject != c.Subject:
+	case d.req.HintSubject != "" && d.req.HintSubject != token.SubjectOf(c):
 		return oauth.InvalidRequest("The id_token_hint is not about the sub that claims asks for")
 	}
-	d.req.HintSubject = c.Subject
+	d.req.HintSubject = token.SubjectOf(c)
 	return nil
 }
 

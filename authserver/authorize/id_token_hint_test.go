@@ -68,6 +68,7 @@ func TestIDTokenHint(t *testing.T) {
 		{"expired", nil, hint(ours("JWT", map[string]any{"exp": k.clock.Now().Add(-24 * time.Hour).Unix()})), "ok"},
 		{"without typ", nil, hint(ours("", nil)), "ok"},
 		{"for several", nil, hint(ours("JWT", map[string]any{"aud": []string{"other", "app"}})), "ok"},
+		{"whose sub is mapped", nil, hint(ours("JWT", map[string]any{"sub": "alice@example.com", "unmapped_sub": "alice-id"})), "ok"},
 		{"for another client", nil, hint(ours("JWT", map[string]any{"aud": "other"})), bad},
 		{"for nobody", nil, hint(ours("JWT", map[string]any{"aud": nil})), bad},
 		{"of another issuer", nil, hint(ours("JWT", map[string]any{"iss": "https://other.example.com"})), bad},

@@ -41,6 +41,10 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 		return nil, oauth.AuthorizationError(oauth.CodeLoginRequired, "The session has ended")
 	case req.Client != client.ID || req.HintSubject != "" && req.HintSubject != user.ID:
 		return nil, errors.New("the answer is not for the client or the person that the request is about")
+	case !req.About(client, user):
+		return nil, oauth.AuthorizationError(oauth.CodeLoginRequired, "The person is not the requested one any more")
+	case slices.Contains(req.Scope, oauth.ScopeOpenID) && token.SubjectFor(client, user) == "":
+		return nil, oauth.InvalidRequest("The application requires the claim sub, which the person does not have")
 	case user.Disabled || !client.Enabled:
 		return nil, oauth.AuthorizationError(oauth.CodeAccessDenied, "The account or the application is disabled")
 	}
@@ -51,6 +55,9 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 		return nil, unavailable(fmt.Errorf("join the session: %w", err))
 	}
 	a := authorization(req, b.Session, i.NewID())
+	if subject := token.SubjectFor(client, user); subject != user.ID {
+		a.MappedSubject = subject
+	}
 	r := &Response{ReplyTo: req.ReplyTo}
 	made, err := i.make(ctx, env, req, client, user, a, r)
 	if err != nil {

@@ -116,20 +116,23 @@ func (m *ApplicationAttribute) checkName(j *judge, core bool, old *ApplicationAt
 	}
 }
 
-// checkValue refuses what is neither ${user.…} nor text. The subject of ID tokens
-// and UserInfo answers is the user's ID: sessions, sign-off and refresh tokens are
-// found by it.
+// checkValue refuses what is neither ${user.…} nor text. A sub that is a text would
+// be everybody's, and one that is not there, or needs a scope, nobody's.
 func (m *ApplicationAttribute) checkValue(j *judge, core bool) {
+	from, err := store.ParseSource(m.Value)
 	switch {
 	case m.Value == "":
 		j.add(RequiredValue, "value", "must not be empty")
-	case core && m.Value != userID:
-		j.inner(map[string]any{"allowedValues": []string{userID}}, InvalidValue, "value", "must be %s: nothing else is mapped to sub here", userID)
-	case core:
-	default:
-		if _, err := store.ParseSource(m.Value); err != nil {
-			j.add(InvalidValue, "value", "must be plain text without braces, or ${user.<attribute>}")
-		}
+	case err != nil:
+		j.add(InvalidValue, "value", "must be plain text without braces, or ${user.<attribute>}")
+	case core && from.User == "":
+		j.add(InvalidValue, "value", "must be ${user.<attribute>}")
+	}
+	if core && (!*m.IDToken || !*m.UserInfo) {
+		j.add(InvalidValue, "idToken", "must be true, as userInfo must: sub is in both")
+	}
+	if core && len(m.OIDCScopes) > 0 {
+		j.add(InvalidValue, "oidcScopes", "must not be given for sub")
 	}
 }
 
@@ -151,6 +154,26 @@ func (m *ApplicationAttribute) checkScopes(ctx context.Context, c *Checking, j *
 	return nil
 }
 
+// Ends ends the application's access tokens when another sub is told for them than in
+// the ID tokens that came with them. Refresh tokens are refused from then on.
+func (*ApplicationAttribute) Ends(_ context.Context, c *Checking, old, new Document) ([]End, error) {
+	before, _ := old.(*ApplicationAttribute)
+	after, _ := new.(*ApplicationAttribute)
+	if before == nil || after == nil || before.MappingType != mappingCore || before.Value == after.Value {
+		return nil, nil
+	}
+	return []End{{Kind: store.RevokedClient, Value: c.Parent}}, nil
+}
+
+// subject is what a core mapping means for tokens; zero: the user's ID.
+func (m *ApplicationAttribute) subject() store.Source {
+	from, err := store.ParseSource(m.Value)
+	if err != nil || from == store.SourceUserID {
+		return store.Source{}
+	}
+	return from
+}
+
 // Deletable keeps what every application has.
 func (m *ApplicationAttribute) Deletable(context.Context, *Checking) error {
 	if m.MappingType == mappingCore {
@@ -159,8 +182,7 @@ func (m *ApplicationAttribute) Deletable(context.Context, *Checking) error {
 	return nil
 }
 
-// attribute is what m means for tokens; ok is false for nothing, which the core one
-// is: sub is there anyway.
+// attribute is what a custom mapping means for tokens; ok is false for nothing.
 func (m *ApplicationAttribute) attribute(ctx context.Context, w *whole) (a store.Attribute, ok bool, err error) {
 	from, problem := store.ParseSource(m.Value)
 	if problem != nil || store.CheckAttribute(m.Name, false) != nil {

@@ -75,6 +75,10 @@ func TestCoreMapping(t *testing.T) {
 	for _, tt := range []struct{ name, sent, want string }{
 		{"as it is", `{"name":"sub","value":"${user.id}","required":true}`, ""},
 		{"another name", `{"name":"subject","value":"${user.id}","required":true}`, "INVALID_VALUE name"},
+		{"a text", `{"name":"sub","value":"everybody","required":true}`, "INVALID_VALUE value"},
+		{"an expression", `{"name":"sub","value":"${#f(user.id)}","required":true}`, "INVALID_VALUE value"},
+		{"not in ID tokens", `{"name":"sub","value":"${user.id}","idToken":false}`, "INVALID_VALUE idToken"},
+		{"not in UserInfo", `{"name":"sub","value":"${user.id}","userInfo":false}`, "INVALID_VALUE idToken"},
 		{"another type", `{"name":"sub","value":"${user.id}","required":true,"mappingType":"CUSTOM"}`, ""},
 	} {
 		it, err := k.replace(core, new(directory.ApplicationAttribute), tt.sent)
@@ -91,5 +95,36 @@ func TestCoreMapping(t *testing.T) {
 	}
 	if err := k.remove(custom); err != nil {
 		t.Errorf("delete a custom one: %v", err)
+	}
+}
+
+// TestMappedSub: another sub comes to the client, and ends the access tokens that tell
+// the old one at UserInfo.
+func TestMappedSub(t *testing.T) {
+	k := newAppKit(t)
+	web := k.application(webApp())
+	core := k.children(store.KindApplicationAttribute, web.ID)[0]
+	for _, tt := range []struct {
+		value string
+		want  store.Source
+		ends  bool
+	}{
+		{"${user.id}", store.Source{}, false},
+		{"${user.email}", store.Source{User: "email"}, true},
+		{"${user.email}", store.Source{User: "email"}, false},
+		{"${user.id}", store.Source{}, true},
+	} {
+		k.clock.Advance(1e9)
+		before := revokedAt(t, k, web.ID)
+		if _, err := k.replace(core, new(directory.ApplicationAttribute), `{"name":"sub","value":"`+tt.value+`","required":true}`); err != nil {
+			t.Fatalf("%s: %v", tt.value, err)
+		}
+		c := k.client(web.ID)
+		if c.Subject != tt.want || len(c.Attributes) != 0 {
+			t.Errorf("%s: subject = %+v with %d attributes, want %+v and none", tt.value, c.Subject, len(c.Attributes), tt.want)
+		}
+		if got := revokedAt(t, k, web.ID) != before; got != tt.ends {
+			t.Errorf("%s: ended access tokens = %v, want %v", tt.value, got, tt.ends)
+		}
 	}
 }

@@ -66,7 +66,12 @@ func (a *Application) client(ctx context.Context, w *whole) (*store.Client, erro
 		}
 	}
 	for _, it := range w.of(store.KindApplicationAttribute) {
-		attribute, ok, err := it.Document.(*ApplicationAttribute).attribute(ctx, w)
+		mapping := it.Document.(*ApplicationAttribute)
+		if mapping.MappingType == mappingCore {
+			c.Subject = mapping.subject()
+			continue
+		}
+		attribute, ok, err := mapping.attribute(ctx, w)
 		if err != nil {
 			return nil, err
 		}

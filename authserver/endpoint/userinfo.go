@@ -103,6 +103,8 @@ func (e *UserInfo) about(ctx context.Context, env *store.Environment, active *to
 		return nil, nil, err
 	case user == nil:
 		return nil, nil, invalidToken(errors.New("the user is gone or disabled, or the session has ended"))
+	case token.SubjectFor(client, user) == "":
+		return nil, nil, invalidToken(errors.New("the user has no sub for the application any more"))
 	}
 	return client, user, nil
 }

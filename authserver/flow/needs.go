@@ -26,10 +26,10 @@ func (s *step) next(ctx context.Context) error {
 	case user == nil:
 		st.Status = UsernamePasswordRequired
 		return nil
-	case !wanted(st, user.ID) && proven:
+	case !st.Request.About(s.client, user) && proven:
 		st.fail(unwanted())
 		return nil
-	case !wanted(st, user.ID):
+	case !st.Request.About(s.client, user):
 		st.Status = UsernamePasswordRequired
 		return nil
 	}
@@ -94,22 +94,6 @@ func (s *step) person(ctx context.Context) (*store.User, error) {
 		return nil, nil
 	}
 	return user, nil
-}
-
-// wanted reports whether the request can be answered for this person: an
-// id_token_hint (OIDC Core §3.1.2.1) or a sub asked for by value (§5.5.1)
-// names the only one.
-func wanted(st *state, subject string) bool {
-	if hint := st.Request.HintSubject; hint != "" && hint != subject {
-		return false
-	}
-	for _, member := range []map[string]oauth.ClaimRequest{st.Request.Claims.IDToken, st.Request.Claims.UserInfo} {
-		asked := member["sub"]
-		if asked.Value != "" && asked.Value != subject || len(asked.Values) > 0 && !slices.Contains(asked.Values, subject) {
-			return false
-		}
-	}
-	return true
 }
 
 // mustProve reports whether the session is not enough, however fresh it looks.

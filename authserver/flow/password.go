@@ -74,7 +74,7 @@ func (s *step) proved(ctx context.Context, user *store.User, standing identity.S
 		return notPossible("The account is not available")
 	case st.Fixed != "" && user.ID != st.Fixed:
 		return notPossible("The session belongs to another user")
-	case !wanted(st, user.ID):
+	case !st.Request.About(s.client, user):
 		st.fail(unwanted())
 		return nil
 	}

@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -56,6 +57,11 @@ func (p *Personal) person(ctx context.Context, r Request, a *token.Authorization
 		return nil, oauth.CannotTell("find out whom the application admits", err)
 	case !admitted:
 		return nil, refused("the application does not admit the user any more")
+	}
+	// The client takes another sub for another person (OIDC Core §12.2).
+	known := cmp.Or(a.MappedSubject, a.On.Subject)
+	if slices.Contains(a.Scope, oauth.ScopeOpenID) && token.SubjectFor(r.Client, user) != known {
+		return nil, refused("the application would know the user by another sub")
 	}
 	return user, nil
 }

@@ -120,10 +120,13 @@ func (e *Ender) logoutToken(ctx context.Context, env *store.Environment, client 
 	if err != nil {
 		return "", fmt.Errorf("signing key: %w", err)
 	}
+	if client.Subject != (store.Source{}) {
+		what.Subject = "" // the client knows another one, and sid is enough
+	}
 	now := e.Now().UTC().Truncate(time.Second)
 	claims, err := json.Marshal(struct {
 		Issuer   string                         `json:"iss"`
-		Subject  string                         `json:"sub"`
+		Subject  string                         `json:"sub,omitempty"`
 		Audience string                         `json:"aud"`
 		IssuedAt int64                          `json:"iat"`
 		Expiry   int64                          `json:"exp"`

@@ -87,6 +87,27 @@ func logoutToken(t testing.TB, r request) string {
 	return form.Get("logout_token")
 }
 
+// TestBackchannelLogoutOfMappedSubject: a client that knows the person by another sub
+// is told of the session alone (OIDC Back-Channel Logout §2.4).
+func TestBackchannelLogoutOfMappedSubject(t *testing.T) {
+	p := newRelyingParty(t)
+	g := newRig(t, p.options())
+	g.directory.put(&store.Client{ID: "web", Enabled: true, BackchannelLogoutURI: p.URL, Subject: store.Source{User: "email"}})
+	b := g.signOn("web")
+	if _, err := g.ender.End(t.Context(), g.env, b.Session.ID, b); err != nil {
+		t.Fatal(err)
+	}
+	g.ender.DeliverDue(t.Context())
+	got := p.requests()
+	if len(got) != 1 {
+		t.Fatalf("%d requests, want 1", len(got))
+	}
+	claims := decode(t, strings.Split(logoutToken(t, got[0]), ".")[1])
+	if _, there := claims["sub"]; there || claims["sid"] == nil {
+		t.Errorf("claims = %v, want sid and no sub", claims)
+	}
+}
+
 func TestBackchannelLogout(t *testing.T) {
 	p := newRelyingParty(t)
 	g := newRig(t, p.options())

@@ -7,6 +7,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // Hint is what an ID token of ours says about who wants to sign off.
@@ -65,7 +66,7 @@ func (e *Ender) Hint(ctx context.Context, env *store.Environment, raw string) (*
 	case !client.Enabled:
 		return nil, bad(errors.New("its client is disabled"))
 	}
-	h := &Hint{Client: client, Subject: c.Subject}
+	h := &Hint{Client: client, Subject: token.SubjectOf(c)}
 	if c.Has("sid") {
 		var ok bool
 		if h.Session, ok = c.Text("sid"); !ok || h.Session == "" {

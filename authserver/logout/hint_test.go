@@ -45,6 +45,7 @@ func TestHint(t *testing.T) {
 		{"without sid", "JWT", with("sid", nil), ""},
 		{"expired", "JWT", with("iat", now-7200, "exp", now-3600), ""},
 		{"aud in a list", "JWT", with("aud", []string{"web"}), ""},
+		{"whose sub is mapped", "JWT", with("sub", "alice@example.com", "unmapped_sub", subject), ""},
 		{"another issuer", "JWT", with("iss", "https://auth.example.com/other/as"), "invalid_request"},
 		{"issuer with a slash more", "JWT", with("iss", issuer+"/"), "invalid_request"},
 		{"without iss", "JWT", with("iss", nil), "invalid_request"},

@@ -25,16 +25,18 @@ type Authorization struct {
 	On     SignedOn `json:"on"`
 	// Issuer is the iss of everything that comes of it (OIDC Core §12.2), whichever
 	// of the environment's domains is called later. Codes and Refresher fill it in.
-	Issuer      string              `json:"iss,omitempty"`
-	Scope       []string            `json:"scope,omitempty"`
-	Audience    []string            `json:"audience,omitempty"`
-	Resources   []string            `json:"resources,omitempty"` // see Granted.Resources
-	TTL         time.Duration       `json:"ttl,omitempty"`       // the longest life of its access tokens
-	Claims      oauth.ClaimsRequest `json:"claims"`
-	Nonce       string              `json:"nonce,omitempty"`
-	RedirectURI string              `json:"redirect_uri,omitempty"` // "" where the request had none
-	Challenge   string              `json:"code_challenge,omitempty"`
-	Method      string              `json:"code_challenge_method,omitempty"`
+	Issuer    string              `json:"iss,omitempty"`
+	Scope     []string            `json:"scope,omitempty"`
+	Audience  []string            `json:"audience,omitempty"`
+	Resources []string            `json:"resources,omitempty"` // see Granted.Resources
+	TTL       time.Duration       `json:"ttl,omitempty"`       // the longest life of its access tokens
+	Claims    oauth.ClaimsRequest `json:"claims"`
+	Nonce     string              `json:"nonce,omitempty"`
+	// MappedSubject is the sub that the client knows the person by; "" where that is On.Subject.
+	MappedSubject string `json:"mapped_sub,omitempty"`
+	RedirectURI   string `json:"redirect_uri,omitempty"` // "" where the request had none
+	Challenge     string `json:"code_challenge,omitempty"`
+	Method        string `json:"code_challenge_method,omitempty"`
 }
 
 // In is env as the authorization saw it. A domain that the environment has lost

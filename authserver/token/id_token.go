@@ -82,7 +82,16 @@ func idClaims(env *store.Environment, id *IDToken, alg string, now time.Time) ([
 	b := make([]byte, 0, 1024)
 	b = append(b, '{')
 	b = member(b, "iss", env.Issuer)
-	b = member(b, "sub", id.On.Subject)
+	sub := id.On.Subject
+	if id.User != nil {
+		if sub = SubjectFor(id.Client, id.User); sub == "" {
+			return nil, noSubject()
+		}
+	}
+	b = member(b, "sub", sub)
+	if sub != id.On.Subject {
+		b = member(b, claimSubject, id.On.Subject) // for us, when the client shows the token again
+	}
 	b = member(b, "aud", id.Client.ID)
 	b = seconds(b, "iat", now)
 	b = seconds(b, "exp", now.Add(store.IDTokenTTL))

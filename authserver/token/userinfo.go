@@ -31,7 +31,7 @@ func (t *IDTokens) UserInfo(ctx context.Context, env *store.Environment, o *stor
 }
 
 func userInfo(b []byte, o *store.OpenID, client *store.Client, user *store.User, p *Person) []byte {
-	b = member(b, "sub", user.ID)
+	b = member(b, "sub", SubjectFor(client, user))
 	claims := map[string]any{}
 	addScopeClaims(o, user, p.Scope, toUserInfo, claims)
 	for _, name := range p.UserInfo {

@@ -32,7 +32,7 @@ func (v *Verifier) VerifyIDToken(ctx context.Context, env *store.Environment, ra
 	case !v.Now().Before(c.Expiry):
 		return nil, inactive("expired")
 	}
-	t := &ActiveIDToken{Client: c.Audience[0], Subject: c.Subject}
+	t := &ActiveIDToken{Client: c.Audience[0], Subject: SubjectOf(c)}
 	t.Session, _ = c.Text("sid")
 	if err := v.Revocations.Wait(ctx); err != nil {
 		return nil, unavailable(err)
