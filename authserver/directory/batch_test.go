@@ -61,6 +61,44 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// TestBatchRefusesTwice: what only one may have, only one of a batch has, and no
+// object is changed twice.
+func TestBatchRefusesTwice(t *testing.T) {
+	n := newNode(t)
+	bob, staff := n.user(t, "bob"), n.create(t, "", population("Staff"))
+	const one, two = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+	object := func(id, name string) directory.Change {
+		return directory.Change{Kind: store.KindPopulation, ID: id, Document: population(name)}
+	}
+	user := func(id, name string) directory.Change {
+		return directory.Change{User: &store.User{ID: id, Username: name}}
+	}
+	tests := []struct {
+		name    string
+		changes []directory.Change
+		want    string
+	}{
+		{"a name", []directory.Change{object(one, "New"), object(two, "new")}, "Bad Request UNIQUENESS_VIOLATION name"},
+		{"a new object", []directory.Change{object(one, "New"), object(one, "Newer")}, "Bad Request UNIQUENESS_VIOLATION id"},
+		{"an object", []directory.Change{object(staff.ID, "New"), object(staff.ID, "Newer")}, "Bad Request UNIQUENESS_VIOLATION id"},
+		{"a username", []directory.Change{user(one, "carol"), user(two, "carol")}, "Bad Request UNIQUENESS_VIOLATION username"},
+		{"a new user", []directory.Change{user(one, "carol"), user(one, "dave")}, "Bad Request UNIQUENESS_VIOLATION id"},
+		{"a user", []directory.Change{user(bob.ID, "carol"), user(bob.ID, "dave")}, "Bad Request UNIQUENESS_VIOLATION id"},
+		{"a name of one that is deleted", []directory.Change{{Kind: store.KindPopulation, ID: staff.ID}, object(one, "Staff")}, ""},
+		{"one that is deleted", []directory.Change{{Kind: store.KindPopulation, ID: one}, object(one, "Staff")}, "Bad Request UNIQUENESS_VIOLATION id"},
+		{"a user who is deleted", []directory.Change{{Kind: store.KindUser, ID: bob.ID}, user(bob.ID, "bob")}, "Bad Request UNIQUENESS_VIOLATION id"},
+		{"deleting", []directory.Change{{Kind: store.KindPopulation, ID: one}, {Kind: store.KindPopulation, ID: one}}, ""},
+		{"different ones", []directory.Change{object(two, "New"), user(one, "carol"), user(bob.ID, "bob")}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := problem(n.Batch(t.Context(), actor, n.env, tt.changes)); got != tt.want {
+				t.Errorf("error = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestRecord keeps what is said and nothing else.
 func TestRecord(t *testing.T) {
 	n := newNode(t)
@@ -73,5 +111,31 @@ func TestRecord(t *testing.T) {
 	events := n.events(t, demo)
 	if len(events) != 1 || events[0].Action != "SESSION.DELETED" || events[0].Client != actor.Client || events[0].Environment != demo {
 		t.Errorf("events = %+v, want the one, by the actor", events)
+	}
+}
+
+// TestBatchDeletesFamily: a parent and a child in one batch, in either order.
+func TestBatchDeletesFamily(t *testing.T) {
+	n := newNode(t)
+	for _, parentFirst := range []bool{true, false} {
+		resource := n.create(t, "", api("billing"))
+		scope := n.create(t, resource.ID, &directory.Scope{Name: "read"})
+		changes := []directory.Change{
+			{Kind: store.KindResource, ID: resource.ID}, {Kind: store.KindScope, Parent: resource.ID, ID: scope.ID},
+		}
+		if !parentFirst {
+			changes[0], changes[1] = changes[1], changes[0]
+		}
+		before := len(n.events(t, demo))
+		if err := n.Batch(t.Context(), actor, n.env, changes); err != nil {
+			t.Fatalf("parent first %t: %v", parentFirst, err)
+		}
+		said := map[string]int{}
+		for _, e := range n.events(t, demo)[before:] {
+			said[e.Action]++
+		}
+		if said["RESOURCE.DELETED"] != 1 || said["SCOPE.DELETED"] != 1 {
+			t.Errorf("parent first %t: events = %v, want one for each", parentFirst, said)
+		}
 	}
 }

@@ -30,10 +30,7 @@ func (w *Writer) Delete(ctx context.Context, a Actor, env *store.Environment, ki
 		if err := change.remove(ctx, old); err != nil {
 			return err
 		}
-		if err := change.commit(ctx); err != nil {
-			return err
-		}
-		return change.settle(ctx, old)
+		return change.commit(ctx)
 	})
 }
 
@@ -51,6 +48,7 @@ func (p *plan) remove(ctx context.Context, old *Item) error {
 	if err := p.drop(ctx, old); err != nil {
 		return err
 	}
+	p.removed = append(p.removed, old)
 	return p.along(ctx, c, old)
 }
 
@@ -72,8 +70,11 @@ func (p *plan) along(ctx context.Context, c *Checking, old *Item) error {
 
 // drop adds that an object and its children are deleted.
 func (p *plan) drop(ctx context.Context, old *Item) error {
-	if p.drops(old) {
+	if p.going(old) {
 		return nil
+	}
+	if !p.first("id "+string(old.Kind)+" "+old.ID, "") {
+		return unique("id") // a batch that stores it, too
 	}
 	p.write.Delete = append(p.write.Delete, store.ObjectVersion{Kind: old.Kind, ID: old.ID, Version: old.Version})
 	return p.goes(ctx, old)
@@ -87,7 +88,7 @@ func (p *plan) goes(ctx context.Context, old *Item) error {
 		if err != nil {
 			return oauth.CannotTell("find what goes with it", err)
 		}
-		items = append(items, children...)
+		items = append(items, slices.DeleteFunc(children, p.going)...)
 	}
 	return p.farewell(ctx, items)
 }

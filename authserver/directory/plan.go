@@ -24,8 +24,11 @@ type plan struct {
 	env   *store.Environment
 	now   time.Time
 	write store.Write
-	gone  []*Item // what write deletes, children included
-	ends  []End
+	// gone is all that write deletes, children included; removed what was asked for.
+	gone, removed []*Item
+	ends          []End
+	// sole is what only one object can have, and which one of the plan has it.
+	sole map[string]string
 }
 
 func (w *Writer) plan(a Actor, env *store.Environment) *plan {
@@ -65,6 +68,14 @@ func (p *plan) put(ctx context.Context, o store.Object, old *Item, d Document) (
 			action = said
 		}
 	}
+	for _, key := range o.Unique {
+		if !p.first(string(o.Kind)+" "+key, o.ID) {
+			return nil, unique(keyed(key))
+		}
+	}
+	if !p.first("id "+string(o.Kind)+" "+o.ID, "") {
+		return nil, unique("id")
+	}
 	p.write.Put = append(p.write.Put, o)
 	p.event(store.Event{
 		Action: action, Kind: o.Kind, Object: o.ID, Name: d.Label(), Parent: o.Parent, Before: before, After: o.Data,
@@ -72,6 +83,19 @@ func (p *plan) put(ctx context.Context, o store.Object, old *Item, d Document) (
 	it := &Item{Object: o, Document: d, Builtin: old != nil && old.Builtin}
 	it.Version = o.Version + 1
 	return it, nil
+}
+
+// first gives something that only one may have to an object, unless the plan has
+// given it to another. With id "" nobody has it twice.
+func (p *plan) first(what, id string) bool {
+	if having, taken := p.sole[what]; taken {
+		return id != "" && having == id
+	}
+	if p.sole == nil {
+		p.sole = map[string]string{}
+	}
+	p.sole[what] = id
+	return true
 }
 
 // uniqueKeys refuses keys that another object has. Two changes at the same time
@@ -100,11 +124,6 @@ func (p *plan) uniqueKeys(ctx context.Context, o *store.Object) error {
 func keyed(key string) string {
 	word, _, _ := strings.Cut(key, " ")
 	return word
-}
-
-// drops reports whether the plan deletes an object by itself.
-func (p *plan) drops(it *Item) bool {
-	return slices.ContainsFunc(p.write.Delete, func(d store.ObjectVersion) bool { return d.Kind == it.Kind && d.ID == it.ID })
 }
 
 // event adds a line of the audit log. e has Action, Kind, Object, Name, Parent,
@@ -137,7 +156,7 @@ func (p *plan) end(ctx context.Context, c *Checking, old, new Document) error {
 }
 
 // commit stores the plan. store.ErrConflict: something was changed meanwhile, and the
-// plan has to be made anew. It then ends what was to end.
+// plan has to be made anew. It then ends what was to end, and has a second look at what was deleted.
 func (p *plan) commit(ctx context.Context) error {
 	if p.empty() {
 		return nil
@@ -161,6 +180,11 @@ func (p *plan) commit(ctx context.Context) error {
 		p.w.log(ctx, &e)
 	}
 	p.w.finish(ctx, p.env, pending)
+	for _, old := range p.removed {
+		if err := p.settle(ctx, old); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -47,6 +48,12 @@ func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Creden
 	}
 	if err := p.inPopulation(ctx, u); err != nil {
 		return err
+	}
+	if !p.first("username "+u.Username, "") {
+		return unique("username")
+	}
+	if !p.first("user "+u.ID, "") {
+		return unique("id")
 	}
 	p.write.PutUsers = append(p.write.PutUsers, *u)
 	if cred != nil {
@@ -151,6 +158,9 @@ func (w *Writer) changingUser(ctx context.Context, env *store.Environment, id st
 }
 
 func (p *plan) updateUser(ctx context.Context, old *store.User, oldCred *store.Credential, edit func(*UserChange) error) (*store.User, error) {
+	if !p.first("user "+old.ID, "") {
+		return nil, unique("id")
+	}
 	user, cred := *old, *oldCred
 	user.Claims = copyClaims(old.Claims)
 	change := &UserChange{User: &user, Credential: &cred, Action: "USER.UPDATED"}
@@ -179,6 +189,9 @@ func (p *plan) updateUser(ctx context.Context, old *store.User, oldCred *store.C
 			if err := p.inPopulation(ctx, u); err != nil {
 				return nil, err
 			}
+		}
+		if !p.first("username "+u.Username, "") {
+			return nil, unique("username")
 		}
 		p.write.PutUsers = append(p.write.PutUsers, *u)
 	}
@@ -272,6 +285,9 @@ func (p *plan) removeUser(ctx context.Context, u *store.User, cred *store.Creden
 	if u.Declared {
 		return IsDeclared(p.w.Live.Declared.DeclaredAt(p.env.ID, store.KindUser, u.ID))
 	}
+	if !p.first("user "+u.ID, "") {
+		return unique("id")
+	}
 	before, err := userDocument(u, cred)
 	if err != nil {
 		return err
@@ -283,7 +299,7 @@ func (p *plan) removeUser(ctx context.Context, u *store.User, cred *store.Creden
 	if err != nil {
 		return oauth.CannotTell("find what goes with it", err)
 	}
-	return p.farewell(ctx, children)
+	return p.farewell(ctx, slices.DeleteFunc(children, p.going))
 }
 
 // userDocument is a user for the audit log. Of the password it has only what
