@@ -13,8 +13,8 @@
 // store, so they hold on every node. What takes another time is a declared PHC string
 // of another cost than the environment's, until its user has signed on once: then a hash of
 // the environment's cost is kept beside it. The same holds for passwords that were hashed elsewhere and
-// brought along by an administrator ({SSHA512}…, see Encoded): until its owner has signed on for the first time, how long an
-// answer takes tells that there is such an account; then an argon2id hash takes its place.
+// brought along by an administrator ({BCRYPT}…, see Encoded): until its owner has signed on for the first time, an answer takes
+// as much longer as that hash does, which is nothing for a salted digest; then an argon2id hash takes its place.
 //
 // What an administrator does to an account (administer.go) is an Edit, which package directory
 // stores together with its line of the audit log; that an account is locked or may not sign on is told to nobody who
