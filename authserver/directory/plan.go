@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -52,7 +53,7 @@ func (p *plan) put(ctx context.Context, o store.Object, old *Item, d Document) (
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(&o, d, p.w.Sealer); err != nil {
+	if err := fill(&o, d, p.sealer(ctx)); err != nil {
 		return nil, oauth.CannotTell("seal", err)
 	}
 	if err := p.uniqueKeys(ctx, &o); err != nil {
@@ -83,6 +84,21 @@ func (p *plan) put(ctx context.Context, o store.Object, old *Item, d Document) (
 	it := &Item{Object: o, Document: d, Builtin: old != nil && old.Builtin}
 	it.Version = o.Version + 1
 	return it, nil
+}
+
+// sealer makes a key only for an environment that has no signing keys yet: theirs
+// are sealed with the same one, and a new one would not open what is there.
+func (p *plan) sealer(ctx context.Context) func(first bool) (*secret.Sealer, error) {
+	return func(first bool) (*secret.Sealer, error) {
+		if first {
+			_, ring, err := p.w.Store.KeyRing(ctx, p.env.ID)
+			if err != nil {
+				return nil, err
+			}
+			first = ring == 0
+		}
+		return p.w.Sealer(first)
+	}
 }
 
 // first gives something that only one may have to an object, unless the plan has
