@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
@@ -129,6 +131,8 @@ func (p *Population) Check(_ context.Context, c *Checking) error {
 	switch n := utf8.RuneCountInString(p.Name); {
 	case store.FoldUsername(p.Name) == "":
 		add(RequiredValue, "name", "must not be empty")
+	case strings.ContainsFunc(p.Name, unicode.IsControl):
+		add(InvalidValue, "name", "must not have control characters")
 	case n > maxPopulationName:
 		add(SizeLimitExceeded, "name", "must have at most %d characters", maxPopulationName)
 	}

@@ -167,6 +167,7 @@ func TestBodies(t *testing.T) {
 		{"of the wrong type", `{"name":5}`, 400, "INVALID_VALUE", "name"},
 		{"of the wrong type further in", `{"name":"b","theme":{"id":true}}`, 400, "INVALID_VALUE", "theme.id"},
 		{"not UTF-8", "{\"name\":\"b\xff\"}", 400, "", ""},
+		{"with U+0000", `{"name":"b\u0000"}`, 400, "", ""},
 		{"too large", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "", ""},
 	}
 	for _, tt := range tests {

@@ -95,7 +95,7 @@ func decode(body []byte, v any) error {
 	if body[0] != '{' || !utf8.Valid(body) {
 		return malformed()
 	}
-	if err := checkNames(body); err != nil {
+	if err := check(body); err != nil {
 		return err
 	}
 	err := json.Unmarshal(body, v)
@@ -124,10 +124,10 @@ func kindOf(value string) string {
 // malformed says nothing of the body: a decoder's own words may quote it.
 func malformed() error { return badRequest("The body is not the JSON object that is expected") }
 
-// checkNames refuses an object that has a member twice, at any depth: two
-// readers could each take another one. The decoder takes names in any case, so
-// that case makes no difference here.
-func checkNames(body []byte) error {
+// check refuses an object that has a member twice, at any depth: two readers
+// could each take another one. The decoder takes names in any case, so that case
+// makes no difference here.
+func check(body []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	type level struct {
@@ -147,6 +147,9 @@ func checkNames(body []byte) error {
 		case json.Delim('}'), json.Delim(']'):
 			open = open[:len(open)-1]
 			continue
+		}
+		if text, ok := t.(string); ok && strings.ContainsRune(text, 0) {
+			return badRequest("The body has the character U+0000") // which no store keeps in a text
 		}
 		if n := len(open); n > 0 && open[n-1].names != nil {
 			if in := &open[n-1]; in.value {

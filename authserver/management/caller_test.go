@@ -36,10 +36,15 @@ func TestBadTokens(t *testing.T) {
 	parts := strings.Split(raw, ".")
 	other := newKit(t) // another server: other keys
 
+	posing := *k.environment(stranger)
+	posing.Issuer = k.Env.Issuer
+
 	tests := []struct{ name, authorization string }{
 		{"expired", "Bearer " + expired},
 		{"revoked", "Bearer " + revoked},
 		{"of another server", other.as(root).authorization},
+		{"signed by another environment", "Bearer " + k.mint(&posing, token.Access{Client: root})},
+		{"of another environment's client", "Bearer " + k.mint(k.environment(sibling), token.Access{Client: root})},
 		{"for another audience", "Bearer " + k.mint(k.Env, token.Access{Client: root, Audience: []string{"https://orders.example.com"}})},
 		{"of a client that there is not", "Bearer " + k.mint(k.Env, token.Access{Client: "gone"})},
 		{"of a disabled client", "Bearer " + k.mint(k.Env, token.Access{Client: "off"})},
@@ -124,7 +129,13 @@ func TestRolesCountAtOnce(t *testing.T) {
 	late := k.as(id)
 	late.get("/{env}/applications").refused(403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")
 	path := "/{env}/applications/" + id + "/roleAssignments"
+	if roles := k.client(id).Roles; len(roles) != 0 {
+		t.Errorf("roles = %q, want none: then there is no token for the API", roles)
+	}
 	made := k.as(root).post(path, assign("Configuration Read Only", "ENVIRONMENT", home)).is(201)
+	if roles := k.client(id).Roles; len(roles) != 1 || roles[0] != "Configuration Read Only" {
+		t.Errorf("roles = %q, want the one that was given", roles)
+	}
 	late.get("/{env}/applications").is(200)
 	late.get("/environments/" + sibling + "/applications").is(403)
 	k.as(root).del(path + "/" + made.text("id")).is(204)
@@ -174,4 +185,14 @@ func TestSelfService(t *testing.T) {
 	updates.put(mine+"/enabled", `{"enabled":true}`).is(403)
 	updates.put(mine+"/population", `{"id":"`+nothing+`"}`).is(403)
 	updates.put(mine+"/password", `{"value":"a-new-password-1"}`, "Content-Type", "application/vnd.pingidentity.password.set+json").is(403)
+}
+
+// client is an application of home as the protocols see it.
+func (k *kit) client(id string) *store.Client {
+	k.t.Helper()
+	c, err := k.API.Live.ClientByID(k.t.Context(), home, id)
+	if err != nil {
+		k.t.Fatalf("client %s: %v", id, err)
+	}
+	return c
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/management"
 )
 
 // cursorOf is the cursor in a page's next link.
@@ -97,6 +99,35 @@ func TestForeignCursors(t *testing.T) {
 	}
 }
 
+// Whoever has read how cursors are made gets no further than the collection either.
+func TestForgedCursors(t *testing.T) {
+	k := newKit(t)
+	populate(t, k, 4)
+	for _, path := range []string{"populations", "applications", "resources", "users", "keys", "keyRotationPolicies", "subscriptions", "activities", "passwordPolicies"} {
+		for _, place := range []string{
+			"x", "b", "d", "s", "zz", "b" + nothing, "d" + nothing, "s" + nothing, "s\xff", "s'; drop table x", strings.Repeat("s", 4000), "{}",
+			`{"x":1}`, "\x01", "s\u0085", "-1", "99999999999999999999",
+		} {
+			if strings.ContainsRune(place, '\uFFFD') {
+				continue
+			}
+			cursor := management.SealCursor(place, "/v1/environments/"+home+"/"+path+"?")
+			if a := k.as(root).get("/{env}/" + path + "?cursor=" + cursor); a.Status != 200 && a.Status != 400 {
+				t.Errorf("%s at %q: status = %d: %s", path, place, a.Status, a.Body)
+			} else if strings.Contains(string(a.Body), sibling) {
+				t.Errorf("%s at %q: another environment's data: %s", path, place, a.Body)
+			}
+		}
+	}
+	for _, path := range []string{"/environments", "/roles", "/organizations"} {
+		for _, place := range []string{"x", "b", "s" + nothing, "d"} {
+			if a := k.as(root).get(path + "?cursor=" + management.SealCursor(place, "/v1"+path+"?")); a.Status != 200 && a.Status != 400 {
+				t.Errorf("%s at %q: status = %d: %s", path, place, a.Status, a.Body)
+			}
+		}
+	}
+}
+
 // FuzzCursor: whatever is sent as a cursor is 200 or 400.
 func FuzzCursor(f *testing.F) {
 	k := newKit(f)
@@ -106,6 +137,10 @@ func FuzzCursor(f *testing.F) {
 	f.Add("AAAA", `((name eq "x")) or id eq "y"`)
 	f.Fuzz(func(t *testing.T, cursor, filter string) {
 		k := k.in(t)
+		forged := management.SealCursor(cursor, "/v1/environments/"+home+"/populations?")
+		if a := k.as(root).get("/{env}/populations?cursor=" + forged); a.Status != 200 && a.Status != 400 {
+			t.Fatalf("status = %d: %s", a.Status, a.Body)
+		}
 		query := url.Values{"cursor": {cursor}}
 		if filter != "" {
 			query.Set("filter", filter)

@@ -162,7 +162,7 @@ type world struct {
 	p, a       string            // workers
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	k := newKit(t)
 	w := &world{kit: k, own: map[string]string{}, other: map[string]string{}}
 	for _, vars := range []map[string]string{w.own, w.other} {
