@@ -51,7 +51,13 @@ func (s *step) next(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if standing != identity.StandingGood {
+	switch standing {
+	case identity.StandingGood:
+	case identity.StandingLocked:
+		// Their session goes on where it is used, and signs them on to nothing more.
+		st.Subject, st.Status = "", UsernamePasswordRequired
+		return nil
+	default:
 		return s.wait(standing)
 	}
 	// Not before they have proved who they are: it says something about them.

@@ -70,7 +70,7 @@ func (s *step) subject(ctx context.Context) (*store.User, error) {
 func (s *step) proved(ctx context.Context, user *store.User, standing identity.Standing) error {
 	st := s.state
 	switch {
-	case user.Disabled:
+	case user.Disabled, standing == identity.StandingLocked:
 		return notPossible("The account is not available")
 	case st.Fixed != "" && user.ID != st.Fixed:
 		return notPossible("The session belongs to another user")

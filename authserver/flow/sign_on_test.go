@@ -345,3 +345,51 @@ func TestDisabledMeanwhile(t *testing.T) {
 		t.Errorf("answer = %v, want access_denied", got)
 	}
 }
+
+// An account that an administrator has locked signs on to nothing: not by its password, which gets
+// the answer of a wrong one, not by the session that it has, and not by finishing what it began.
+func TestLockedByAnAdministrator(t *testing.T) {
+	lock := func(locked bool) func(*store.Credential) {
+		return func(c *store.Credential) { c.Locked = locked }
+	}
+	t.Run("by its password", func(t *testing.T) {
+		g := flowtest.New(t)
+		b := g.Browser()
+		g.EditCredential(g.Account("carol", "first-password").ID, lock(true))
+		f := g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
+		for _, password := range []string{"first-password", "wrong-password"} {
+			_, err := g.Act(b, f.ID, flow.CheckPassword, flow.Input{Username: "carol", Password: password})
+			if got := detail(err); got != "INVALID_CREDENTIALS " || b.Session() != nil {
+				t.Errorf("%s: %v, session %v, want INVALID_CREDENTIALS and none", password, err, b.Session())
+			}
+		}
+	})
+	t.Run("by its session", func(t *testing.T) {
+		g := flowtest.New(t)
+		b := g.Browser()
+		u := g.Account("carol", "first-password")
+		f := g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
+		g.MustAct(b, f.ID, flow.CheckPassword, flow.Input{Username: "carol", Password: "first-password"}, flow.Completed)
+		g.MustStart(b, g.Request(flowtest.Web), flow.Completed)
+		g.EditCredential(u.ID, lock(true))
+		f = g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
+		if f.User != nil {
+			t.Errorf("the flow is about %v, want nobody", f.User)
+		}
+		g.EditCredential(u.ID, lock(false))
+		g.MustStart(b, g.Request(flowtest.Web), flow.Completed)
+	})
+	t.Run("in the middle", func(t *testing.T) {
+		g := flowtest.New(t)
+		b := g.Browser()
+		u := g.Account("carol", "first-password")
+		g.EditCredential(u.ID, func(c *store.Credential) { c.MustChange = true })
+		f := g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
+		g.MustAct(b, f.ID, flow.CheckPassword, flow.Input{Username: "carol", Password: "first-password"}, flow.MustChangePassword)
+		g.EditCredential(u.ID, lock(true))
+		_, err := g.Act(b, f.ID, flow.ChangePassword, flow.Input{CurrentPassword: "first-password", NewPassword: "second-password"})
+		if err == nil || b.Session() != nil {
+			t.Errorf("error %v, session %v, want it refused", err, b.Session())
+		}
+	})
+}

@@ -82,6 +82,8 @@ const (
 	StandingMustChange Standing = "MUST_CHANGE_PASSWORD"
 	StandingExpired    Standing = "PASSWORD_EXPIRED"
 	StandingUnverified Standing = "VERIFICATION_CODE_REQUIRED"
+	// StandingLocked: an administrator keeps the person from signing on. Nobody is told.
+	StandingLocked Standing = "LOCKED"
 )
 
 // ByName finds an enabled or disabled user, or store.ErrNotFound. A declared
@@ -166,6 +168,8 @@ func (u *Users) StandingOf(ctx context.Context, env *store.Environment, user *st
 
 func (u *Users) standing(env *store.Environment, user *store.User, cred store.Credential) Standing {
 	switch {
+	case cred.Locked, barred(user):
+		return StandingLocked
 	case cred.MustChange:
 		return StandingMustChange
 	case expired(env, cred, u.Now()):
