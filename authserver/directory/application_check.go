@@ -55,6 +55,9 @@ func (a *Application) Check(ctx context.Context, c *Checking) error {
 	if err := a.checkImport(ctx, c, &j); err != nil {
 		return err
 	}
+	if err := a.checkSecret(ctx, c, old, &j); err != nil {
+		return err
+	}
 	if b, err := json.Marshal(a); err != nil || len(b) > maxApplication {
 		j.inner(map[string]any{"maximumValue": maxApplication}, SizeLimitExceeded, "", "must not have more than %d bytes", maxApplication)
 	}
@@ -460,6 +463,25 @@ func (a *Application) checkImport(ctx context.Context, c *Checking, j *judge) er
 	}
 	if used {
 		j.add(UniquenessViolation, "clientId", "is unique but a non-unique value is provided")
+	}
+	return nil
+}
+
+// checkSecret refuses to sign with a secret that was brought along and is too short for
+// that.
+func (a *Application) checkSecret(ctx context.Context, c *Checking, old *Application, j *judge) error {
+	if old == nil || a.TokenEndpointAuthMethod != authSecretJWT || old.TokenEndpointAuthMethod == authSecretJWT {
+		return nil
+	}
+	it, err := c.Live.Item(ctx, c.Environment, store.KindSecret, c.ID, c.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil // a new one is long enough
+	case err != nil:
+		return oauth.CannotTell("find secret", err)
+	}
+	if s, ok := it.Document.(*Secret); ok && len(s.current) < minHMACSecret {
+		j.add(ConstraintViolation, "tokenEndpointAuthMethod", "needs a secret of %d characters or more: draw a new one first", minHMACSecret)
 	}
 	return nil
 }
