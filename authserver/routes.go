@@ -44,7 +44,9 @@ func routes(c *Config, p *parts) []route {
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
 	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address, NoLimit: c.InsecureNoLimit}
-	metadata := &endpoint.OpenIDConfiguration{Endpoints: map[string]string{}, Keys: c.State.rings}
+	metadata := &endpoint.OpenIDConfiguration{
+		Endpoints: map[string]string{}, Keys: c.State.rings, Directory: p.directory, Now: c.State.config.Now,
+	}
 	for _, g := range grants {
 		metadata.GrantTypes = append(metadata.GrantTypes, g.Type())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ type OpenIDConfiguration struct {
 	GrantTypes []string
 	// Keys tell what tokens are signed with. nil, or keys that cannot be had now: as the environment is configured.
 	Keys *keys.Rings
+	// Directory tells which scopes and claims an environment has added, which is seen within a minute. nil, or
+	// what cannot be had now: none.
+	Directory token.OpenIDs
+	Now       func() time.Time // with Directory
 
 	rendered sync.Map // issuer → *rendered
 }
@@ -34,10 +39,16 @@ type OpenIDConfiguration struct {
 // metadataWait bounds how long the document waits for keys: without them it says nearly as much.
 const metadataWait = time.Second
 
+// openIDAge is how long what a directory says is believed: the document is asked for often, and hints.
+const openIDAge = time.Minute
+
 type rendered struct {
 	env  *store.Environment
 	ring *keys.Ring
 	body []byte
+
+	openID *store.OpenID
+	asked  time.Time // openID
 }
 
 // Serve answers with the rendered document: of the issuer that was called, which
@@ -51,19 +62,65 @@ func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, r *http.Request, env 
 		}
 		cancel()
 	}
-	if v, ok := e.rendered.Load(env.Issuer); ok {
-		if known := v.(*rendered); known.env == env && known.ring == ring {
-			web.WriteJSON(w, http.StatusOK, known.body)
-			return nil
-		}
+	var known *rendered
+	if v, ok := e.rendered.Load(env.Issuer); ok && v.(*rendered).env == env {
+		known = v.(*rendered)
 	}
-	body, err := json.Marshal(e.document(env, ring))
+	o, asked := e.openID(r, env, known)
+	if known != nil && known.ring == ring && known.openID == o {
+		if known.asked != asked {
+			e.rendered.Store(env.Issuer, &rendered{env, ring, known.body, o, asked})
+		}
+		web.WriteJSON(w, http.StatusOK, known.body)
+		return nil
+	}
+	body, err := json.Marshal(e.document(env, ring, o))
 	if err != nil {
 		return fmt.Errorf("render metadata: %w", err)
 	}
-	e.rendered.Store(env.Issuer, &rendered{env, ring, body})
+	e.rendered.Store(env.Issuer, &rendered{env, ring, body, o, asked})
 	web.WriteJSON(w, http.StatusOK, body)
 	return nil
+}
+
+// openID is what scopes and claims are in env, and when that was asked.
+func (e *OpenIDConfiguration) openID(r *http.Request, env *store.Environment, known *rendered) (*store.OpenID, time.Time) {
+	if e.Directory == nil {
+		return nil, time.Time{}
+	}
+	now := e.Now()
+	if known != nil && now.Sub(known.asked) < openIDAge {
+		return known.openID, known.asked
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), metadataWait)
+	defer cancel()
+	switch o, err := e.Directory.OpenID(ctx, env.ID); {
+	case err == nil:
+		return o, now
+	case known != nil:
+		return known.openID, now
+	}
+	return nil, now
+}
+
+// added are the scopes, and the claims, that only an environment has, sorted.
+func added(o *store.OpenID) (scopes, claims []string) {
+	if o == nil {
+		return nil, nil
+	}
+	for name := range o.Scopes {
+		if !oauth.OpenIDScope(name) {
+			scopes = append(scopes, name)
+		}
+	}
+	for name := range o.Claims {
+		if _, standard := slices.BinarySearch(token.StandardClaims(), name); !standard && !strings.HasPrefix(name, "address.") {
+			claims = append(claims, name)
+		}
+	}
+	slices.Sort(scopes)
+	slices.Sort(claims)
+	return scopes, claims
 }
 
 // metadata is the document while it is made. No member is null or empty.
@@ -82,7 +139,7 @@ func (m metadata) list(name string, values ...string) {
 // Diverges: OIDC Discovery §3 requires RS256 among the algorithms of ID tokens.
 // An environment that is configured for another one signs with that, and with RS256
 // for the applications of a key rotation policy alone.
-func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring) metadata {
+func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring, o *store.OpenID) metadata {
 	algorithms := []string{env.SigningAlgorithm}
 	if ring != nil {
 		algorithms = ring.Algorithms
@@ -99,7 +156,7 @@ func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring) 
 	m.list("id_token_signing_alg_values_supported", algorithms...)
 	m.list("grant_types_supported", e.GrantTypes...)
 	if m["authorization_endpoint"] != nil {
-		e.authorization(m, env)
+		e.authorization(m, env, o)
 	} else {
 		// Required, and empty: there is nothing to ask a response of.
 		m["response_types_supported"] = []string{}
@@ -107,7 +164,8 @@ func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring) 
 	if m["userinfo_endpoint"] != nil {
 		m.list("userinfo_signing_alg_values_supported", algorithms...)
 		m.list("claim_types_supported", "normal")
-		m.list("claims_supported", append([]string{"sub", "iss", "auth_time", "acr", "amr"}, token.StandardClaims()...)...)
+		_, claims := added(o)
+		m.list("claims_supported", slices.Concat([]string{"sub", "iss", "auth_time", "acr", "amr"}, token.StandardClaims(), claims)...)
 	}
 	if m["end_session_endpoint"] != nil {
 		for _, name := range [...]string{
@@ -143,7 +201,7 @@ var clientAlgorithms = []string{
 // environment that is OAuth 2.1: code alone, PKCE with S256. "none" is among the
 // request object algorithms of no environment: it is for single clients that were
 // allowed it, and they know.
-func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment) {
+func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment, o *store.OpenID) {
 	m.list("response_types_supported", "code")
 	m.list("code_challenge_methods_supported", oauth.ChallengeS256)
 	if !env.Strict {
@@ -152,7 +210,8 @@ func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment) 
 		m.list("grant_types_supported", append(slices.Clone(e.GrantTypes), oauth.GrantImplicit)...)
 	}
 	m.list("response_modes_supported", oauth.ModePingFlow, oauth.ModeQuery, oauth.ModeFragment, oauth.ModeFormPost)
-	m.list("scopes_supported", oauth.ScopeOpenID, "profile", "email", "address", "phone", oauth.ScopeOfflineAccess)
+	scopes, _ := added(o)
+	m.list("scopes_supported", append([]string{oauth.ScopeOpenID, "profile", "email", "address", "phone", oauth.ScopeOfflineAccess}, scopes...)...)
 	m.list("acr_values_supported", authorize.ACRValues...)
 	m.list("prompt_values_supported", oauth.PromptNone, oauth.PromptLogin, oauth.PromptConsent, oauth.PromptSelectAccount)
 	m.list("ui_locales_supported", "en", "de")

@@ -1,15 +1,18 @@
 package endpoint_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/endpoint"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -100,6 +103,43 @@ func TestMetadata(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what an environment has added is announced, a minute later at most", func(t *testing.T) {
+		clock := testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+		d := &openIDs{openID: &store.OpenID{}}
+		e := &endpoint.OpenIDConfiguration{Endpoints: all, GrantTypes: grants, Directory: d, Now: clock.Now}
+		has := func(scope, claim string) bool {
+			t.Helper()
+			w := httptest.NewRecorder()
+			if err := e.Serve(w, httptest.NewRequest("GET", "/", nil), &base); err != nil {
+				t.Fatal(err)
+			}
+			doc := bodyOf(t, w)
+			scopes, _ := doc["scopes_supported"].([]any)
+			claims, _ := doc["claims_supported"].([]any)
+			return slices.Contains(scopes, any(scope)) && slices.Contains(claims, any(claim))
+		}
+		if !has("phone", "email") || has("hr", "team") {
+			t.Error("the standard is not as it is")
+		}
+		claim := store.OpenIDClaim{From: store.Source{Text: "x"}}
+		d.openID = &store.OpenID{
+			Scopes: map[string][]string{"hr": {"team"}, "profile": {"name"}},
+			Claims: map[string]store.OpenIDClaim{"team": claim, "name": claim, "address.region": claim},
+		}
+		clock.Advance(59 * time.Second)
+		if has("hr", "team") || d.asked != 1 {
+			t.Errorf("asked %d times within a minute, want once", d.asked)
+		}
+		clock.Advance(time.Second)
+		if !has("hr", "team") || has("hr", "address.region") {
+			t.Error("what was added is not announced")
+		}
+		d.fault = store.ErrUnavailable
+		clock.Advance(time.Minute)
+		if !has("hr", "team") || d.asked != 3 {
+			t.Errorf("forgotten while it cannot be had (asked %d times)", d.asked)
+		}
+	})
 	t.Run("each issuer is rendered once, and again when the environment changes", func(t *testing.T) {
 		e := &endpoint.OpenIDConfiguration{Endpoints: all, GrantTypes: grants}
 		serve := func(env *store.Environment) string {
@@ -118,4 +158,16 @@ func TestMetadata(t *testing.T) {
 			t.Error("the change is not seen")
 		}
 	})
+}
+
+// openIDs is what an environment has made of scopes and claims.
+type openIDs struct {
+	openID *store.OpenID
+	fault  error
+	asked  int
+}
+
+func (d *openIDs) OpenID(context.Context, string) (*store.OpenID, error) {
+	d.asked++
+	return d.openID, d.fault
 }
