@@ -129,7 +129,7 @@ func invalid(format string, args ...any) error {
 	return directory.Invalid(directory.Problemf(directory.InvalidValue, "line", format, args...))
 }
 
-// decode reads one JSON object with known members, each once. The error does not
+// decode reads one JSON object with known members, each once, at any depth. The error does not
 // repeat what was read.
 func decode(b []byte, v any) error {
 	if !utf8.Valid(b) {
@@ -138,8 +138,16 @@ func decode(b []byte, v any) error {
 	if err := once(b); err != nil {
 		return err
 	}
+	return known(b, v)
+}
+
+// known is decode for what is part of something that decode has read.
+func known(b []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
+	if b = bytes.TrimSpace(b); len(b) == 0 || b[0] != '{' {
+		return errors.New("is not the JSON object that is expected")
+	}
 	err := dec.Decode(v)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		kind, _, _ := strings.Cut(wrong.Value, " ")

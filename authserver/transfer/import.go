@@ -64,7 +64,8 @@ type importer struct {
 
 	progress Progress
 	batch    []*change
-	told     int // the line at which progress was told
+	late     []*change // of the level of batch, behind all others of it
+	told     int       // the line at which progress was told
 }
 
 // change is what is to be done about a line.
@@ -204,7 +205,7 @@ func (im *importer) admit(o *object, last *int) error {
 	var d directory.Document
 	if o.Kind == store.KindUser {
 		var p person
-		if err := decode(o.Document, &p); err != nil {
+		if err := known(o.Document, &p); err != nil {
 			return invalid("has a document that %s", err)
 		}
 		if err := p.check(); err != nil {
@@ -212,7 +213,7 @@ func (im *importer) admit(o *object, last *int) error {
 		}
 	} else {
 		d = levels[at].document()
-		if err := decode(o.Document, d); err != nil {
+		if err := known(o.Document, d); err != nil {
 			return invalid("has a document that %s", err)
 		}
 	}
@@ -268,7 +269,7 @@ func (im *importer) failed(line int, o *object, err error) error {
 
 // run goes through the file once: dry without writing anything.
 func (im *importer) run(ctx context.Context, dry bool, tell func(Progress, *Difference)) error {
-	im.dry, im.tell, im.progress, im.told, im.batch = dry, tell, Progress{}, 0, nil
+	im.dry, im.tell, im.progress, im.told, im.batch, im.late = dry, tell, Progress{}, 0, nil, nil
 	im.making, im.claimed, im.populations = map[[16]byte]struct{}{}, map[[16]byte]struct{}{}, map[string]bool{}
 	var left []doomed
 	if im.o.Prune {
@@ -291,11 +292,11 @@ func (im *importer) run(ctx context.Context, dry bool, tell func(Progress, *Diff
 			break
 		}
 		var o object
-		if err := decodeLine(line, &o); err != nil {
+		if err := known(line, &o); err != nil {
 			return im.failed(n, nil, err)
 		}
 		if at := levelOf(o.Kind); at != level {
-			if err := im.flush(ctx); err != nil {
+			if err := im.finish(ctx); err != nil {
 				return err
 			}
 			level = at
@@ -305,7 +306,7 @@ func (im *importer) run(ctx context.Context, dry bool, tell func(Progress, *Diff
 			return err
 		}
 	}
-	if err := im.flush(ctx); err != nil {
+	if err := im.finish(ctx); err != nil {
 		return err
 	}
 	if err := im.pruneLeft(ctx, left); err != nil {
@@ -352,6 +353,10 @@ func (im *importer) line(ctx context.Context, n int, o *object) error {
 		im.tell(im.progress, &d)
 		return nil
 	}
+	if p, ok := c.Document.(*directory.Population); ok && p.DefaultPopulation != "" {
+		im.late = append(im.late, c) // it names another one
+		return nil
+	}
 	im.batch = append(im.batch, c)
 	if len(im.batch) >= batchSize {
 		return im.flush(ctx)
@@ -390,6 +395,15 @@ func (im *importer) count(c *change) {
 	case actionDelete:
 		im.progress.Deleted++
 	}
+}
+
+// finish does what is left of a level.
+func (im *importer) finish(ctx context.Context) error {
+	if err := im.flush(ctx); err != nil {
+		return err
+	}
+	im.batch, im.late = im.late, nil
+	return im.flush(ctx)
 }
 
 // flush does what has been collected.

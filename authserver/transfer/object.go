@@ -25,7 +25,7 @@ func (im *importer) moved(id string) string {
 // document reads the document of a line, with the IDs of this environment and its secret part.
 func (im *importer) document(o *object, fileID string) (directory.Document, error) {
 	d := levels[levelOf(o.Kind)].document()
-	if err := decode(im.rename(o.Document), d); err != nil {
+	if err := known(im.rename(o.Document), d); err != nil {
 		return nil, invalid("has a document that %s", err)
 	}
 	if len(o.Sealed) == 0 {

@@ -117,7 +117,7 @@ func (p *person) check() error {
 // user makes of a line what is to be done about it; nil for nothing.
 func (im *importer) user(ctx context.Context, o *object) (*change, error) {
 	var p person
-	if err := decode(o.Document, &p); err != nil {
+	if err := known(o.Document, &p); err != nil {
 		return nil, invalid("%s", err)
 	}
 	if err := p.check(); err != nil {
