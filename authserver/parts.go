@@ -101,6 +101,7 @@ func assemble(c *Config) (*parts, error) {
 	p.users = &identity.Users{
 		Directory: p.directory, Store: st, Notifier: notifier, NewID: secret.NewID, Now: now,
 		Checked: observer.PasswordChecked, Hashed: observer.PasswordHashed, NoLimit: c.InsecureNoLimit, Log: c.Log,
+		Population: p.directory.PopulationOfNew,
 	}
 	p.ender = &logout.Ender{
 		Directory: p.directory, Sessions: p.sessions, Store: st, Set: s.revocations, Keys: s.rings, Outbound: out.client,

@@ -109,6 +109,12 @@ func (l *Live) DefaultPopulation(ctx context.Context, env *store.Environment) (s
 	return named, nil
 }
 
+// PopulationOfNew is DefaultPopulation as User.Population has it.
+func (l *Live) PopulationOfNew(ctx context.Context, env *store.Environment) (string, error) {
+	id, err := l.DefaultPopulation(ctx, env)
+	return StoredPopulation(env.ID, id), err
+}
+
 // Kind implements Document.
 func (p *Population) Kind() store.ObjectKind { return store.KindPopulation }
 

@@ -53,6 +53,11 @@ func (u *Users) Register(ctx context.Context, env *store.Environment, a Account,
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, err
 	}
+	if u.Population != nil {
+		if user.Population, err = u.Population(ctx, env); err != nil {
+			return nil, fmt.Errorf("register a user: %w", err)
+		}
+	}
 	if u.Notifier != nil {
 		if err := u.mailLimited(recipient(env, a.Email), address); err != nil {
 			return nil, err

@@ -270,3 +270,20 @@ func TestHalfRegistrationIsUndone(t *testing.T) {
 		t.Errorf("again: %v, want it to succeed", err)
 	}
 }
+
+// Who registers is in the population that the environment puts new people into.
+func TestRegisteredPopulation(t *testing.T) {
+	k := newKit(t)
+	if u := k.register(t, "bob", goodPassword); u.Population != "" {
+		t.Errorf("population = %q, want the first one", u.Population)
+	}
+	var fails error
+	k.Population = func(context.Context, *store.Environment) (string, error) { return "customers", fails }
+	if u := k.register(t, "carl", goodPassword); u.Population != "customers" {
+		t.Errorf("population = %q, want customers", u.Population)
+	}
+	fails = errBroken
+	if _, err := k.Register(t.Context(), k.env, identity.Account{Username: "dora", Email: "d@example.net", Password: goodPassword}, address); !errors.Is(err, errBroken) {
+		t.Errorf("error = %v, want the fault", err)
+	}
+}

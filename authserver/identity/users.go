@@ -34,6 +34,8 @@ type Users struct {
 	// NoLimit exempts client addresses from the limits by address and by mail: those
 	// of a test environment. nil exempts none. Lockouts know no exemption.
 	NoLimit func(address string) bool
+	// Population is what store.User.Population of people is who register. nil: the environment's first one.
+	Population func(ctx context.Context, env *store.Environment) (string, error)
 	// Log is told of messages that could not be sent, without address and code. Default: nobody.
 	Log *slog.Logger
 
