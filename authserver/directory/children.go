@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// mostChildren bounds what belongs to one object.
-const mostChildren = 20_000
+// maxChildren is how many objects can belong to one: all of them are read together
+// with it. Who creates some at the same time may get a few more.
+const (
+	maxChildren  = 5_000
+	mostChildren = 2 * maxChildren
+)
 
 // children are the stored objects that belong to one, by kind and ID.
 func (l *Live) children(ctx context.Context, environment, parent string) ([]*Item, error) {
@@ -27,6 +32,18 @@ func (l *Live) children(ctx context.Context, environment, parent string) ([]*Ite
 		}
 	}
 	return children, nil
+}
+
+// crowded refuses a parent that has as many children as there can be.
+func (l *Live) crowded(ctx context.Context, environment, parent string) error {
+	children, err := l.Store.ChildrenOf(ctx, environment, parent, maxChildren)
+	switch {
+	case err != nil:
+		return oauth.CannotTell("list what belongs to an object", err)
+	case len(children) == maxChildren:
+		return Invalid(Problemf(ConstraintViolation, "id", "There can be no more than %d objects that belong to one", maxChildren))
+	}
+	return nil
 }
 
 // descendants are the children, their children, and so on.

@@ -65,6 +65,9 @@ func (p *plan) create(ctx context.Context, n New, founder *Item, keep *store.Obj
 		if err != nil {
 			return nil, err
 		}
+		if err := p.w.Live.crowded(ctx, p.env.ID, n.Parent); err != nil {
+			return nil, err
+		}
 		if stored != nil { // still, when this is stored
 			p.write.Expect = append(p.write.Expect, *stored)
 		}

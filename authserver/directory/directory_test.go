@@ -193,3 +193,20 @@ func TestAddressesOfApplications(t *testing.T) {
 	}
 	check("disabled", false)
 }
+
+// TestBroughtAlongID: an application may have an ID that is no UUID, as it had elsewhere.
+func TestBroughtAlongID(t *testing.T) {
+	n := newNode(t)
+	it, err := n.Create(t.Context(), actor, n.env, directory.New{ID: "legacy-client", Document: worker("Legacy")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := n.live.ClientByID(t.Context(), demo, it.ID); err != nil || c.Name != "Legacy" {
+		t.Errorf("client = %v, %v, want the application", c, err)
+	}
+	for _, id := range []string{"with space", "ümlaut-client", "nul\x00-client"} {
+		if _, err := n.Create(t.Context(), actor, n.env, directory.New{ID: id, Document: worker("Other")}); problem(err) != "Bad Request INVALID_VALUE id" {
+			t.Errorf("%q: %v, want 400", id, err)
+		}
+	}
+}

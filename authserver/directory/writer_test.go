@@ -358,3 +358,30 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("deliveries = %v, want the one of the population that was created", due)
 	}
 }
+
+// TestCrowded: what is read together is bounded, so that nobody makes an application
+// or a resource too large to be read.
+func TestCrowded(t *testing.T) {
+	n := newNode(t)
+	resource := n.create(t, "", api("billing"))
+	const most = 5000
+	var w store.Write
+	w.Environment = demo
+	for i := range most - 3 { // it has two from the beginning
+		w.Put = append(w.Put, store.Object{
+			Environment: demo, Kind: store.KindScope, ID: fmt.Sprint("scope-", i), Parent: resource.ID, Data: []byte(`{"name":"s"}`),
+			CreatedAt: start, UpdatedAt: start,
+		})
+	}
+	if err := n.store.Apply(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	n.create(t, resource.ID, &directory.Scope{Name: "last"})
+	_, err := n.Create(t.Context(), actor, n.env, directory.New{Parent: resource.ID, Document: &directory.Scope{Name: "beyond"}})
+	if got := problem(err); got != "Bad Request CONSTRAINT_VIOLATION id" {
+		t.Errorf("error = %q, want that there are too many (%v)", got, err)
+	}
+	if _, err := n.live.ResourceByID(t.Context(), demo, resource.ID); err != nil {
+		t.Errorf("the resource: %v", err)
+	}
+}
