@@ -215,23 +215,39 @@ func FuzzClaims(f *testing.F) {
 		u := testkit.Alice(env)
 		u.Claims = map[string]any{name: v}
 		client := &store.Client{ID: "web", Grants: map[string][]string{"openid": {"profile", "email", "address", "phone"}}}
-		body := token.UserInfo(standard, client, u, &token.Person{Scope: []string{"openid", "profile", "email", "address", "phone"}, UserInfo: []string{name}})
-		var got map[string]any
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatalf("%v in %s", err, body)
+		changed := &store.OpenID{
+			Scopes: map[string][]string{"phone": {name}, "email": {"email", "address.country", name}},
+			Claims: map[string]store.OpenIDClaim{
+				"nickname":        {From: store.Source{User: name}, UserInfo: true},
+				"address.country": {From: store.Source{User: name}, UserInfo: true},
+				"email_verified":  {From: store.Source{Text: name}, UserInfo: true},
+				name:              {From: store.Source{User: "username"}, UserInfo: true},
+			},
 		}
-		if got["sub"] != u.ID {
-			t.Errorf("sub = %v, want %s", got["sub"], u.ID)
-		}
-		for name, v := range got {
-			switch v := v.(type) {
-			case nil:
-				t.Errorf("%s is null", name)
-			case string:
-				if v == "" || v == "null" {
-					t.Errorf("%s is %q", name, v)
-				}
-			}
+		for _, o := range []*store.OpenID{standard, changed} {
+			fuzzedInfo(t, token.UserInfo(o, client, u, &token.Person{Scope: []string{"openid", "profile", "email", "address", "phone"}, UserInfo: []string{name}}), u.ID)
 		}
 	})
+}
+
+// fuzzedInfo wants JSON of a UserInfo answer about a person, and nothing empty in it.
+func fuzzedInfo(t *testing.T, body []byte, id string) {
+	t.Helper()
+	var got map[string]any
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	if got["sub"] != id {
+		t.Errorf("sub = %v, want %s", got["sub"], id)
+	}
+	for name, v := range got {
+		switch v := v.(type) {
+		case nil:
+			t.Errorf("%s is null", name)
+		case string:
+			if v == "" || v == "null" {
+				t.Errorf("%s is %q", name, v)
+			}
+		}
+	}
 }
