@@ -29,12 +29,13 @@ type Object struct {
 	Environment string
 	Kind        ObjectKind
 	ID          string
-	// Parent is the ID of the object that it belongs to and with which it goes; "" for none.
+	// Parent is the ID of the object or user that it belongs to and with which it goes; "" for none. What has the
+	// ID of its parent has no children of its own.
 	Parent string
 	Data   []byte // a JSON object
 	Sealed []byte // encrypted by package directory; nil for none
-	// Unique are keys that no other object of the environment and kind has; Lookups are keys that several may
-	// have. ObjectsByKey finds it by either. Each is at most 2048 bytes.
+	// Unique are keys that no other object of the environment and kind has among its own Unique; Lookups are keys
+	// that several may have. ObjectsByKey finds it by either. Each is at most 2048 bytes.
 	Unique, Lookups []string
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
@@ -69,8 +70,9 @@ type Objects interface {
 	ObjectsByKey(ctx context.Context, environment string, kind ObjectKind, key string, limit int) ([]Object, error)
 
 	// ObjectsVersion counts the changes of an environment's objects: it is different whenever Apply has
-	// changed one since, on any node. 0 for an environment that Apply never changed. It is one small read:
-	// what was made of objects is good for as long as the version read before them stands.
+	// changed one since, on any node, and after it was purged too. 0 for an environment that Apply never changed.
+	// That of "" counts the changes of environments (KindEnvironment). It is one small read: what was made of
+	// objects is good for as long as the version read before them stands.
 	ObjectsVersion(ctx context.Context, environment string) (int64, error)
 
 	// TouchObject sets UsedAt, and neither Version nor ObjectsVersion. One that is gone is no error.
@@ -83,7 +85,8 @@ type Objects interface {
 	Apply(ctx context.Context, w Write) error
 
 	// PurgeEnvironment deletes at most about limit records of any kind, events and objects included, that an
-	// environment left behind, and says how many went. Call again while it returns more than 0.
+	// environment left behind, and says how many went. Call again while it returns more than 0. Revocations and
+	// what was spent stay until they expire, for an environment that is made anew.
 	PurgeEnvironment(ctx context.Context, environment string, limit int) (deleted int, err error)
 }
 
@@ -96,12 +99,14 @@ type Write struct {
 	Expect []ObjectVersion
 	// Put stores objects: new where Version is 0, otherwise in place of that version.
 	Put []Object
-	// Delete deletes objects, and with each every object that has it as Parent, to any depth.
+	// Delete deletes objects, and with each every object that has it as Parent, to any depth. That comes before
+	// Put, so that identities and keys are free.
 	Delete []ObjectVersion
 	// PutUsers as PutUser where Version is 0, as ReplaceUser otherwise; PutCredentials as PutCredential.
 	PutUsers       []User
 	PutCredentials []Credential
-	// DeleteUsers deletes stored users as DeleteUser does, and the objects that have them as Parent.
+	// DeleteUsers deletes stored users, their credentials and consents, and the objects that have them as Parent;
+	// that comes before PutUsers.
 	DeleteUsers []UserVersion
 	// Revocations as PutRevocation.
 	Revocations []Revocation

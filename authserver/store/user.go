@@ -19,8 +19,8 @@ type Users interface {
 	// which becomes u.Version+1; otherwise, or where the user is gone, ErrConflict. ErrExists: the new
 	// username is taken. Of any number of concurrent calls with one version exactly one succeeds.
 	ReplaceUser(ctx context.Context, u User) error
-	// DeleteUser deletes a user, its credential and its consents, or ErrNotFound. What belongs
-	// to a declared user stays.
+	// DeleteUser deletes a user, its credential and its consents, and the objects that have it as Parent, or
+	// ErrNotFound. What belongs to a declared user stays.
 	DeleteUser(ctx context.Context, environment, id string) error
 }
 

@@ -137,6 +137,9 @@ type UserScans interface {
 	// ScanUsers gives the users that s names, by the value of the term and then by ID, at most s.Limit. Its
 	// cost depends on the limit and not on how many users there are.
 	ScanUsers(ctx context.Context, s UserScan) ([]ScannedUser, error)
+	// For a while after the upgrade of a database with many users they are ErrUnavailable, while the terms are
+	// made.
+	//
 	// CountUsers counts the stored users of a population ("" for those without one), or of the environment
 	// with every; it stops at limit.
 	CountUsers(ctx context.Context, environment, population string, every bool, limit int) (int, error)

@@ -54,7 +54,7 @@ func openBackend(ctx context.Context, path string) (_ *backend, err error) {
 	}()
 	// A checkpoint moves pages from the log to the file and syncs both. Every
 	// 16 MiB instead of 4: pages that many tokens share are then moved once.
-	if b.pool, err = sql.Open("sqlite", dsn(path, "synchronous(full)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)")); err != nil {
+	if b.pool, err = sql.Open("sqlite", dsn(path, "synchronous(full)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)", "cache_size(-16384)")); err != nil {
 		return nil, err
 	}
 	b.pool.SetMaxOpenConns(1)

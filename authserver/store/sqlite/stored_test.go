@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlite"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/storetest"
 )
 
 // storedClient is a client as it was stored when this was written. Members may be
@@ -66,4 +67,24 @@ VALUES ('env', 'id', $1, 1, x'01', x'02', zeroblob(32), 1795262400000000, x'03',
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("RegisteredClientByID: %v (-want +got):\n%s", err, diff)
 	}
+}
+
+// Users whom an earlier release has stored are found like others.
+func TestUsersOfEarlierRelease(t *testing.T) {
+	path := newPath(t)
+	if err := sqlite.MigrateTo(t.Context(), path, 2); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	execute := func(text string) {
+		if _, err := raw.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(storetest.OldUsers(250))
+	storetest.Upgraded(t, open(t, path), 250, func() { execute(storetest.ChangeOldUser) })
 }

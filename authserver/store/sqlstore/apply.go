@@ -230,23 +230,10 @@ func validKeys(keys []string) bool {
 	return text(keys...) && !slices.ContainsFunc(keys, func(k string) bool { return len(k) > maxKey })
 }
 
-// users writes them in the order of their names, as others do.
+// users deletes first, as objects does, and writes in the order of usernames, as
+// others do who write several.
 func (p *applying) users(ctx context.Context) error {
-	put := slices.Clone(p.w.PutUsers)
-	slices.SortStableFunc(put, func(a, b store.User) int { return cmp.Compare(a.Username, b.Username) })
-	for _, u := range put {
-		if err := p.own(u.Environment, "user"); err != nil {
-			return err
-		}
-		if p.order == "" {
-			p.order = userOrder(u.Environment, u.Username)
-		}
-		statements, err := p.db.putUser(ctx, u)
-		if err != nil {
-			return err
-		}
-		p.statements = append(p.statements, statements...)
-	}
+	var terms termChanges
 	for _, v := range p.w.DeleteUsers {
 		u, err := p.db.storedUser(ctx, userByID, p.w.Environment, v.ID)
 		switch {
@@ -260,8 +247,24 @@ func (p *applying) users(ctx context.Context) error {
 		}
 		p.add(nil, countChangeOf, u.Environment, u.ID)
 		p.deleteBelow(u.ID, store.KindUser)
-		p.statements = append(p.statements, removeUser(u)...)
+		p.statements = append(p.statements, removeUser(u, &terms)...)
 	}
+	put := slices.Clone(p.w.PutUsers)
+	slices.SortStableFunc(put, func(a, b store.User) int { return cmp.Compare(a.Username, b.Username) })
+	for _, u := range put {
+		if err := p.own(u.Environment, "user"); err != nil {
+			return err
+		}
+		if p.order == "" {
+			p.order = userOrder(u.Environment, u.Username)
+		}
+		s, err := p.db.putUser(ctx, u, &terms)
+		if err != nil {
+			return err
+		}
+		p.statements = append(p.statements, s)
+	}
+	p.statements = append(p.statements, terms.statements()...)
 	return nil
 }
 

@@ -14,6 +14,10 @@ import (
 // first of them waits for the last.
 const maxBatch = 256
 
+// maxStatements bounds how many statements do, but for one write that has more:
+// an import's are thousands.
+const maxStatements = 4096
+
 // write is one caller's change on its way through the queue.
 type write struct {
 	ctx        context.Context
@@ -98,11 +102,16 @@ func (db *DB) collect(batch []*write) []*write {
 	if abandoned(batch[0]) {
 		batch = batch[:0]
 	}
-	for len(batch) < maxBatch {
+	statements := 0
+	for _, w := range batch {
+		statements += len(w.statements)
+	}
+	for len(batch) < maxBatch && statements < maxStatements {
 		select {
 		case w := <-db.queue:
 			if !abandoned(w) {
 				batch = append(batch, w)
+				statements += len(w.statements)
 			}
 		default:
 			return batch

@@ -20,6 +20,7 @@ type fake struct {
 	mu      sync.Mutex
 	batches [][]string      // first arguments but one: the IDs
 	refuse  map[string]bool // IDs that fail their whole batch
+	name    bool            // say which statement it was
 	down    error           // fails everything
 	gate    chan struct{}   // if not nil, a commit takes one
 	closed  atomic.Bool
@@ -38,6 +39,9 @@ func (f *fake) Commit(ctx context.Context, batch []*sqlstore.Statement) error {
 	for _, s := range batch {
 		id := fmt.Sprint(s.Args[1])
 		if f.refuse[id] {
+			if f.name {
+				return &sqlstore.Refusal{Statement: s, Err: errors.New("refused")}
+			}
 			return errors.New("refused")
 		}
 		ids = append(ids, id)
@@ -47,9 +51,23 @@ func (f *fake) Commit(ctx context.Context, batch []*sqlstore.Statement) error {
 	return nil
 }
 
-func (f *fake) Query(context.Context, string, []any, func(sqlstore.Row) error) error { return f.down }
-func (f *fake) Ping(context.Context) error                                           { return f.down }
-func (f *fake) Close() error                                                         { f.closed.Store(true); return nil }
+func (f *fake) Query(context.Context, string, []any, func(sqlstore.Row) error) error {
+	return f.state()
+}
+func (f *fake) Ping(context.Context) error { return f.state() }
+func (f *fake) Close() error               { f.closed.Store(true); return nil }
+
+func (f *fake) state() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.down
+}
+
+func (f *fake) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = err
+}
 
 func newDB(open func(context.Context) (sqlstore.Backend, error)) *sqlstore.DB {
 	return sqlstore.New(sqlstore.Config{Name: "fake", Open: open, Dialect: sqlstore.Dialect{Writers: 1, ExpiringTokens: "t"}})
@@ -106,20 +124,25 @@ func TestBatchMates(t *testing.T) {
 	tests := []struct {
 		name    string
 		refuse  map[string]bool
+		named   bool
 		down    error
 		want    map[int]string // errors by number; the others get the one of -1
 		commits int
 	}{
-		{"none fails", nil, nil, map[int]string{}, 2},
-		{"two are refused", map[string]bool{"3": true, "7": true}, nil, map[int]string{3: "refused", 7: "refused"}, 1 + 7},
-		{"the database is down", nil, store.ErrUnavailable, map[int]string{-1: "unavailable"}, 0},
+		{"none fails", nil, false, nil, map[int]string{}, 2},
+		{"two are refused", map[string]bool{"3": true, "7": true}, false, nil, map[int]string{3: "refused", 7: "refused"}, 1 + 7},
+		// The first alone; 1 and 2; 4 to 6; 8 and 9.
+		{"two are refused by name", map[string]bool{"3": true, "7": true}, true, nil, map[int]string{3: "refused", 7: "refused"}, 1 + 3},
+		{"all are refused by name", map[string]bool{"1": true, "2": true, "3": true, "4": true, "5": true, "6": true, "7": true, "8": true, "9": true},
+			true, nil, map[int]string{0: "", -1: "refused"}, 1},
+		{"the database is down", nil, false, store.ErrUnavailable, map[int]string{-1: "unavailable"}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fake{gate: make(chan struct{}), refuse: tt.refuse}
+				f := &fake{gate: make(chan struct{}), refuse: tt.refuse, name: tt.named}
 				db := started(t, f)
-				f.down = tt.down
+				f.fail(tt.down)
 				errs := make([]error, 10)
 				var wg sync.WaitGroup
 				for i := range errs {

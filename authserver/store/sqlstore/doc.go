@@ -14,7 +14,15 @@
 //
 // Who wins where many want the same is decided by one conditional statement; what
 // the others are told is read afterwards, from what cannot change any more. So no
-// act needs a second look inside its transaction, and all can share one.
+// act needs a second look inside its transaction, and all can share one. Where
+// several statements must all do something or none (apply.go), one that does
+// nothing undoes the whole transaction (Statement.Require), and those who share it are
+// tried again without.
+//
+// Stored users are found by their terms, folded values of what they are called
+// (user_term.go), in one table for all attributes: a page of any filter is a piece of one
+// index. The terms of a user change in the transaction that changes the user.
+// Those of users from before that table are made in the background (fill.go).
 //
 // Times are columns of whole seconds since 1970 in the tables of the first
 // migration, and of microseconds in later ones (values.go). Strings that identify records

@@ -13,9 +13,10 @@ const fillChunk = 100
 
 const (
 	// Users that an earlier release has stored or changed have terms of another
-	// version, or none.
-	usersWithoutTerms = `SELECT environment, ` + userColumns + ` FROM users WHERE terms_of <> version AND (id, environment) > ($1, $2)
-ORDER BY id, environment LIMIT $3`
+	// version, or none. The order is no other index's: mostly there are none, and a planner that
+	// expects many must not look for them among all users.
+	usersWithoutTerms = `SELECT environment, ` + userColumns + ` FROM users WHERE terms_of <> version AND (environment, id) > ($1, $2)
+ORDER BY environment, id LIMIT $3`
 
 	termsMade = `UPDATE users SET terms_of = version WHERE ` + unchangedUser
 )
@@ -43,10 +44,10 @@ func (db *DB) fill() {
 // fillOnce walks once over the users without terms. A user that is changed
 // meanwhile has got terms by that.
 func (db *DB) fillOnce(ctx context.Context) error {
-	id, environment := "", ""
+	environment, id := "", ""
 	for {
 		var users []*storedUser
-		err := db.query(ctx, usersWithoutTerms, []any{id, environment, int64(fillChunk)}, func(r Row) error {
+		err := db.query(ctx, usersWithoutTerms, []any{environment, id, int64(fillChunk)}, func(r Row) error {
 			u := &storedUser{}
 			err := scanUser(r, u, &u.Environment)
 			users = append(users, u)
@@ -61,7 +62,7 @@ func (db *DB) fillOnce(ctx context.Context) error {
 		if len(users) < fillChunk {
 			return nil
 		}
-		id, environment = users[len(users)-1].ID, users[len(users)-1].Environment
+		environment, id = users[len(users)-1].Environment, users[len(users)-1].ID
 	}
 }
 
@@ -72,10 +73,12 @@ func (db *DB) fillUsers(ctx context.Context, users []*storedUser) error {
 		return nil
 	}
 	w := &write{order: userOrder(users[0].Environment, users[0].Username)}
+	var terms termChanges
 	for _, u := range users {
 		w.statements = append(w.statements, &Statement{Text: termsMade, Args: u.unchanged(), Require: store.ErrConflict})
-		w.statements = append(w.statements, changeTerms(u.Environment, u.ID, nil, indexTerms(u.User))...)
+		terms.change(u.Environment, u.ID, nil, indexTerms(u.User))
 	}
+	w.statements = append(w.statements, terms.statements()...)
 	err := db.commit(ctx, w)
 	if !errors.Is(err, store.ErrConflict) {
 		return err

@@ -186,19 +186,20 @@ func (db *DB) purgeUsers(ctx context.Context, environment string, w *walk) (dele
 		return 0, err
 	}
 	var statements []*Statement
+	var terms termChanges
 	err = db.query(ctx, usersAmong, []any{environment, from, to}, func(r Row) error {
 		u := storedUser{User: store.User{Environment: environment}}
 		if err := scanUser(r, &u); err != nil {
 			return err
 		}
 		deleted++
-		statements = append(statements, removeUser(&u)...)
+		statements = append(statements, removeUser(&u, &terms)...)
 		return nil
 	})
 	if err != nil || deleted == 0 {
 		return 0, err
 	}
-	if _, err := db.purge(ctx, statements...); errors.Is(err, store.ErrConflict) {
+	if _, err := db.purge(ctx, append(statements, terms.statements()...)...); errors.Is(err, store.ErrConflict) {
 		w.dirty = true // somebody changed one of them: the next walk has it
 		return 0, nil
 	} else if err != nil {

@@ -1,5 +1,7 @@
 package sqlstore
 
+import "fmt"
+
 // texts are the statements that differ between the databases.
 type texts struct {
 	sweep           []sweepText
@@ -98,7 +100,6 @@ func Texts(d Dialect) map[string]string {
 		"eventByID":               eventByID,
 		"listEvents":              listEvents,
 		"listEventsOfObject":      listEventsOfObject,
-		"insertTerm":              insertTerm,
 		"deleteTerm":              deleteTerm,
 		"termsInRange":            termsInRange,
 		"termsOfValue":            termsOfValue,
@@ -119,6 +120,9 @@ func Texts(d Dialect) map[string]string {
 	}
 	for _, s := range newSweepTexts(d) {
 		all["sweep "+s.table] = s.text
+	}
+	for _, t := range insertTerms {
+		all[fmt.Sprint("insertTerms", t.rows)] = t.text
 	}
 	for _, t := range newPurgeTexts() {
 		all["next "+t.table], all["purge "+t.table] = t.next, t.remove

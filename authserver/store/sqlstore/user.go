@@ -58,11 +58,12 @@ func (db *DB) ReplaceUser(ctx context.Context, u store.User) error {
 }
 
 func (db *DB) writeUser(ctx context.Context, u store.User) error {
-	statements, err := db.putUser(ctx, u)
+	var terms termChanges
+	s, err := db.putUser(ctx, u, &terms)
 	if err != nil {
 		return err
 	}
-	return db.commit(ctx, &write{statements: statements, order: userOrder(u.Environment, u.Username)})
+	return db.commit(ctx, &write{statements: append([]*Statement{s}, terms.statements()...), order: userOrder(u.Environment, u.Username)})
 }
 
 // DeleteUser implements store.Users. A user that is changed meanwhile goes too.
@@ -77,10 +78,10 @@ func (db *DB) DeleteUser(ctx context.Context, environment, id string) error {
 	return err
 }
 
-// putUser is what stores u and its terms: a new user where its version is 0,
+// putUser is what stores u, with a change of its terms: a new user where its version is 0,
 // otherwise in place of that version. Where that cannot be done the batch is
 // refused with what PutUser and ReplaceUser promise.
-func (db *DB) putUser(ctx context.Context, u store.User) ([]*Statement, error) {
+func (db *DB) putUser(ctx context.Context, u store.User, terms *termChanges) (*Statement, error) {
 	claims, err := encodeUser(u)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,8 @@ func (db *DB) putUser(ctx context.Context, u store.User) ([]*Statement, error) {
 		s.Text, s.Require = replaceUser, store.ErrConflict
 		s.Args = append(s.Args, old.Username, flag(old.Disabled), old.Population, old.claims)
 	}
-	return append([]*Statement{s}, changeTerms(u.Environment, u.ID, before, indexTerms(u))...), nil
+	terms.change(u.Environment, u.ID, before, indexTerms(u))
+	return s, nil
 }
 
 // storedUser is a user with its claims as they are stored.
@@ -117,14 +119,14 @@ func (u *storedUser) unchanged() []any {
 }
 
 // removeUser is what deletes u as it was read, and what belongs to it but objects.
-func removeUser(u *storedUser) []*Statement {
+func removeUser(u *storedUser, terms *termChanges) []*Statement {
 	key := []any{u.Environment, u.ID}
-	statements := []*Statement{
+	terms.change(u.Environment, u.ID, indexTerms(u.User), nil)
+	return []*Statement{
 		{Text: deleteCredentialOfUser, Args: key},
 		{Text: deleteConsentsOfUser, Args: key},
 		{Text: deleteUser, Args: u.unchanged(), Require: store.ErrConflict},
 	}
-	return append(statements, changeTerms(u.Environment, u.ID, indexTerms(u.User), nil)...)
 }
 
 // StoredUserByID implements store.Users.

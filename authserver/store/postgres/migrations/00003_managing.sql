@@ -68,7 +68,8 @@ ALTER TABLE users ADD COLUMN mfa_enabled BIGINT NOT NULL DEFAULT 0; -- 0 or 1
 ALTER TABLE users ADD COLUMN verify_status TEXT COLLATE "C" NOT NULL DEFAULT '';
 -- The version whose terms are in user_terms; 0 for none yet.
 ALTER TABLE users ADD COLUMN terms_of BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX users_without_terms ON users (id, environment) WHERE terms_of <> version;
+-- Empty but after an upgrade.
+CREATE INDEX users_without_terms ON users (environment, id) WHERE terms_of <> version;
 
 -- By what users are found. scope stands for an environment and an attribute:
 -- both in full would be most of the table.

@@ -1,0 +1,21 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/postgres"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/storetest"
+	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
+)
+
+// Users whom an earlier release has stored are found like others, whichever node
+// comes first.
+func TestUsersOfEarlierRelease(t *testing.T) {
+	dsn := pgtest.Database(t)
+	if err := postgres.MigrateTo(t.Context(), dsn, 2); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, dsn, storetest.OldUsers(250))
+	open(t, dsn)
+	storetest.Upgraded(t, open(t, dsn), 250, func() { pgtest.Exec(t, dsn, storetest.ChangeOldUser) })
+}
