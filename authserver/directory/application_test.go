@@ -212,15 +212,18 @@ func TestApplicationMembers(t *testing.T) {
 		},
 		{"a declared application's name", webApp(), webApp("name", "demo-web"), "UNIQUENESS_VIOLATION name"},
 	}
+	k := newAppKit(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			k := newAppKit(t)
 			if _, err := k.create("", new(directory.Application), tt.bad); appProblem(err) != tt.want {
 				t.Errorf("%s: got %q, want %q (%v)", tt.bad, appProblem(err), tt.want, err)
 			}
-			if _, err := k.create("", new(directory.Application), tt.good); err != nil {
-				t.Errorf("%s: got %q, want none", tt.good, appProblem(err))
+			it, err := k.create("", new(directory.Application), tt.good)
+			if err != nil {
+				t.Fatalf("%s: got %q, want none", tt.good, appProblem(err))
+			}
+			if err := k.remove(it); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}
