@@ -92,6 +92,8 @@ type route struct {
 	target    func(c *call) access.Target
 	somewhere bool
 	serve     func(c *call) error
+	// selfToo are permissions that let people in about themselves, beside permission, where target is theirs: serve asks for the right one.
+	selfToo []access.Permission
 
 	// For the description.
 	summary   string
@@ -306,7 +308,10 @@ func (c *call) allowed(rt *route) error {
 	if !rt.somewhere {
 		return c.require(rt.permission, t, t != (access.Target{}) && somewhere)
 	}
-	if !somewhere && (rt.target == nil || !c.who.Self(rt.permission, c.env, t)) {
+	self := rt.target != nil && (c.who.Self(rt.permission, c.env, t) || slices.ContainsFunc(rt.selfToo, func(p access.Permission) bool {
+		return c.who.Self(p, c.env, t)
+	}))
+	if !somewhere && !self {
 		return forbidden()
 	}
 	return nil

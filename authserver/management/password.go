@@ -65,6 +65,7 @@ func (a *API) passwordRoutes() []route {
 		},
 		{
 			name: "password.act", method: http.MethodPost, path: passwordPath, permission: access.ReadPassword, somewhere: true, target: selfTarget,
+			selfToo: []access.Permission{access.ValidatePassword, access.ResetPassword},
 			serve:   (*call).actOnPassword,
 			summary: "Checks a password, forces its change, sends a recovery code, recovers by one, or takes back a lock.",
 			request: map[string]any{

@@ -389,8 +389,10 @@ func TestImportedAccount(t *testing.T) {
 		t.Errorf("let in again: %q", code)
 	}
 	k.as(root).patch(users+"/"+barred, `{"account":{"status":"LOCKED"}}`).is(200).has(`{"account":{"canAuthenticate":true,"status":"LOCKED","lockedAt":"2026-03-01T12:00:00.000Z"}}`)
-	k.as(root).put(users+"/"+barred, `{"username":"barred","email":"u@example.com"}`).is(200).has(`{"account":{"canAuthenticate":true,"status":"LOCKED","lockedAt":"2026-03-01T12:00:00.000Z"}}`)
-	// Help desk may lock; whoever may only change users may not lock them by changing them.
+	for _, account := range []string{``, `,"account":{"canAuthenticate":true,"status":"OK"}`} { // PUT leaves the lock alone
+		k.as(root).put(users+"/"+barred, `{"username":"barred","email":"u@example.com"`+account+`}`).is(200).
+			has(`{"account":{"canAuthenticate":true,"status":"LOCKED","lockedAt":"2026-03-01T12:00:00.000Z"}}`)
+	}
 	k.as(root).post(users, `{"username":"x","email":"x@example.com","password":{"value":"`+goodPassword+`","external":{"gateway":{"id":"x"}}}}`, "Content-Type", importType).
 		refused(400, "INVALID_DATA", "INVALID_VALUE", "password.external")
 	k.as(root).post(users, `{"username":"x","email":"x@example.com","password":{}}`, "Content-Type", importType).refused(400, "INVALID_DATA", "REQUIRED_VALUE", "password.value")

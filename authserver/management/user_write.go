@@ -160,8 +160,9 @@ func (c *call) firstCredential(u *store.User, password *identity.NewPassword, lo
 	return cred, nil
 }
 
-// replaceUser replaces a user's profile. What has a path of its own stays as it is: whether they are enabled, want
-// a second factor, their population and their password.
+// replaceUser replaces a user's profile. What has a path of its own stays as it is: whether they are enabled, locked or
+// want a second factor, their population and their password. What an administrator says of the account beside that
+// (account.canAuthenticate, identityProvider, lifecycle) stays where it is not said again.
 func (c *call) replaceUser() error { return c.changeUser(true) }
 
 // patchUser changes what is sent; null takes away.
@@ -193,7 +194,10 @@ func (c *call) changeUser(whole bool) error {
 		return err
 	}
 	var j judgement
-	lock := j.lock(c, b, state.Locked)
+	var lock identity.Edit
+	if !whole { // to lock has a path of its own, and what was read a while ago says nothing of it
+		lock = j.lock(c, b, state.Locked)
+	}
 	if err := c.mayLock(lock, u); err != nil {
 		return err
 	}
