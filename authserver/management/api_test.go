@@ -104,6 +104,9 @@ func TestMethods(t *testing.T) {
 	if a.Header.Get("Access-Control-Allow-Origin") != "*" || a.Header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("preflight: %v", a.Header)
 	}
+	if !strings.Contains(a.Header.Get("Access-Control-Allow-Headers"), "If-Match") || !strings.Contains(a.Header.Get("Access-Control-Allow-Methods"), "POST") {
+		t.Errorf("preflight: %v", a.Header)
+	}
 	if a = k.as(root).do("HEAD", "/{env}", nil); a.Status != 200 {
 		t.Errorf("HEAD: status = %d, want 200", a.Status)
 	}
@@ -188,8 +191,8 @@ func TestPreconditions(t *testing.T) {
 	k := newKit(t)
 	made := k.as(root).post("/{env}/populations", `{"name":"first"}`).is(201)
 	path := "/{env}/populations/" + made.text("id")
-	if got := made.Header.Get("ETag"); got != `"1"` {
-		t.Fatalf("ETag = %q, want \"1\"", got)
+	if got := made.Header.Get("ETag"); got != `"1"` || !strings.Contains(made.Header.Get("Access-Control-Expose-Headers"), "ETag") {
+		t.Fatalf("ETag = %q, want \"1\", for scripts too", got)
 	}
 	tests := []struct {
 		name, match string

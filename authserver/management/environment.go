@@ -147,9 +147,7 @@ func (c *call) environment(it *directory.Item) map[string]any {
 }
 
 func (c *call) showEnvironment(status int, it *directory.Item) error {
-	if it.Version > 0 {
-		c.w.Header().Set("ETag", etag(it.Version))
-	}
+	c.showVersion(it.Version)
 	return c.reply(status, c.environment(it))
 }
 
@@ -316,8 +314,6 @@ func (c *call) showMaterials(it *directory.Item) error {
 	if !it.UpdatedAt.IsZero() {
 		v["createdAt"], v["updatedAt"] = timestamp(it.CreatedAt), timestamp(it.UpdatedAt)
 	}
-	if it.Version > 0 {
-		c.w.Header().Set("ETag", etag(it.Version))
-	}
+	c.showVersion(it.Version)
 	return c.reply(http.StatusOK, v)
 }

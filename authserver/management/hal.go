@@ -47,10 +47,16 @@ func (c *call) base() string {
 // item writes an object: _links, id, environment, the members of its document, more, createdAt, updatedAt,
 // and its version as ETag. self is its path behind /v1; links are further ones, name to path.
 func (c *call) item(status int, it *directory.Item, self string, links map[string]string, more map[string]any) error {
-	if it.Version > 0 {
-		c.w.Header().Set("ETag", etag(it.Version))
-	}
+	c.showVersion(it.Version)
 	return c.reply(status, c.view(it, self, links, more))
+}
+
+// showVersion sends a version as ETag, which scripts may read too; 0 is none.
+func (c *call) showVersion(version int64) {
+	if version > 0 {
+		c.w.Header().Set("ETag", etag(version))
+		c.w.Header().Set("Access-Control-Expose-Headers", "Correlation-Id, ETag")
+	}
 }
 
 // etag is a version as an entity tag. It is a strong one (RFC 9110 §8.8.1): any change makes another.

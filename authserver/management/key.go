@@ -201,7 +201,7 @@ func (c *call) replyKey(status int, i *keys.Info, version int64) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("ETag", etag(version))
+	c.showVersion(version)
 	return c.reply(status, v)
 }
 

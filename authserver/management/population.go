@@ -121,9 +121,7 @@ func (c *call) showPopulation(status int, it *directory.Item) error {
 	if err != nil {
 		return err
 	}
-	if it.Version > 0 {
-		c.w.Header().Set("ETag", etag(it.Version))
-	}
+	c.showVersion(it.Version)
 	return c.reply(status, v)
 }
 

@@ -156,9 +156,7 @@ func (o assigned) read(c *call) error {
 }
 
 func (o assigned) show(c *call, status int, it *directory.Item) error {
-	if it.Version > 0 {
-		c.w.Header().Set("ETag", etag(it.Version))
-	}
+	c.showVersion(it.Version)
 	return c.reply(status, o.view(c, it))
 }
 

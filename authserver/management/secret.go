@@ -180,8 +180,6 @@ func (o secretsOf) show(c *call, it *directory.Item) error {
 			v.Previous.LastUsed = timestamp(it.UsedAt)
 		}
 	}
-	if it.Version > 0 {
-		c.w.Header().Set("ETag", etag(it.Version))
-	}
+	c.showVersion(it.Version)
 	return c.reply(http.StatusOK, v)
 }

@@ -181,9 +181,7 @@ func (c *call) showUser(status int, u *store.User) error {
 	if err != nil {
 		return err
 	}
-	if u.Version > 0 {
-		c.w.Header().Set("ETag", etag(u.Version))
-	}
+	c.showVersion(u.Version)
 	v := c.userView(u, state)
 	if err := c.include(v); err != nil {
 		return err

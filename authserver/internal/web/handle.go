@@ -46,9 +46,9 @@ type Host struct {
 	Now    func() time.Time
 }
 
-// The request headers that PingOne lets scripts send.
+// The request headers that PingOne lets scripts send, and If-Match.
 const allowedHeaders = "Accept, Accept-Language, Authorization, Content-Language, Content-Length, Content-Type, " +
-	"Cookie, Correlation-Id, Origin, Origin-Cookies, Range, Referer, Referrer, X-Amz-Date, X-Amz-Security-Token, " +
+	"Cookie, Correlation-Id, If-Match, Origin, Origin-Cookies, Range, Referer, Referrer, X-Amz-Date, X-Amz-Security-Token, " +
 	"X-Api-Key, X-Client-Version, X-Content-Type-Options"
 
 // Handle runs serve with everything that surrounds it. It alone renders errors
