@@ -256,8 +256,11 @@ func (r *Rings) Delete(ctx context.Context, env *store.Environment, id string, v
 
 // change edits the ring and says what has become of one key.
 func (r *Rings) change(ctx context.Context, env *store.Environment, id string, record Recorder, do func(*editing) error) (*Info, int64, error) {
+	s := r.slot(env)
+	s.edits.Lock()
+	defer s.edits.Unlock()
 	var after *Info
-	ring, err := r.apply(ctx, r.slot(env), func(e *editing) error {
+	ring, err := r.apply(ctx, s, func(e *editing) error {
 		before, err := r.describeIn(env, e, id)
 		if err != nil {
 			return err

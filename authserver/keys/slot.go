@@ -17,6 +17,7 @@ type slot struct {
 	missed atomic.Int64  // when a kid was last looked for in vain, in Unix nanoseconds
 	news   atomic.Uint64 // counts what was told to Stale
 	known  atomic.Uint64 // news when the comparison that made ring began
+	edits  sync.Mutex    // held by whoever edits the ring, so that this process is no race of its own
 	turns  atomic.Uint64 // counts readings and writings of the store
 	mu     sync.Mutex    // held to replace ring
 	turn   uint64        // of turns, in which ring was read or written; guarded by mu
