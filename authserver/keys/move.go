@@ -112,8 +112,11 @@ func (e *editing) adopt(moving []Moving, adopted *[]string) error {
 }
 
 // inTime reports whether a key that signs elsewhere has not had its time by now: an old file does not bring an
-// old key back.
-func (e *editing) inTime(m *Moving) bool { return e.now.Before(m.SignsFrom.Add(e.own.period)) }
+// old key back. One of a policy that is not here has none.
+func (e *editing) inTime(m *Moving) bool {
+	i := slices.IndexFunc(e.all, func(r rotation) bool { return r.policy == m.Policy })
+	return i >= 0 && e.now.Before(e.all[i].end(&m.Key))
+}
 
 // sealed is a key as it is kept here. One that cannot be read would take the whole ring with it.
 func (e *editing) sealed(m *Moving) (store.Key, error) {

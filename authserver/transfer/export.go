@@ -12,7 +12,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// ExportOptions: Secrets includes client secrets, webhook secrets and password hashes, sealed with the server's own key, so
+// ExportOptions: Secrets includes client secrets, webhook secrets, keys and password hashes, sealed with the server's own key, so
 // that only a server with the same one can read them. Declared includes what configuration declares. Users includes people.
 type ExportOptions struct{ Secrets, Declared, Users bool }
 
@@ -49,6 +49,11 @@ func (t *Transfer) Export(ctx context.Context, env *store.Environment, w io.Writ
 				continue
 			}
 			err = x.users(ctx)
+		case store.KindKey:
+			if !o.Secrets {
+				continue
+			}
+			err = x.keys(ctx)
 		case store.KindSecret:
 			if !o.Secrets {
 				continue

@@ -61,6 +61,7 @@ type level struct {
 var levels = []level{
 	{store.KindPopulation, false, func() directory.Document { return new(directory.Population) }},
 	{store.KindKeyRotationPolicy, false, func() directory.Document { return new(directory.KeyRotationPolicy) }},
+	{store.KindKey, false, nil},
 	{store.KindResource, false, func() directory.Document { return new(directory.Resource) }},
 	{store.KindResourceAttribute, true, func() directory.Document { return new(directory.ResourceAttribute) }},
 	{store.KindScope, true, func() directory.Document { return new(directory.Scope) }},

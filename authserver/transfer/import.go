@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -64,8 +65,10 @@ type importer struct {
 
 	progress Progress
 	batch    []*change
-	late     []*change // of the level of batch, behind all others of it
-	told     int       // the line at which progress was told
+	late     []*change       // of the level of batch, behind all others of it
+	moving   []*change       // keys
+	ring     map[string]bool // IDs of the environment's keys; nil until a key asks
+	told     int             // the line at which progress was told
 }
 
 // change is what is to be done about a line.
@@ -73,16 +76,21 @@ type change struct {
 	directory.Change
 	line       int
 	difference Difference
+	key        *keys.Moving
 	after      []*change // once this one is done: what is created along with it
 }
 
 // Import reads what Export wrote into env. tell hears of progress and, in a dry run, of each difference; otherwise of those
 // alone that somebody has to know about. The error is an *Error, or that of ctx; see the package's
-// comment for what is left behind then.
+// comment for what is left behind then. One import at a time goes into an environment; another one is refused.
 func (t *Transfer) Import(ctx context.Context, a directory.Actor, env *store.Environment, r io.Reader, o ImportOptions, tell func(Progress, *Difference)) (Progress, error) {
 	im := &importer{
 		Transfer: t, actor: a, env: env, o: o, tell: tell, seen: map[[16]byte]struct{}{},
 	}
+	if _, busy := t.importing.LoadOrStore(env.ID, nil); busy {
+		return Progress{}, &Error{Err: oauth.Unavailable(30, "Another import into this environment is under way")}
+	}
+	defer t.importing.Delete(env.ID)
 	var err error
 	if im.spool, err = newSpool(); err != nil {
 		return Progress{}, &Error{Err: oauth.CannotTell("keep the file", err)}
@@ -191,7 +199,7 @@ func (im *importer) admit(o *object, last *int) error {
 		return invalid("must have the ID of its parent")
 	case len(o.Sealed) > 0 && !im.header.Secrets:
 		return invalid("must not have a sealed part: the first line says that there are none")
-	case o.Kind == store.KindSecret && len(o.Sealed) == 0:
+	case (o.Kind == store.KindSecret || o.Kind == store.KindKey) && len(o.Sealed) == 0:
 		return invalid("must have a sealed part")
 	case o.Kind == store.KindUser && !im.header.Users:
 		return invalid("must not be a user: the first line says that there are none")
@@ -203,7 +211,16 @@ func (im *importer) admit(o *object, last *int) error {
 		}
 	}
 	var d directory.Document
-	if o.Kind == store.KindUser {
+	switch {
+	case o.Kind == store.KindKey:
+		var k signingKey
+		if err := known(o.Document, &k); err != nil {
+			return invalid("has a document that %s", err)
+		}
+		if err := k.check(); err != nil {
+			return err
+		}
+	case o.Kind == store.KindUser:
 		var p person
 		if err := known(o.Document, &p); err != nil {
 			return invalid("has a document that %s", err)
@@ -211,7 +228,7 @@ func (im *importer) admit(o *object, last *int) error {
 		if err := p.check(); err != nil {
 			return err
 		}
-	} else {
+	default:
 		d = levels[at].document()
 		if err := known(o.Document, d); err != nil {
 			return invalid("has a document that %s", err)
@@ -269,7 +286,7 @@ func (im *importer) failed(line int, o *object, err error) error {
 
 // run goes through the file once: dry without writing anything.
 func (im *importer) run(ctx context.Context, dry bool, tell func(Progress, *Difference)) error {
-	im.dry, im.tell, im.progress, im.told, im.batch, im.late = dry, tell, Progress{}, 0, nil, nil
+	im.dry, im.tell, im.progress, im.told, im.batch, im.late, im.moving, im.ring = dry, tell, Progress{}, 0, nil, nil, nil, nil
 	im.making, im.claimed, im.populations = map[[16]byte]struct{}{}, map[[16]byte]struct{}{}, map[string]bool{}
 	var left []doomed
 	if im.o.Prune {
@@ -323,9 +340,12 @@ func (im *importer) line(ctx context.Context, n int, o *object) error {
 	}
 	var c *change
 	var err error
-	if o.Kind == store.KindUser {
+	switch o.Kind {
+	case store.KindUser:
 		c, err = im.user(ctx, o)
-	} else {
+	case store.KindKey:
+		c, err = im.key(ctx, o)
+	default:
 		c, err = im.object(ctx, o)
 	}
 	if err == nil && c != nil {
@@ -355,6 +375,10 @@ func (im *importer) line(ctx context.Context, n int, o *object) error {
 	}
 	if p, ok := c.Document.(*directory.Population); ok && p.DefaultPopulation != "" {
 		im.late = append(im.late, c) // it names another one
+		return nil
+	}
+	if c.key != nil {
+		im.moving = append(im.moving, c) // a ring is changed as a whole
 		return nil
 	}
 	im.batch = append(im.batch, c)
@@ -403,7 +427,10 @@ func (im *importer) finish(ctx context.Context) error {
 		return err
 	}
 	im.batch, im.late = im.late, nil
-	return im.flush(ctx)
+	if err := im.flush(ctx); err != nil {
+		return err
+	}
+	return im.adopt(ctx)
 }
 
 // flush does what has been collected.

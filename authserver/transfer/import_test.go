@@ -302,6 +302,37 @@ func TestImportStopsBetweenBatches(t *testing.T) {
 	}
 }
 
+// Two files at once would make something that neither of them says.
+func TestOneImportAtATime(t *testing.T) {
+	s := newServer(t, bare(demo, other), key(1))
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.tryImport(t.Context(), nil, r, transfer.ImportOptions{})
+		done <- err
+	}()
+	if _, err := io.WriteString(w, first); err != nil { // it is reading
+		t.Fatal(err)
+	}
+	_, err := s.tryImport(t.Context(), nil, strings.NewReader(first+end), transfer.ImportOptions{})
+	if !strings.Contains(explain(err), "under way") {
+		t.Errorf("second import = %v, want it refused", err)
+	}
+	if _, err := s.tryImport(t.Context(), s.environment(t, other), strings.NewReader(first+end), transfer.ImportOptions{}); err != nil {
+		t.Errorf("import into another environment = %v, want no error", err)
+	}
+	if _, err := io.WriteString(w, end); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	if err := <-done; err != nil {
+		t.Errorf("first import = %v", err)
+	}
+	if _, err := s.tryImport(t.Context(), nil, strings.NewReader(first+end), transfer.ImportOptions{}); err != nil {
+		t.Errorf("import behind it = %v, want no error", err)
+	}
+}
+
 // An export that fails is not whole, and is refused.
 func TestExportThatFailsIsNotImported(t *testing.T) {
 	s := newServer(t, bare(demo), key(1))

@@ -30,8 +30,8 @@ func (im *importer) prune(ctx context.Context) (left []doomed, err error) {
 		case l.kind == store.KindUser && im.header.Users:
 			err = im.pruneUsers(ctx)
 		case l.kind == store.KindUser:
-		case l.kind == store.KindSecret:
-			// They go with their application or resource, and are not in every file.
+		case l.kind == store.KindSecret, l.kind == store.KindKey:
+			// Secrets go with their application or resource, keys when their time has come. Neither are in every file.
 		default:
 			var more []doomed
 			more, err = im.pruneObjects(ctx, l.kind)

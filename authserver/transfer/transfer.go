@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
@@ -18,6 +19,8 @@ type Transfer struct {
 	Keys   *keys.Rings
 	Store  store.Store
 	Sealer func(create bool) (*secret.Sealer, error)
+
+	importing sync.Map // IDs of environments into which a file is being read
 }
 
 // Error says where in a file something is wrong. What is wrong is an *oauth.Error

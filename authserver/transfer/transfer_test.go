@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -169,5 +170,70 @@ func TestImportIntoAnotherEnvironment(t *testing.T) {
 	home.doImport(t, nil, s.export(t, target, o), transfer.ImportOptions{})
 	if diff := cmp.Diff(s.export(t, nil, withUsers), home.export(t, nil, withUsers)); diff != "" {
 		t.Errorf("there and back (-first +last):\n%s", diff)
+	}
+}
+
+// What the old server signed is good on the new one, which signs on with the same key.
+func TestKeysMove(t *testing.T) {
+	from, to := newServer(t, bare(demo), key(1)), newServer(t, bare(demo), key(1))
+	signer := func(s *server) string {
+		t.Helper()
+		k, err := s.Keys.Signer(t.Context(), s.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.ID()
+	}
+	old, own := signer(from), signer(to)
+	if plain := from.export(t, nil, withUsers); strings.Contains(plain, old) {
+		t.Fatalf("a file without secrets has keys:\n%s", plain)
+	}
+	file := from.export(t, nil, transfer.ExportOptions{Secrets: true})
+	if d := to.doImport(t, nil, file, transfer.ImportOptions{DryRun: true}); d.Created != 2 || signer(to) != own {
+		t.Errorf("dry run = %+v, want two keys that would be taken over, and none that is", d.Progress)
+	}
+	d := to.doImport(t, nil, file, transfer.ImportOptions{})
+	if d.Created != 2 {
+		t.Errorf("import = %+v, want two keys", d.Progress)
+	}
+	if got := signer(to); got != old {
+		t.Errorf("signer = %s, want that of the other server, %s", got, old)
+	}
+	ring, err := to.Keys.Ring(t.Context(), to.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, kid := range map[string]string{"the other server's key": old, "the key that signed here": own} {
+		if !strings.Contains(string(ring.JWKS), kid) {
+			t.Errorf("%s is not published: %s", what, ring.JWKS)
+		}
+	}
+	// The rotation goes on, and an old file does not turn it back.
+	for range 40 {
+		to.clock.Advance(5 * 24 * time.Hour)
+		if err := to.Keys.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := signer(to)
+	if later == old {
+		t.Fatal("the key has not rotated")
+	}
+	to.doImport(t, nil, file, transfer.ImportOptions{})
+	if got := signer(to); got != later {
+		t.Errorf("an old file has brought the key %s back, in place of %s", got, later)
+	}
+	again := to.export(t, nil, transfer.ExportOptions{Secrets: true})
+	if d := to.doImport(t, nil, again, transfer.ImportOptions{}); d.Created != 0 || signer(to) == "" {
+		t.Errorf("import of the own keys = %+v, want all the same", d.Progress)
+	}
+
+	// Into another environment, where they are sealed for that one.
+	both := newServer(t, bare(demo, other), key(1))
+	target := both.environment(t, other)
+	both.doImport(t, target, file, transfer.ImportOptions{})
+	k, err := both.Keys.Signer(t.Context(), target)
+	if err != nil || k.ID() != old {
+		t.Errorf("signer of the other environment = %v, %v; want the key of the file", k, err)
 	}
 }
