@@ -314,7 +314,8 @@ type editing struct {
 	version int64 // of the ring as it is stored
 	now     time.Time
 	sealer  *secret.Sealer
-	own     *rotation // the environment's
+	all     []rotation // of the environment, its own first
+	own     *rotation  // that one
 	env     *store.Environment
 	draw    draw
 }

@@ -244,7 +244,7 @@ func TestLongWorkIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	d := draft("x")
-	d.Algorithm, d.Length, d.SignatureAlgorithm = "RSA", 4096, "SHA256withRSA"
+	d.Algorithm, d.Length, d.SignatureAlgorithm = "RSA", 3072, "SHA256withRSA"
 	if _, _, err := c.nodes[0].Create(ctx, env, d, silent); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error = %v, want that nobody waits any more", err)
 	}

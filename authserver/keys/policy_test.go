@@ -49,7 +49,8 @@ func (c *cluster) node() *keys.Rings {
 	var rings *keys.Rings
 	rings = keys.New(keys.Config{
 		Store: &counting{c.store, &c.asked}, Now: c.clock.Now, Log: slog.New(slog.DiscardHandler),
-		Sealer: func(bool) (*secret.Sealer, error) { return secret.NewSealer([]byte(master)) },
+		Sealer:   func(bool) (*secret.Sealer, error) { return secret.NewSealer([]byte(master)) },
+		Generate: generate,
 		Policies: func(context.Context, *store.Environment) ([]keys.Policy, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -67,6 +68,17 @@ func (c *cluster) node() *keys.Rings {
 		},
 	})
 	return rings
+}
+
+// drawn keeps one RSA key of each size: they take a while, and under another name it is another key.
+var drawn sync.Map
+
+func generate(alg string, bits int) (*jose.SigningKey, error) {
+	if alg != "RS256" {
+		return jose.GenerateSigningKey(alg, bits)
+	}
+	once, _ := drawn.LoadOrStore(bits, sync.OnceValues(func() (*jose.SigningKey, error) { return jose.GenerateSigningKey(alg, bits) }))
+	return once.(func() (*jose.SigningKey, error))()
 }
 
 type counting struct {

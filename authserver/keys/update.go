@@ -105,7 +105,7 @@ func (r *Rings) update(ctx context.Context, env *store.Environment, s *slot, cha
 			return nil, err
 		}
 		if change != nil {
-			e := &editing{ring: planned, version: version, now: now, sealer: sealer, own: &all[0], env: env, draw: draw}
+			e := &editing{ring: planned, version: version, now: now, sealer: sealer, all: all, own: &all[0], env: env, draw: draw}
 			if err := change(e); err != nil {
 				return nil, &refusal{err}
 			}
