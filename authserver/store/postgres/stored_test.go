@@ -15,7 +15,7 @@ func TestUsersOfEarlierRelease(t *testing.T) {
 	if err := postgres.MigrateTo(t.Context(), dsn, 2); err != nil {
 		t.Fatal(err)
 	}
-	pgtest.Exec(t, dsn, storetest.OldUsers(250))
+	pgtest.Exec(t, dsn, storetest.OldUsers(700))
 	open(t, dsn)
-	storetest.Upgraded(t, open(t, dsn), 250, func() { pgtest.Exec(t, dsn, storetest.ChangeOldUser) })
+	storetest.Upgraded(t, open(t, dsn), 700, func() { pgtest.Exec(t, dsn, storetest.ChangeOldUser) })
 }

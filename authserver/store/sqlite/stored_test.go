@@ -85,6 +85,6 @@ func TestUsersOfEarlierRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	execute(storetest.OldUsers(250))
-	storetest.Upgraded(t, open(t, path), 250, func() { execute(storetest.ChangeOldUser) })
+	execute(storetest.OldUsers(700))
+	storetest.Upgraded(t, open(t, path), 700, func() { execute(storetest.ChangeOldUser) })
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // fillChunk is how many users are indexed in one transaction.
-const fillChunk = 100
+const fillChunk = 500
 
 const (
 	// Users that an earlier release has stored or changed have terms of another

@@ -107,7 +107,7 @@ func valueArgs(s store.UserScan, limit int) []any {
 	if s.Attribute == everyone {
 		value = ""
 	}
-	return []any{termScope(s.Environment, s.Attribute), value, s.After.ID, int64(limit)}
+	return []any{TermScope(s.Environment, s.Attribute), value, s.After.ID, int64(limit)}
 }
 
 func rangeArgs(s store.UserScan, limit int) []any {
@@ -115,7 +115,7 @@ func rangeArgs(s store.UserScan, limit int) []any {
 	if behind(store.UserMark{Value: s.Value}, after) {
 		after = store.UserMark{Value: s.Value} // no ID is empty
 	}
-	return []any{termScope(s.Environment, s.Attribute), after.Value, after.ID, beyond(s.Value), int64(limit)}
+	return []any{TermScope(s.Environment, s.Attribute), after.Value, after.ID, beyond(s.Value), int64(limit)}
 }
 
 // lastValue is behind every value of a term.
@@ -144,9 +144,9 @@ func (db *DB) CountUsers(ctx context.Context, environment, population string, ev
 	if err := db.indexed(ctx); err != nil {
 		return 0, fmt.Errorf("count users: %w", err)
 	}
-	scope, value := termScope(environment, "population.id"), store.FoldTerm(population)
+	scope, value := TermScope(environment, "population.id"), store.FoldTerm(population)
 	if every {
-		scope, value = termScope(environment, everyone), ""
+		scope, value = TermScope(environment, everyone), ""
 	}
 	err = db.query(ctx, countTerms, []any{scope, value, int64(limit)}, func(r Row) error { return r.Scan(&n) })
 	if err != nil {

@@ -49,7 +49,7 @@ type termChanges struct{ removed, added []termRow }
 
 // change brings the terms of a user from one state to another.
 func (c *termChanges) change(environment, id string, from, to []store.Term) {
-	row := func(t store.Term) termRow { return termRow{termScope(environment, t.Attribute), t.Value, id} }
+	row := func(t store.Term) termRow { return termRow{TermScope(environment, t.Attribute), t.Value, id} }
 	for _, t := range from {
 		if !slices.Contains(to, t) {
 			c.removed = append(c.removed, row(t))
@@ -87,11 +87,12 @@ func (c *termChanges) statements() (statements []*Statement) {
 	return statements
 }
 
-// termScope stands for an attribute in an environment: the first 64 bits of a
-// hash. Where two are one, which nobody can bring about on purpose for an
+// TermScope is the column scope of the table user_terms: it stands for an
+// attribute in an environment ("" for the term that every user has). It is exported for tools that fill a
+// database themselves. It is the first 64 bits of a hash. Where two are one, which nobody can bring about on purpose for an
 // environment that is not theirs, a walk meets users that it does not look for: those of
 // another environment are not found there, and every one that is found is looked at once more.
-func termScope(environment, attribute string) int64 {
+func TermScope(environment, attribute string) int64 {
 	h := sha256.Sum256([]byte(environment + "\x00" + attribute)) // neither has a zero byte
 	return int64(binary.BigEndian.Uint64(h[:8]))
 }
