@@ -32,7 +32,7 @@ func (p *plan) names(ctx context.Context, c *Checking, d Document) error {
 		it, err := p.w.Live.find(ctx, p.env, k, v.Kind, v.ID)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return store.ErrConflict // Check has seen it a moment ago
+			return Invalid(Problemf(InvalidValue, string(v.Kind), "must be there"))
 		case err != nil:
 			return err
 		case it.Declared == "" && !it.Builtin && !it.Registered:
