@@ -1,8 +1,10 @@
 package management_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
@@ -251,5 +253,36 @@ func TestLinksWithoutURL(t *testing.T) {
 	a := k.as(root).get("/{env}", "Host", "evil.example", "X-Forwarded-Host", "evil.example")
 	if got, want := a.text("_links.self.href"), "https://auth.example.com/tenants/v1/environments/"+home; got != want {
 		t.Errorf("self = %q, want %q", got, want)
+	}
+}
+
+// Of writers who demand one version exactly one succeeds; without a demand the last one counts, and none fails.
+func TestConcurrentWriters(t *testing.T) {
+	k := newKit(t)
+	made := k.as(root).post("/{env}/populations", `{"name":"x"}`).is(201)
+	path := "/{env}/populations/" + made.text("id")
+	run := func(header ...string) map[int]int {
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		statuses := map[int]int{}
+		for i := range 8 {
+			all.Go(func() {
+				a := k.as(root).put(path, fmt.Sprintf(`{"name":"x","description":"%d"}`, i), header...)
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[a.Status]++
+			})
+		}
+		all.Wait()
+		return statuses
+	}
+	if got := run("If-Match", `"1"`); got[200] != 1 || got[412] != 7 {
+		t.Errorf("with If-Match: %v, want one 200 and seven 412", got)
+	}
+	if got := run(); got[200] != 8 {
+		t.Errorf("without: %v, want eight 200", got)
+	}
+	if got, want := k.as(root).get(path).Header.Get("ETag"), `"10"`; got != want {
+		t.Errorf("ETag = %s, want %s", got, want)
 	}
 }

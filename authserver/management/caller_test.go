@@ -196,3 +196,44 @@ func (k *kit) client(id string) *store.Client {
 	}
 	return c
 }
+
+// A token that was issued through a custom domain is the environment's as well.
+func TestTokenOfACustomDomain(t *testing.T) {
+	k := newKit(t, func(c *declared.Config) { c.Environments[0].Domains = []string{"login.example.com"} })
+	env, err := k.API.Live.EnvironmentByHost(t.Context(), "login.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env.Issuer == k.Env.Issuer {
+		t.Fatal("the domain has no issuer of its own")
+	}
+	a := caller{k, "Bearer " + k.mint(env, token.Access{Client: root})}.get("/{env}").is(200)
+	if got := a.text("_links.self.href"); got != apiURL+"/v1/environments/"+home {
+		t.Errorf("self = %q", got)
+	}
+}
+
+// FuzzAuthorization: whatever is presented is 401 or, twice the same header, 400; and nobody's good token but itself is good.
+func FuzzAuthorization(f *testing.F) {
+	k := newKit(f)
+	good := k.as(root).authorization
+	f.Add(good)
+	f.Add("Bearer ")
+	f.Add("Bearer a.b.c")
+	f.Add("bearer eyJhbGciOiJub25lIn0.e30.")
+	f.Add("Bearer " + strings.Repeat("a", 9000) + ".b.c")
+	f.Fuzz(func(t *testing.T, authorization string) {
+		k := k.in(t)
+		r, err := http.NewRequest(http.MethodGet, apiURL+"/v1/environments/"+home, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["Authorization"] = []string{authorization}
+		a := k.serve(r)
+		scheme, raw, _ := strings.Cut(authorization, " ")
+		same := strings.EqualFold(scheme, "Bearer") && strings.TrimLeft(raw, " ") == strings.TrimPrefix(good, "Bearer ")
+		if a.Status != 401 && !(a.Status == 200 && same) {
+			t.Fatalf("%q: status = %d: %s", authorization, a.Status, a.Body)
+		}
+	})
+}
