@@ -129,7 +129,7 @@ func (p *Population) Keys() (unique, lookups []string) {
 func populationKey(name string) string { return "name " + store.FoldUsername(name) }
 
 // Check implements Document.
-func (p *Population) Check(_ context.Context, c *Checking) error {
+func (p *Population) Check(ctx context.Context, c *Checking) error {
 	var problems []Problem
 	add := func(code, target, format string, args ...any) {
 		problems = append(problems, Problemf(code, target, format, args...))
@@ -168,8 +168,17 @@ func (p *Population) Check(_ context.Context, c *Checking) error {
 	case !lowerUUID.MatchString(p.Theme.ID):
 		add(InvalidValue, "theme.id", "must be a UUID")
 	}
-	if p.DefaultPopulation != "" && c.ID != FirstPopulation(c.Environment.ID) {
+	switch first := FirstPopulation(c.Environment.ID); {
+	case p.DefaultPopulation == "":
+	case c.ID != first:
 		add(InvalidValue, "defaultPopulation", "is said by the first population alone")
+	case p.DefaultPopulation != first:
+		switch _, err := c.Live.Item(ctx, c.Environment, store.KindPopulation, "", p.DefaultPopulation); {
+		case errors.Is(err, store.ErrNotFound):
+			add(InvalidValue, "defaultPopulation", "must be a population of the environment")
+		case err != nil:
+			return fmt.Errorf("find the default population: %w", err)
+		}
 	}
 	return Invalid(problems...)
 }

@@ -13,8 +13,9 @@ import (
 const (
 	populationsPath = "/environments/{environmentID}/populations"
 	populationPath  = populationsPath + "/{populationID}"
-	// mostCounted is up to how many users a population shows how many it has: more are not counted.
-	mostCounted = 10_000
+	// mostCounted is up to how many users a population shows how many it has, by itself and in a list: more are not
+	// counted, and nothing is shown.
+	mostCounted, mostCountedInList = 10_000, 1000
 )
 
 // populationShape describes a population.
@@ -84,23 +85,24 @@ func (c *call) populationHref(id string, below ...string) string {
 	return path
 }
 
-// populationView is a population as answers show it. byDefault is the ID of the default one.
-func (c *call) populationView(it *directory.Item, byDefault string) (map[string]any, error) {
+// populationView is a population as answers show it. byDefault is the ID of the default one; at most so many
+// users are counted.
+func (c *call) populationView(it *directory.Item, byDefault string, most int) (map[string]any, error) {
 	more := map[string]any{"default": it.ID == byDefault, "defaultPopulation": nil}
-	n, err := c.countUsers(it.ID)
+	n, err := c.countUsers(it.ID, most)
 	if err != nil {
 		return nil, err
 	}
-	if n < mostCounted {
+	if n < most {
 		more["userCount"] = n
 	}
 	links := map[string]string{"defaultIdentityProvider": c.populationHref(it.ID, "/defaultIdentityProvider")}
 	return c.view(it, c.populationHref(it.ID), links, more), nil
 }
 
-// countUsers counts the users of a population, declared ones too, up to mostCounted.
-func (c *call) countUsers(id string) (int, error) {
-	n, err := c.api.Store.CountUsers(c.r.Context(), c.env.ID, directory.StoredPopulation(c.env.ID, id), false, mostCounted)
+// countUsers counts the users of a population, declared ones too; there may be more where it is most or above.
+func (c *call) countUsers(id string, most int) (int, error) {
+	n, err := c.api.Store.CountUsers(c.r.Context(), c.env.ID, directory.StoredPopulation(c.env.ID, id), false, most)
 	if err != nil || id != directory.FirstPopulation(c.env.ID) {
 		return n, err
 	}
@@ -117,7 +119,7 @@ func (c *call) showPopulation(status int, it *directory.Item) error {
 	if err != nil {
 		return err
 	}
-	v, err := c.populationView(it, byDefault)
+	v, err := c.populationView(it, byDefault, mostCountedInList)
 	if err != nil {
 		return err
 	}
@@ -154,7 +156,7 @@ func (c *call) listPopulations() error {
 				!c.who.May(access.ReadPopulation, c.env, access.Target{Population: it.ID}) {
 				continue
 			}
-			v, err := c.populationView(it, byDefault)
+			v, err := c.populationView(it, byDefault, mostCountedInList)
 			if err != nil {
 				return err
 			}
