@@ -20,9 +20,18 @@ const (
 
 // populationShape describes a population.
 type populationShape struct {
-	directory.Population
-	Default   *bool `json:"default,omitempty"`
-	UserCount *int  `json:"userCount,omitempty"`
+	ID                     string     `json:"id,omitempty"`
+	Environment            *reference `json:"environment,omitempty"`
+	Name                   string     `json:"name"`
+	Description            string     `json:"description,omitempty"`
+	Default                *bool      `json:"default,omitempty"`
+	AlternativeIdentifiers []string   `json:"alternativeIdentifiers,omitempty"`
+	PreferredLanguage      string     `json:"preferredLanguage,omitempty"`
+	PasswordPolicy         *reference `json:"passwordPolicy,omitempty"`
+	Theme                  *reference `json:"theme,omitempty"`
+	UserCount              *int       `json:"userCount,omitempty"`
+	CreatedAt              string     `json:"createdAt,omitempty"`
+	UpdatedAt              string     `json:"updatedAt,omitempty"`
 }
 
 // populationRoutes are populations and what each of them has below it.

@@ -31,43 +31,6 @@ const (
 	mostUsers = 200
 )
 
-// Bodies and answers for the description.
-type (
-	userShape struct {
-		ID         string         `json:"id,omitempty"`
-		Username   string         `json:"username"`
-		Email      string         `json:"email"`
-		Population *reference     `json:"population,omitempty"`
-		Name       *userNameShape `json:"name,omitempty"`
-		Enabled    *bool          `json:"enabled,omitempty"`
-	}
-	userNameShape struct {
-		Given     string `json:"given,omitempty"`
-		Family    string `json:"family,omitempty"`
-		Middle    string `json:"middle,omitempty"`
-		Formatted string `json:"formatted,omitempty"`
-	}
-	importShape struct {
-		userShape
-		Password *passwordShape `json:"password,omitempty"`
-		Account  *accountShape  `json:"account,omitempty"`
-	}
-	passwordShape struct {
-		Value       string `json:"value"`
-		ForceChange bool   `json:"forceChange,omitempty"`
-	}
-	accountShape struct {
-		CanAuthenticate bool   `json:"canAuthenticate"`
-		Status          string `json:"status"`
-	}
-	enabledShape struct {
-		Enabled bool `json:"enabled"`
-	}
-	mfaEnabledShape struct {
-		MFAEnabled bool `json:"mfaEnabled"`
-	}
-)
-
 // userRoutes are users and what is decided about them one by one.
 func (a *API) userRoutes() []route {
 	one := func(name, method, path string, p access.Permission, summary string, serve func(c *call) error) route {
