@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
 func TestRoles(t *testing.T) {
@@ -135,20 +137,33 @@ func TestDeclaredAssignmentsAreReadOnly(t *testing.T) {
 	}
 }
 
-// One ID may be an application's and a user's: each has its own roles alone.
+// One ID is not an application's and a user's; and if it were, each had its own roles alone.
 func TestOneIDOfTwoHolders(t *testing.T) {
 	k := newKit(t)
 	k.as(root).post("/{env}/users/"+alice+"/roleAssignments", assign(directory.RoleEnvironmentAdmin, "ENVIRONMENT", home)).is(201)
 	body := workerBody("twin", true)
 	body["clientId"], body["clientSecret"] = alice, "a-secret-that-is-long-enough"
-	made := k.as(developer).post("/{env}/applications", body)
-	if made.Status != 201 {
-		t.Skipf("such an application cannot be created: %s", made.Body)
+	k.as(developer).post("/{env}/applications", body).refused(400, "INVALID_DATA", "UNIQUENESS_VIOLATION", "clientId")
+
+	id := k.worker("twin")
+	put := func(holder string) {
+		data := `{"role":{"id":"29ddce68-cd7f-4b2a-b6fc-f7a19553b496"},"scope":{"id":"` + home + `","type":"ENVIRONMENT"},"holder":"` + holder + `"}`
+		err := k.Store.Apply(t.Context(), store.Write{Environment: home, Put: []store.Object{{
+			Environment: home, Kind: store.KindRoleAssignment, ID: secret.NewID(), Parent: id, Data: []byte(data),
+			CreatedAt: k.Clock.Now(), UpdatedAt: k.Clock.Now(),
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	k.as(alice).get("/{env}/applications").is(403)
-	if all := k.as(root).page("/{env}/applications/"+alice+"/roleAssignments", "roleAssignments", 200); len(all) != 0 {
-		t.Errorf("the application has the user's roles: %v", all)
+	put("USER")
+	put("")
+	k.as(id).get("/{env}/applications").is(403)
+	if all := k.as(root).page("/{env}/applications/"+id+"/roleAssignments", "roleAssignments", 200); len(all) != 0 || len(k.client(id).Roles) != 0 {
+		t.Errorf("the application has the user's roles: %v, %v", all, k.client(id).Roles)
 	}
+	put("APPLICATION")
+	k.as(id).get("/{env}/applications").is(200)
 }
 
 // Nobody gets at the secret or password of whoever has more roles.
