@@ -67,8 +67,7 @@ func (a *Application) Check(ctx context.Context, c *Checking) error {
 		}
 		return err
 	}
-	unique, _ := a.Keys()
-	return c.refuseTaken(ctx, store.KindApplication, unique...)
+	return nil
 }
 
 // keepDurations keeps what cannot be taken back once it was said: PingOne's rule.

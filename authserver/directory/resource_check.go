@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -40,27 +39,6 @@ func (c *Checking) resource(ctx context.Context, id string) (*Resource, error) {
 		return nil, fmt.Errorf("resource %s is a %T", id, it.Document)
 	}
 	return d, nil
-}
-
-// refuseTaken refuses keys that another object has already, declared and built-in
-// ones included. A key begins with the member that it is of. That of two
-// simultaneous changes one is refused, the store sees to.
-func (c *Checking) refuseTaken(ctx context.Context, kind store.ObjectKind, keys ...string) error {
-	var j judge
-	for _, key := range keys {
-		others, err := c.Live.ItemsByKey(ctx, c.Environment, kind, key, 2)
-		if err != nil {
-			return oauth.CannotTell("find what has the same key", err)
-		}
-		target, _, _ := strings.Cut(key, " ")
-		for _, other := range others {
-			if other.ID != c.ID {
-				j.add(UniquenessViolation, target, "is unique but a non-unique value is provided")
-				break
-			}
-		}
-	}
-	return j.verdict()
 }
 
 // stored are the objects that have a key and are not declared.
