@@ -625,8 +625,9 @@ func FuzzUser(f *testing.F) {
 	f.Add(`{"username":"a","email":"a@example.com","account":{"status":"LOCKED","unlockAt":"x"},"population":{"id":1}}`)
 	f.Add(`{"username":"\u0000","email":[],"x":{"y":{"z":[1,2,{"a":null}]}}}`)
 	f.Add(`[]`)
+	home := newKit(f, quick)
 	f.Fuzz(func(t *testing.T, body string) {
-		k := newKit(t, quick)
+		k := home.in(t)
 		a := k.as(root).post(users, body)
 		if a.Status >= 500 {
 			t.Fatalf("status = %d: %s", a.Status, a.Body)
@@ -634,11 +635,13 @@ func FuzzUser(f *testing.F) {
 		if a.Status != 201 {
 			return
 		}
-		if b := k.as(root).get(users + "/" + a.text("id")).is(200); b.text("username") != a.text("username") {
+		path := users + "/" + a.text("id")
+		if b := k.as(root).get(path).is(200); b.text("username") != a.text("username") {
 			t.Fatalf("username = %q, then %q", a.text("username"), b.text("username"))
 		}
-		if p := k.as(root).patch(users+"/"+a.text("id"), body); p.Status != 200 {
+		if p := k.as(root).patch(path, body); p.Status != 200 {
 			t.Fatalf("the same as a PATCH: status = %d: %s", p.Status, p.Body)
 		}
+		k.as(root).del(path).is(204)
 	})
 }
