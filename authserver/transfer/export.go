@@ -34,7 +34,7 @@ func (t *Transfer) Export(ctx context.Context, env *store.Environment, w io.Writ
 	x := &exporter{Transfer: t, env: env, o: o, out: newWriter(w)}
 	if o.Secrets {
 		var err error
-		if x.sealer, err = t.Sealer(true); err != nil {
+		if x.sealer, err = t.Sealer(false); err != nil {
 			return oauth.CannotTell("seal an export", err)
 		}
 	}

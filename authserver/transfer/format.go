@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -121,7 +122,7 @@ func (l *lines) next() (line []byte, ok bool, err error) {
 		l.n++
 		return nil, false, invalid("must not be longer than %d bytes", maxLine)
 	default:
-		return nil, false, fmt.Errorf("read the file: %w", err)
+		return nil, false, oauth.InvalidRequest("The file could not be read to its end").WithCause(err)
 	}
 }
 

@@ -65,7 +65,7 @@ type importer struct {
 
 	progress Progress
 	batch    []*change
-	late     []*change       // of the level of batch, behind all others of it
+	late     []numbered      // of the level of batch, behind all others of it
 	moving   []*change       // keys
 	ring     map[string]bool // IDs of the environment's keys; nil until a key asks
 	told     int             // the line at which progress was told
@@ -78,6 +78,18 @@ type change struct {
 	difference Difference
 	key        *keys.Moving
 	after      []*change // once this one is done: what is created along with it
+}
+
+// numbered is a line of the file that waits for others.
+type numbered struct {
+	line   int
+	object object
+}
+
+// namesItsLike reports whether an object names another one of its kind, as the first population does with the default one.
+func namesItsLike(o *object) bool {
+	var p directory.Population
+	return o.Kind == store.KindPopulation && known(o.Document, &p) == nil && p.DefaultPopulation != ""
 }
 
 // Import reads what Export wrote into env. tell hears of progress and, in a dry run, of each difference; otherwise of those
@@ -319,6 +331,10 @@ func (im *importer) run(ctx context.Context, dry bool, tell func(Progress, *Diff
 			level = at
 		}
 		o.ID, o.Parent = im.moved(o.ID), im.moved(o.Parent)
+		if namesItsLike(&o) {
+			im.late = append(im.late, numbered{n, o})
+			continue
+		}
 		if err := im.line(ctx, n, &o); err != nil {
 			return err
 		}
@@ -373,10 +389,6 @@ func (im *importer) line(ctx context.Context, n int, o *object) error {
 		im.tell(im.progress, &d)
 		return nil
 	}
-	if p, ok := c.Document.(*directory.Population); ok && p.DefaultPopulation != "" {
-		im.late = append(im.late, c) // it names another one
-		return nil
-	}
 	if c.key != nil {
 		im.moving = append(im.moving, c) // a ring is changed as a whole
 		return nil
@@ -426,7 +438,13 @@ func (im *importer) finish(ctx context.Context) error {
 	if err := im.flush(ctx); err != nil {
 		return err
 	}
-	im.batch, im.late = im.late, nil
+	late := im.late
+	im.late = nil
+	for i := range late {
+		if err := im.line(ctx, late[i].line, &late[i].object); err != nil {
+			return err
+		}
+	}
 	if err := im.flush(ctx); err != nil {
 		return err
 	}
