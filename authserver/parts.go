@@ -129,7 +129,7 @@ func (p *parts) manage(c *Config, out *outbound) {
 	now, st := s.config.Now, s.config.Store
 	p.webhooks = &webhook.Webhooks{
 		Live: p.directory, Store: st, Outbound: out.client, NewID: secret.NewID, Now: now, Log: s.config.Log,
-		Delivered: s.config.Observer.WebhookDelivered,
+		URL: c.APIURL, Delivered: s.config.Observer.WebhookDelivered,
 	}
 	p.writer = &directory.Writer{
 		Live: p.directory, Store: st, Sealer: s.sealer, NewID: secret.NewID, Now: now, Log: s.config.Log,
