@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
@@ -19,8 +20,9 @@ import (
 const (
 	// typeLines is JSON, one value a line.
 	typeLines = "application/x-ndjson"
-	// maxImport is the largest file in bytes.
-	maxImport = 4 << 30
+	// maxImport is the largest file in bytes, and maxSilence how long a client may send nothing of it.
+	maxImport  = 4 << 30
+	maxSilence = time.Minute
 )
 
 // transferRoutes move environments as files.
@@ -85,6 +87,23 @@ func (l *lineWriter) line(v any) error {
 	return http.NewResponseController(l.c.w).Flush()
 }
 
+// patient reads a body that takes long to come, as long as something comes: one import at a time goes into an environment.
+type patient struct {
+	connection *http.ResponseController
+	body       io.Reader
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	// What cannot have a deadline has none; the clock is that of the connection.
+	_ = p.connection.SetReadDeadline(time.Now().Add(maxSilence))
+	n, err := p.body.Read(b)
+	if err != nil {
+		_ = p.connection.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
 // failed is an error as it can still be said: as an answer, or as the last line of one that has begun.
 func (l *lineWriter) failed(err error) error {
 	if err = plain(err); !l.begun {
@@ -140,7 +159,7 @@ func importEnvironment(c *call) error {
 		}
 	}
 	out := &lineWriter{c: c}
-	body := http.MaxBytesReader(c.w, c.r.Body, maxImport)
+	body := &patient{http.NewResponseController(c.w), http.MaxBytesReader(c.w, c.r.Body, maxImport)}
 	done, err := c.api.Transfer.Import(c.r.Context(), c.actor(), c.env, body, o, func(p transfer.Progress, d *transfer.Difference) {
 		if d != nil {
 			_ = out.line(importLine{Difference: d}) // a client that went away ends the context
