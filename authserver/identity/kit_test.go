@@ -80,6 +80,8 @@ func newKit(t testing.TB) *kit {
 // declare adds a declared user.
 func (k *kit) declare(u *store.User) {
 	u.Environment, u.Declared, u.Verified = envID, true, true
+	k.directory.mu.Lock() // messages are being sent, perhaps
+	defer k.directory.mu.Unlock()
 	k.directory.users[u.Username] = u
 }
 
@@ -156,6 +158,7 @@ func target(err error) string {
 // directory holds declared users only; nothing else of it is asked.
 type directory struct {
 	store.Directory
+	mu    sync.RWMutex
 	users map[string]*store.User
 	asked atomic.Int64
 	fail  error
@@ -166,6 +169,8 @@ func (d *directory) UserByName(_ context.Context, _, username string) (*store.Us
 	if d.fail != nil {
 		return nil, d.fail
 	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	if u, ok := d.users[username]; ok {
 		return u, nil
 	}
@@ -173,6 +178,8 @@ func (d *directory) UserByName(_ context.Context, _, username string) (*store.Us
 }
 
 func (d *directory) UserByID(_ context.Context, _, id string) (*store.User, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	for _, u := range d.users {
 		if u.ID == id {
 			return u, nil
