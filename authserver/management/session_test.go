@@ -72,7 +72,7 @@ func TestSessionsThatAreNotThere(t *testing.T) {
 	h.want("bob's", true, true, true)
 }
 
-// Ended on one node it has ended for the flow that goes on with it.
+// Sessions of people whom a caller may not see are not there, and people may end their own.
 func TestWhoMaySeeAndEndSessions(t *testing.T) {
 	k := newKit(t)
 	population := k.population(`{"name":"mine"}`)
