@@ -17,7 +17,7 @@ import (
 const (
 	// idle is how long a key set that nobody asks for is kept, and kept up to date.
 	idle = time.Hour
-	// maxStrangers bounds the key sets of clients that registered themselves, the
+	// maxStrangers bounds the key sets of clients that configuration does not declare, the
 	// fetched and the parsed ones each: anybody may be many of them. Beyond it one of
 	// them, whichever, is forgotten and read again when it is asked for.
 	maxStrangers = 1000
@@ -34,7 +34,7 @@ type KeySources struct {
 
 	parsed    sync.Map // owner → *parsed, of declared clients
 	mu        sync.Mutex
-	strangers map[owner]*parsed // of clients that registered themselves
+	strangers map[owner]*parsed // of clients that registered themselves or are managed
 	remote    map[remoteSet]*source
 	fetched   int // those of remote that are strangers'
 	closed    bool
@@ -51,7 +51,7 @@ type parsed struct {
 type remoteSet struct {
 	owner
 	uri string
-	// stranger: nobody but the client itself has named uri.
+	// stranger: nobody who runs the server has named uri.
 	stranger bool
 }
 
@@ -66,7 +66,7 @@ type source struct {
 func (k *KeySources) Find(ctx context.Context, c *store.Client, h *jose.Header) (*jose.Key, error) {
 	id := owner{c.Environment, c.ID}
 	if c.JWKSURI != "" {
-		s, err := k.source(remoteSet{id, c.JWKSURI, c.Registered})
+		s, err := k.source(remoteSet{id, c.JWKSURI, c.Stranger()})
 		if err != nil {
 			return nil, err
 		}
@@ -75,14 +75,14 @@ func (k *KeySources) Find(ctx context.Context, c *store.Client, h *jose.Header) 
 	if len(c.JWKS) == 0 {
 		return nil, nil
 	}
-	if p := k.known(id, c.Registered); p != nil && bytes.Equal(p.text, c.JWKS) {
+	if p := k.known(id, c.Stranger()); p != nil && bytes.Equal(p.text, c.JWKS) {
 		return p.set.Find(h), nil
 	}
 	set, _, err := jose.ParseKeySet(c.JWKS, jose.KeySetLimits{})
 	if err != nil {
 		return nil, fmt.Errorf("its JWK Set: %w", err)
 	}
-	k.remember(id, c.Registered, &parsed{c.JWKS, set, k.Now()})
+	k.remember(id, c.Stranger(), &parsed{c.JWKS, set, k.Now()})
 	return set.Find(h), nil
 }
 
@@ -183,7 +183,7 @@ func (k *KeySources) Prune(now time.Time) {
 	k.drop(func(s *source) bool { return now.Sub(s.used) > idle })
 }
 
-// Strangers is how many key sets of clients that registered themselves are kept.
+// Strangers is how many key sets of clients are kept that configuration does not declare.
 func (k *KeySources) Strangers() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"testing"
@@ -144,5 +145,57 @@ func TestKeySetsOfStrangers(t *testing.T) {
 	sources.Prune(clock.Now())
 	if got := sources.Strangers(); got != 0 {
 		t.Errorf("two hours later %d key sets are kept, want none", got)
+	}
+}
+
+// TestJWKSURIOfManagedClients: who administers an environment is not always who runs the server, and must not
+// reach its network by the address of a key set, unless the server's configuration allows that network.
+func TestJWKSURIOfManagedClients(t *testing.T) {
+	key := testkit.SigningKey(t, testkit.ECKey, "ES256", "k1")
+	var asked atomic.Int32
+	site := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(testkit.JWKS(t, key))
+	}))
+	defer site.Close()
+	raw, err := key.Sign("", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := jose.Parse(raw, jose.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name     string
+		client   store.Client
+		networks []netip.Prefix
+		want     bool // that the address is contacted
+	}{
+		{"declared", store.Client{}, nil, true},
+		{"managed", store.Client{Managed: true}, nil, false},
+		{"managed, and the network is allowed", store.Client{Managed: true}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true},
+		{"registered", store.Client{Registered: true}, nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			outbound, err := fetch.NewClient(fetch.Options{
+				CA:               pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: site.Certificate().Raw}),
+				StrangerNetworks: tt.networks,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer outbound.Close()
+			sources := &clientauth.KeySources{Client: outbound, Now: testkit.NewClock(noon).Now}
+			defer sources.Close()
+			asked.Store(0)
+			tt.client.Environment, tt.client.ID, tt.client.JWKSURI = env, "client", site.URL
+			got, err := sources.Find(t.Context(), &tt.client, &jws.Header)
+			if found := got != nil && err == nil; found != tt.want || (asked.Load() > 0) != tt.want {
+				t.Errorf("found = %t (%v) with %d requests, want %t", found, err, asked.Load(), tt.want)
+			}
+		})
 	}
 }

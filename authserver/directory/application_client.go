@@ -12,10 +12,10 @@ import (
 )
 
 // client is the OAuth client that a stored application comes to: the same as if
-// it were declared. What the document says and no client has a word for, has no effect.
+// it were declared, but for whose word its addresses are. What the document says and no client has a word for, has no effect.
 func (a *Application) client(ctx context.Context, w *whole) (*store.Client, error) {
 	c := &store.Client{
-		Environment: w.env.ID, ID: w.item.ID, Name: a.Name, Type: store.ApplicationType(a.Type), Enabled: a.Enabled,
+		Environment: w.env.ID, ID: w.item.ID, Name: a.Name, Type: store.ApplicationType(a.Type), Enabled: a.Enabled, Managed: true,
 		AuthMethod:   authMethods.oauth(a.TokenEndpointAuthMethod),
 		RedirectURIs: a.RedirectURIs, WildcardRedirectURIs: truth(a.AllowWildcardInRedirectURIs),
 		PostLogoutRedirectURIs: a.PostLogoutRedirectURIs,

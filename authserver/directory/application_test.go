@@ -330,7 +330,7 @@ func TestApplicationBecomesClient(t *testing.T) {
 		t.Errorf("secrets = %d, want one of 64 characters that never ends", len(secrets))
 	}
 	want := &store.Client{
-		Environment: appEnv, ID: it.ID, Name: "Shop", Type: store.WebApp, Enabled: true,
+		Environment: appEnv, ID: it.ID, Name: "Shop", Type: store.WebApp, Enabled: true, Managed: true,
 		GrantTypes: texts{oauth.GrantAuthorizationCode, oauth.GrantImplicit, oauth.GrantRefreshToken}, AuthMethod: oauth.AuthClientSecretBasic,
 		Secrets: secrets, JWKS: []byte(publicJWKS), RedirectURIs: texts{"https://shop.example.com/*"}, WildcardRedirectURIs: true,
 		PostLogoutRedirectURIs: texts{"https://shop.example.com/bye"}, ResponseTypes: texts{"code", "token", "id_token"}, PKCE: store.PKCES256Required,

@@ -100,7 +100,7 @@ func (e *Ender) send(ctx context.Context, d *store.Delivery) error {
 		return err
 	}
 	outbound := e.Outbound
-	if client.Registered {
+	if client.Stranger() {
 		outbound = outbound.Strangers()
 	}
 	// The address as it is now: the client may have moved since.

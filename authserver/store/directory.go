@@ -252,10 +252,14 @@ type Client struct {
 	// AdministratorsOnly lets nobody sign on but those who hold a role of an administrator. NobodySignsOn lets no
 	// one: it is for members of groups, and there are no groups.
 	AdministratorsOnly, NobodySignsOn bool
-	// Registered: the client registered itself (RFC 7591), so the addresses that it names are a
-	// stranger's, and are contacted on the public Internet alone.
-	Registered bool
+	// Registered: the client registered itself (RFC 7591). Managed: it is kept by the management API, whose callers administer
+	// an environment and need not be who runs the server. See Stranger.
+	Registered, Managed bool
 }
+
+// Stranger reports whether the addresses that the client names are not the word of who runs the
+// server: they are contacted on the public Internet alone.
+func (c *Client) Stranger() bool { return c.Registered || c.Managed }
 
 // PKCE says what an authorization request must bring (RFC 7636).
 type PKCE string
