@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,9 @@ func (l *Live) find(ctx context.Context, env *store.Environment, k *kind, kind s
 		if it.Builtin = given != nil; gone(it) {
 			return nil, store.ErrNotFound
 		}
+		if out, err := l.outlived(ctx, env, k, &o); out || err != nil {
+			return nil, cmp.Or(err, store.ErrNotFound)
+		}
 		return it, nil
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, cannotTell("find", kind, err)
@@ -72,6 +76,28 @@ func (l *Live) find(ctx context.Context, env *store.Environment, k *kind, kind s
 		return l.registeredItem(ctx, env, kind, id, id)
 	}
 	return nil, store.ErrNotFound
+}
+
+// outlived reports whether a stored object belongs to one that configuration declares by now: that was stored under
+// the same ID before, or is again when it is no more declared. Until then there is no such object,
+// since configuration alone gives children to what it declares.
+func (l *Live) outlived(ctx context.Context, env *store.Environment, k *kind, o *store.Object) (bool, error) {
+	if k.loose {
+		return false, nil
+	}
+	for _, parents := range k.parents {
+		if parents == store.KindUser {
+			continue // whose children are loose
+		}
+		g, err := l.givensOf(ctx, env, parents)
+		if err != nil {
+			return false, err
+		}
+		if given := g.byID[o.Parent]; given != nil && !given.Builtin {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // gone reports whether an item is an environment that was deleted.
@@ -285,6 +311,12 @@ func (s *lister) stored(ctx context.Context, items []*Item, after string) ([]*It
 		for _, o := range objects {
 			after = o.ID
 			if s.given.byID[o.ID] != nil {
+				continue
+			}
+			switch out, err := s.l.outlived(ctx, s.env, s.k, &o); {
+			case err != nil:
+				return nil, err
+			case out:
 				continue
 			}
 			it, err := s.l.item(o)
