@@ -21,6 +21,10 @@ const (
 	workerSecret   = "bench-worker-secret"
 	resourceID     = "orders"
 	resourceSecret = "bench-resource-secret"
+
+	// The administrator may do everything in its environment through the management API.
+	adminID     = "bench-admin"
+	adminSecret = "bench-admin-secret"
 )
 
 // authority is a running Gatehouse: authorization server, a gate in the same
@@ -33,6 +37,12 @@ type authority struct {
 
 // authorityConfig describes one whose store is in dir.
 func (b *bench) authorityConfig(dir string) (*authority, error) {
+	return b.authorityOn(fmt.Sprintf("\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n", filepath.Join(dir, "gatehouse.db")), rsaEnvironment)
+}
+
+// authorityOn describes one with the given lines about its store, whose gate
+// takes tokens of one environment.
+func (b *bench) authorityOn(storage, gated string) (*authority, error) {
 	a := &authority{}
 	sites := []site{{}, {}}
 	for i, addr := range []*string{&a.addr, &a.gate} {
@@ -44,10 +54,10 @@ func (b *bench) authorityConfig(dir string) (*authority, error) {
 	}
 	sites[0].body = "\tauthorization_server\n"
 	sites[1].body = fmt.Sprintf("\tbearer_auth {\n\t\tissuer %s\n\t\taudience %s\n\t\tscope %s\n\t\tforward_claim client_id X-Client\n\t}\n",
-		a.issuer(rsaEnvironment), audience, tokenScope) + b.proxyTo()
+		a.issuer(gated), audience, tokenScope) + b.proxyTo()
 
 	var globals strings.Builder
-	fmt.Fprintf(&globals, "\tgatehouse {\n\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n\t\tinsecure_unlimited 127.0.0.0/8\n", filepath.Join(dir, "gatehouse.db"))
+	globals.WriteString("\tgatehouse {\n" + storage + "\t\tinsecure_unlimited 127.0.0.0/8\n")
 	for _, env := range []struct{ name, id, algorithm string }{{"rsa", rsaEnvironment, "RS256"}, {"ec", ecEnvironment, "ES256"}} {
 		fmt.Fprintf(&globals, `		environment %s %s {
 			issuer %s
@@ -63,6 +73,11 @@ func (b *bench) authorityConfig(dir string) (*authority, error) {
 				allow %s
 			}
 			application %s {
+				type worker
+				secret %s
+				role "Environment Admin" "Identity Data Admin"
+			}
+			application %s {
 				type web_app
 				secret %s
 				grant authorization_code refresh_token
@@ -74,7 +89,7 @@ func (b *bench) authorityConfig(dir string) (*authority, error) {
 			}
 		}
 `, env.name, env.id, a.issuer(env.id), env.algorithm, resourceID, audience, tokenScope, resourceSecret,
-			workerID, workerSecret, tokenScope, webID, webSecret, webRedirect, webUser, webPassword)
+			workerID, workerSecret, tokenScope, adminID, adminSecret, webID, webSecret, webRedirect, webUser, webPassword)
 	}
 	globals.WriteString("\t}\n")
 	var err error

@@ -35,6 +35,7 @@ var measures = []measure{
 	{"introspect", "introspection against a static answer", (*bench).introspection},
 	{"documents", "JWKS and discovery against a static answer", (*bench).documents},
 	{"stored", "the same rates with a million live tokens stored", (*bench).stored},
+	{"managing", "the management API among a million users and 10,000 applications, on each store", (*bench).managing},
 	{"revocation", "tokens still accepted after their revocation", (*bench).revocation},
 	{"footprint", "memory, cold start and size added to stock Caddy", (*bench).footprint},
 	{"peers", "other plugins on the same work", (*bench).peers},

@@ -46,14 +46,25 @@ func (c *crowd) resume() { c.server.resume() }
 
 // round lets everybody go on until the window is over, and counts what ended in it.
 func (c *crowd) round(warm, window time.Duration) (slice, error) {
+	steps := make([]func() error, len(c.people))
+	for i, p := range c.people {
+		steps[i] = func() error { return c.step(p) }
+	}
+	return inTurns(c.server, steps, warm, window)
+}
+
+// inTurns repeats each step until the window is over, side by side with the
+// others, and counts those that ended in it. Unlike spin it sleeps while it
+// waits, which leaves the core to a database beside it.
+func inTurns(s *server, steps []func() error, warm, window time.Duration) (slice, error) {
 	begin := time.Now().Add(warm)
 	end := begin.Add(window)
 	var wait sync.WaitGroup
-	sums, errs := make([]slice, len(c.people)), make([]error, len(c.people))
-	for i, p := range c.people {
+	sums, errs := make([]slice, len(steps)), make([]error, len(steps))
+	for i, step := range steps {
 		wait.Go(func() {
 			for now := time.Now(); now.Before(end) && errs[i] == nil; {
-				errs[i] = c.step(p)
+				errs[i] = step()
 				done := time.Now()
 				if done.After(begin) && done.Before(end) {
 					sums[i].answers++
@@ -64,17 +75,17 @@ func (c *crowd) round(warm, window time.Duration) (slice, error) {
 		})
 	}
 	time.Sleep(warm)
-	used, waited := cpuTime(c.server.pid()), heldUp(c.server.pid())
+	used, waited := cpuTime(s.pid()), heldUp(s.pid())
 	time.Sleep(time.Until(end))
-	used, waited = cpuTime(c.server.pid())-used, heldUp(c.server.pid())-waited
+	used, waited = cpuTime(s.pid())-used, heldUp(s.pid())-waited
 	wait.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return slice{}, fmt.Errorf("%s: %w", c.server.name, err)
+		return slice{}, fmt.Errorf("%s: %w", s.name, err)
 	}
 	sum := slice{window: window, cpu: used, heldUp: waited}
-	for _, s := range sums {
-		sum.answers += s.answers
-		sum.micros = append(sum.micros, s.micros...)
+	for _, one := range sums {
+		sum.answers += one.answers
+		sum.micros = append(sum.micros, one.micros...)
 	}
 	return sum, nil
 }

@@ -72,13 +72,5 @@ func fill(path string, n int, now int64) (err error) {
 
 // withStore opens the store on path for a moment.
 func withStore(path string, use func(context.Context, store.Store) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	db := sqlite.New(sqlite.Config{Path: path})
-	db.Start()
-	err := db.Ping(ctx)
-	if err == nil {
-		err = use(ctx, db)
-	}
-	return errors.Join(err, db.Close())
+	return using(sqlite.New(sqlite.Config{Path: path}), use)
 }

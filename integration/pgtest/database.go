@@ -85,12 +85,16 @@ func Exec(t testing.TB, dsn, statement string) string {
 	return strings.TrimSpace(out)
 }
 
-func psql(dsn, statement string) (string, error) {
+func psql(dsn string, texts ...string) (string, error) {
 	path, err := program("psql")
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command(path, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-c", statement).CombinedOutput()
+	args := []string{"-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", dsn}
+	for _, text := range texts {
+		args = append(args, "-c", text)
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("psql: %w", err)
 	}

@@ -9,7 +9,8 @@
 // folder, and stopped by Main. It does not wait for the disk, since it outlives
 // the tests. New gives a test a server of its own, to start, kill and start
 // again: that one has PostgreSQL's default settings, and is what durability is
-// to be tested and speed to be measured on.
+// to be tested and speed to be measured on. Open gives the same to the benchmarks,
+// which are a program of their own.
 //
 // Servers need the programs of a PostgreSQL installation (in PATH or below
 // /usr/lib/postgresql), and run as user postgres when the tests run as root,
@@ -22,5 +23,5 @@
 //	GATEHOUSE_REQUIRE_POSTGRES  fail where PostgreSQL is missing; so does CI.
 //	                            Otherwise such tests are skipped
 //
-// It depends on nothing but the standard library, and only tests import it.
+// It depends on nothing but the standard library, and only tests and benchmarks import it.
 package pgtest
