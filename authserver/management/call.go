@@ -6,6 +6,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -62,6 +63,28 @@ func (c *call) outranks(holder, id string) error {
 		return forbiddenBecause("It has roles that the caller does not have")
 	}
 	return nil
+}
+
+// lessThanOthers is said to who is not told whose roles are more.
+const lessThanOthers = "Somebody in the environment has a role that the caller does not have"
+
+// outranksEverybody refuses whoever has less than the roles of anyone in the environment, or of anyone there whom
+// configuration does not declare.
+func (c *call) outranksEverybody(declaredToo bool) error {
+	for after := ""; ; {
+		items, next, err := c.api.Live.Items(c.r.Context(), c.env, store.KindRoleAssignment, "", after, maxPage)
+		if err != nil {
+			return oauth.CannotTell("list role assignments", err)
+		}
+		for _, it := range items {
+			if a, ok := it.Document.(*directory.RoleAssignment); (declaredToo || it.Declared == "") && (!ok || !c.who.MayGive(a)) {
+				return forbiddenBecause(lessThanOthers)
+			}
+		}
+		if after = next; next == "" {
+			return nil
+		}
+	}
 }
 
 // actor is the caller for the audit log.

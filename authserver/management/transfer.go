@@ -142,11 +142,15 @@ func exportEnvironment(c *call) error {
 }
 
 func importEnvironment(c *call) error {
-	o := transfer.ImportOptions{MayGive: c.who.MayGive}
 	if err := c.mayImport(); err != nil {
 		return err
 	}
-	var err error
+	// Keys may come from where somebody knows them, and with one that signs here they can be who is declared, too.
+	err := c.outranksEverybody(true)
+	if err != nil && oauth.From(err).Status != http.StatusForbidden {
+		return err
+	}
+	o := transfer.ImportOptions{MayGive: c.who.MayGive, Keys: err == nil}
 	if o.DryRun, err = c.option("dryRun", false); err != nil {
 		return err
 	}
@@ -180,12 +184,16 @@ func (c *call) mayExport(o transfer.ExportOptions) error {
 	if o.Users && !c.who.ByRole(access.ReadUser, c.env, access.Target{}) {
 		return forbiddenBecause("To export people takes a role that may read them; users=false leaves them out")
 	}
+	if !o.Secrets {
+		return nil
+	}
 	for _, p := range []access.Permission{access.ReadAppSecret, access.ReadResourceSecret} {
-		if o.Secrets && !c.who.ByRole(p, c.env, access.Target{}) {
+		if !c.who.ByRole(p, c.env, access.Target{}) {
 			return forbiddenBecause("To export secrets takes a role that may read them")
 		}
 	}
-	return nil
+	// What is sealed can be read by who imports it into another environment of this server.
+	return c.outranksEverybody(o.Declared)
 }
 
 // mayImport asks for what it takes to write whatever a file may have: it can
@@ -200,21 +208,7 @@ func (c *call) mayImport() error {
 			return forbiddenBecause("To import takes roles that may write whatever a file has, people included")
 		}
 	}
-	for after := ""; ; {
-		items, next, err := c.api.Live.Items(c.r.Context(), c.env, store.KindRoleAssignment, "", after, maxPage)
-		if err != nil {
-			return err
-		}
-		for _, it := range items {
-			// Declared applications are not changed by a file, secrets included.
-			if a, ok := it.Document.(*directory.RoleAssignment); it.Declared == "" && (!ok || !c.who.MayGive(a)) {
-				return forbiddenBecause("Somebody in the environment has a role that the caller does not have")
-			}
-		}
-		if after = next; next == "" {
-			return nil
-		}
-	}
+	return c.outranksEverybody(false) // declared applications are not changed by a file, secrets included
 }
 
 // located says in the error's details where in a file it is.

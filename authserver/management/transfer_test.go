@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/transfer"
 )
@@ -170,5 +171,45 @@ func TestImportGivesNoRolesBeyondTheCallers(t *testing.T) {
 	}
 	if got := admin.get(assignments).is(http.StatusOK).at("size"); got != 0.0 {
 		t.Errorf("%v role assignments, want none", got)
+	}
+}
+
+// A file with secrets can be opened by importing it elsewhere, and brings keys that somebody may know: neither is a way to
+// the roles of who has more.
+func TestFilesAreNoWayToRoles(t *testing.T) {
+	k := newKit(t)
+	admin := k.as(root)
+	organizer := k.worker("Organizer")
+	for _, a := range []map[string]any{
+		assign(directory.RoleEnvironmentAdmin, "ENVIRONMENT", home), assign(directory.RoleIdentityDataAdmin, "ENVIRONMENT", home),
+		assign(directory.RoleEnvironmentAdmin, "ENVIRONMENT", sibling),
+	} {
+		admin.post("/{env}/applications/"+organizer+"/roleAssignments", a).is(http.StatusCreated)
+	}
+	who := k.as(organizer)
+
+	// home has workers that are Organization Admin; sibling has nobody.
+	who.get("/{env}/export?secrets=true&declared=true").refused(http.StatusForbidden, "ACCESS_FAILED")
+	who.get("/{env}/export?declared=true").is(http.StatusOK)
+	who.get("/{env}/export?secrets=true").is(http.StatusOK)
+	admin.get("/{env}/export?secrets=true&declared=true").is(http.StatusOK)
+	stored := k.worker("Stored")
+	given := admin.post("/{env}/applications/"+stored+"/roleAssignments", assign(directory.RoleOrganizationAdmin, "ORGANIZATION", organizationID)).is(http.StatusCreated).text("id")
+	who.get("/{env}/export?secrets=true").refused(http.StatusForbidden, "ACCESS_FAILED")
+	who.get("/{env}/export").is(http.StatusOK)
+	admin.del("/{env}/applications/" + stored + "/roleAssignments/" + given).is(http.StatusNoContent)
+
+	who.get("/environments/" + sibling + "/keys").is(http.StatusOK) // draws them
+	file := string(who.get("/environments/" + sibling + "/export?secrets=true&users=false").is(http.StatusOK).Body)
+	if !strings.Contains(file, `{"kind":"key"`) {
+		t.Fatalf("the file has no keys: %s", file)
+	}
+	a := who.post("/{env}/import", file, "Content-Type", lines)
+	if !strings.Contains(string(a.Body), "INSUFFICIENT_PERMISSIONS") || strings.Contains(string(a.Body), `"result"`) {
+		t.Errorf("an import of keys where somebody has more roles = %s, want a refusal", a.Body)
+	}
+	a = admin.post("/{env}/import", file, "Content-Type", lines)
+	if all := a.lines(); all[len(all)-1].Result == nil {
+		t.Errorf("the same import by who has them all = %s, want a result", a.Body)
 	}
 }

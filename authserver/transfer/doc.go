@@ -15,7 +15,8 @@
 // tokens, consents, the audit log, and the environment's own settings.
 //
 // Secrets are left out, or sealed with the server's secrets key: each for its environment, kind and ID, so that nothing in
-// a file can be given to another object. Sealing draws a random nonce, so those parts differ between exports.
+// a file can be given to another object. Whoever may import into some environment of such a server can read them there: a file
+// with secrets is kept as they are. Sealing draws a random nonce, so those parts differ between exports.
 //
 // # The import
 //

@@ -21,6 +21,8 @@ type ImportOptions struct {
 	DryRun, Prune bool
 	// MayGive reports whether who imports may give a role: nobody gives more than they have. nil: none.
 	MayGive func(*directory.RoleAssignment) bool
+	// Keys: signing keys may be taken over. They can be known to somebody, who could then be anyone in the environment.
+	Keys bool
 }
 
 // Progress is said now and then while an import runs.

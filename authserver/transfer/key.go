@@ -84,6 +84,10 @@ func (im *importer) key(ctx context.Context, o *object) (*change, error) {
 	if im.ring[o.ID] {
 		return nil, nil
 	}
+	if !im.o.Keys {
+		return nil, directory.Invalid(directory.Problemf("INSUFFICIENT_PERMISSIONS", "line",
+			"cannot be a signing key: somebody in the environment has a role that who imports does not have"))
+	}
 	var k signingKey
 	if err := known(im.rename(o.Document), &k); err != nil {
 		return nil, invalid("has a document that %s", err)

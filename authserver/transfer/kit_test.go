@@ -232,7 +232,7 @@ func (s *server) tryImport(ctx context.Context, env *store.Environment, file io.
 func (s *server) doImport(t testing.TB, env *store.Environment, file string, o transfer.ImportOptions) told {
 	t.Helper()
 	if o.MayGive == nil {
-		o.MayGive = everything
+		o.MayGive, o.Keys = everything, true
 	}
 	d, err := s.tryImport(t.Context(), env, strings.NewReader(file), o)
 	if err != nil {
