@@ -86,7 +86,9 @@ func assemble(c *Config) (*parts, error) {
 	}
 
 	p.scopes = &token.Scopes{Directory: p.directory}
-	p.minter = &token.Minter{Keys: s.rings, Store: st, NewID: secret.NewID, Now: now, Directory: p.directory}
+	p.minter = &token.Minter{
+		Keys: s.rings, Store: st, NewID: secret.NewID, Now: now, Directory: p.directory, Set: s.revocations,
+	}
 	p.idTokens = &token.IDTokens{Keys: s.rings, Now: now, Directory: p.directory}
 	p.codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: now}
 	p.refresher = &token.Refresher{

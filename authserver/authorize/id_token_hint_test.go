@@ -42,13 +42,13 @@ func TestIDTokenHint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	access, err := k.issuer.Tokens.Mint(t.Context(), k.env, token.Access{Client: "app", Subject: "alice-id", Scope: []string{"openid"}, Audience: []string{"app"}, TTL: time.Hour})
+	access, err := k.issuer.Tokens.Mint(t.Context(), k.env, token.Access{Client: "app", For: k.client, Subject: "alice-id", Scope: []string{"openid"}, Audience: []string{"app"}, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	untyped := *k.env
 	untyped.AccessTokenType = "JWT"
-	plain, err := k.issuer.Tokens.Mint(t.Context(), &untyped, token.Access{Client: "app", Subject: "alice-id", Audience: []string{"app"}, TTL: time.Hour})
+	plain, err := k.issuer.Tokens.Mint(t.Context(), &untyped, token.Access{Client: "app", For: k.client, Subject: "alice-id", Audience: []string{"app"}, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func TestAttackUserInfo(t *testing.T) {
 			{name: "without openid", scope: []string{"orders:read"}, status: 403, code: "insufficient_scope"},
 			{name: "profile without openid", scope: []string{"profile"}, status: 403, code: "insufficient_scope"},
 			{name: "client credentials", status: 403, code: "insufficient_scope", raw: func(t *testing.T, g *tokenRig) string {
-				m, err := g.Tokens.Mint(t.Context(), g.Env, token.Access{Client: "web", Scope: []string{"openid"}, Audience: []string{g.Env.APIAudience}, TTL: time.Hour})
+				m, err := g.Tokens.Mint(t.Context(), g.Env, token.Access{Client: "web", For: g.Clients["web"], Scope: []string{"openid"}, Audience: []string{g.Env.APIAudience}, TTL: time.Hour})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,7 +123,7 @@ func TestAttackUserInfo(t *testing.T) {
 				env := *g.Env
 				env.Issuer = "https://evil.example.com/as"
 				m, err := g.Tokens.Mint(t.Context(), &env, token.Access{
-					Client: "web", Subject: testkit.Alice(env.ID).ID, Session: g.SignOn(t).ID, Scope: []string{"openid"}, Audience: []string{env.APIAudience}, TTL: time.Hour,
+					Client: "web", For: g.Clients["web"], Subject: testkit.Alice(env.ID).ID, Session: g.SignOn(t).ID, Scope: []string{"openid"}, Audience: []string{env.APIAudience}, TTL: time.Hour,
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -132,7 +132,7 @@ func TestAttackUserInfo(t *testing.T) {
 			}},
 			{name: "without a session", status: 401, code: "invalid_token", raw: func(t *testing.T, g *tokenRig) string {
 				m, err := g.Tokens.Mint(t.Context(), g.Env, token.Access{
-					Client: "web", Subject: testkit.Alice(g.Env.ID).ID, Scope: []string{"openid"}, Audience: []string{g.Env.APIAudience}, TTL: time.Hour,
+					Client: "web", For: g.Clients["web"], Subject: testkit.Alice(g.Env.ID).ID, Scope: []string{"openid"}, Audience: []string{g.Env.APIAudience}, TTL: time.Hour,
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -144,7 +144,7 @@ func TestAttackUserInfo(t *testing.T) {
 				bob.ID = "b0b00000-0000-4000-8000-000000000002"
 				g.People.Put(bob)
 				m, err := g.Tokens.Mint(t.Context(), g.Env, token.Access{
-					Client: "web", Subject: bob.ID, Session: g.SignOn(t).ID, Scope: []string{"openid"}, Audience: []string{g.Env.APIAudience}, TTL: time.Hour,
+					Client: "web", For: g.Clients["web"], Subject: bob.ID, Session: g.SignOn(t).ID, Scope: []string{"openid"}, Audience: []string{g.Env.APIAudience}, TTL: time.Hour,
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -36,7 +36,7 @@ func (g *ClientCredentials) Token(ctx context.Context, r Request) (*Response, er
 		return nil, err
 	}
 	minted, err := g.Tokens.Mint(ctx, r.Environment, token.Access{
-		Client: r.Client.ID, Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL, IncludeX5T: r.Client.IncludeX5T,
+		Client: r.Client.ID, For: r.Client, Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL, IncludeX5T: r.Client.IncludeX5T,
 		Resources: granted.Resources, KeyRotationPolicy: r.Client.KeyRotationPolicy,
 	})
 	if err != nil {

@@ -188,7 +188,7 @@ func assembleKit(t testing.TB, d *declared.Directory, st store.Store, clock *tes
 	verifier := &token.Verifier{Keys: rings, Revocations: set, Cache: verified, Now: now}
 	refresher := &token.Refresher{Store: st, Sealer: sealer, NewSecret: secret.New, Now: now, Replayed: func() {}}
 	revoker := &token.Revoker{Verifier: verifier, Refresh: refresher, Store: st, Set: set, Now: now, Revoked: func(string) {}}
-	k.Minter = &token.Minter{Keys: rings, Store: st, NewID: secret.NewID, Now: now, Directory: live}
+	k.Minter = &token.Minter{Keys: rings, Store: st, NewID: secret.NewID, Now: now, Directory: &testkit.Unchanging{Directory: live}}
 	sessions := &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: now}
 	users := &identity.Users{
 		Directory: live, Store: st, NewID: secret.NewID, Now: now, Checked: func(string) {}, Hashed: func(time.Duration) {}, Log: log,
@@ -272,6 +272,7 @@ func (k *kit) mint(env *store.Environment, a token.Access) string {
 	if a.TTL == 0 {
 		a.TTL = time.Hour
 	}
+	a.For = k.Minter.Directory.(*testkit.Unchanging).For(k.t.Context(), env.ID, a.Client)
 	m, err := k.Minter.Mint(k.t.Context(), env, a)
 	if err != nil {
 		k.t.Fatalf("mint: %v", err)

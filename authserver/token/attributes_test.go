@@ -187,7 +187,7 @@ func TestResourceAttributes(t *testing.T) {
 				subject  string // whom the token speaks for
 			}{
 				{"person", auth.Access(a.Clients["web"], employee(env)), tt.person, tt.remapped, alice},
-				{"client", token.Access{Client: "web", Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL, Resources: granted.Resources}, tt.machine, tt.client, ""},
+				{"client", token.Access{Client: "web", For: a.Clients["web"], Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL, Resources: granted.Resources}, tt.machine, tt.client, ""},
 			} {
 				minted, err := a.Tokens.Mint(t.Context(), a.Env, of.access)
 				if judged := a.Tokens.Check(t.Context(), a.Env, of.access); (judged != nil) != (err != nil) {
@@ -325,8 +325,8 @@ func TestContradictingResources(t *testing.T) {
 				t.Errorf("good: one of them alone: %+v, %v", alone, err)
 			}
 			minter := *base.Tokens
-			minter.Directory = d
-			access := token.Access{Client: "c", Subject: "u", Session: "s", Audience: []string{"https://a", "https://b"}, TTL: time.Hour, Resources: []string{"a", "b"}, User: employee(env)}
+			minter.Directory = clientAlone{d, client}
+			access := token.Access{Client: "c", For: client, Subject: "u", Session: "s", Audience: []string{"https://a", "https://b"}, TTL: time.Hour, Resources: []string{"a", "b"}, User: employee(env)}
 			minted, err := minter.Mint(t.Context(), base.Env, access)
 			if !tt.good {
 				if oauth.From(machine).Code != oauth.CodeInvalidScope || err == nil || oauth.From(err).Code != oauth.CodeInvalidScope {
@@ -347,12 +347,22 @@ func TestContradictingResources(t *testing.T) {
 	}
 }
 
+// clientAlone is a directory of one client, which stays as it is.
+type clientAlone struct {
+	store.Directory
+	client *store.Client
+}
+
+func (d clientAlone) ClientByID(context.Context, string, string) (*store.Client, error) {
+	return d.client, nil
+}
+
 // TestResourcesOfAToken: a resource that is gone, or cannot be read, gives no
 // token; and nobody is asked where nothing is mapped.
 func TestResourcesOfAToken(t *testing.T) {
 	a := newAuthority(t)
 	minter := *a.Tokens
-	access := token.Access{Client: "web", Audience: []string{testkit.Audience}, TTL: time.Hour, Resources: []string{"orders"}}
+	access := token.Access{Client: "web", For: a.Clients["web"], Audience: []string{testkit.Audience}, TTL: time.Hour, Resources: []string{"orders"}}
 	for name, tt := range map[string]struct {
 		directory *resources
 		want      string
@@ -361,7 +371,7 @@ func TestResourcesOfAToken(t *testing.T) {
 		"gone":           {&resources{}, oauth.CodeInvalidScope},
 		"cannot be read": {&resources{fault: errors.New("out")}, oauth.CodeTemporarilyUnavailable},
 	} {
-		minter.Directory = tt.directory
+		minter.Directory = clientAlone{tt.directory, access.For}
 		_, err := minter.Mint(t.Context(), a.Env, access)
 		if got := oauth.From(err).Code; (err == nil) != (tt.want == "") || err != nil && got != tt.want {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
@@ -371,7 +381,7 @@ func TestResourcesOfAToken(t *testing.T) {
 	if err != nil || granted.Resources != nil {
 		t.Errorf("resources of a client's token where none maps: %v, %v", granted.Resources, err)
 	}
-	minter.Directory = nil // would panic
+	minter.Directory = clientAlone{nil, access.For} // to ask for more would panic
 	access.Resources = granted.Resources
 	if _, err := minter.Mint(t.Context(), a.Env, access); err != nil {
 		t.Error(err)

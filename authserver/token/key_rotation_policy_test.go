@@ -40,11 +40,13 @@ func TestKeyOfAPolicySigns(t *testing.T) {
 	alice := testkit.Alice(a.Env.ID)
 	artefacts := map[string]func(*store.Client) (string, error){
 		"access token of a client": func(c *store.Client) (string, error) {
-			m, err := a.Tokens.Mint(t.Context(), a.Env, token.Access{Client: c.ID, KeyRotationPolicy: c.KeyRotationPolicy, Audience: []string{testkit.Audience}, TTL: time.Hour})
+			a.Tokens.Directory = clientAlone{a.Directory(), c}
+			m, err := a.Tokens.Mint(t.Context(), a.Env, token.Access{Client: c.ID, For: c, KeyRotationPolicy: c.KeyRotationPolicy, Audience: []string{testkit.Audience}, TTL: time.Hour})
 			return m.Raw, err
 		},
 		"access token of an authorization": func(c *store.Client) (string, error) {
 			authorization := token.Authorization{Client: c.ID, On: token.SignedOn{Subject: alice.ID}, Audience: []string{testkit.Audience}, TTL: time.Hour}
+			a.Tokens.Directory = clientAlone{a.Directory(), c}
 			m, err := a.Tokens.Mint(t.Context(), a.Env, authorization.Access(c, alice))
 			return m.Raw, err
 		},

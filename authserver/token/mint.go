@@ -23,10 +23,11 @@ type Access struct {
 	Scope    []string // granted scopes, in order
 	Audience []string
 	TTL      time.Duration
+	// For is the client, as it was when all this was decided.
+	For *store.Client
 	// Asked are the claims that the claims parameter asked for UserInfo, which then gives
-	// those that For, the client, may have beyond those of Scope.
+	// those that For may have beyond those of Scope.
 	Asked map[string]oauth.ClaimRequest
-	For   *store.Client
 	// IncludeX5T adds x5t to the header (store.Client.IncludeX5T).
 	IncludeX5T bool
 	// KeyRotationPolicy is the ID of the policy whose key signs (store.Client.KeyRotationPolicy);
@@ -52,13 +53,16 @@ type Minter struct {
 	Store store.AccessTokens
 	NewID func() string // jti: UUIDv7, so that records are stored in order
 	Now   func() time.Time
-	// Directory finds the resources whose mapped claims a token has, and what claims are.
+	// Directory finds the resources whose mapped claims a token has, what claims are, and whether the client is
+	// still as it was.
 	Directory store.Directory
+	// Set has what was revoked in this very second; see notBefore. nil is for tests.
+	Set *Revocations
 }
 
 // Mint signs a token and stores its record; only then it returns. When keys, those
-// of its policy included, or store cannot be had it is temporarily_unavailable; where a resource requires a
-// mapped claim that has no value it is invalid_request.
+// of its policy included, or store cannot be had, or the client was changed meanwhile, it is temporarily_unavailable; where a
+// resource requires a mapped claim that has no value it is invalid_request.
 func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Minted, error) {
 	more, err := m.mapped(ctx, env, &a)
 	if err != nil {
@@ -75,6 +79,9 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 	if err != nil {
 		return Minted{}, unavailable(err)
 	}
+	if err := m.notBefore(ctx, env, &a); err != nil {
+		return Minted{}, err
+	}
 	now := m.Now().UTC().Truncate(time.Second)
 	record := store.AccessToken{
 		Environment: env.ID, ID: m.NewID(), Client: a.Client, Subject: a.Subject, Session: a.Session, Grant: a.Grant,
@@ -86,6 +93,9 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 	}
 	if err := m.Store.PutAccessToken(ctx, record); err != nil {
 		return Minted{}, unavailable(fmt.Errorf("store access token: %w", err))
+	}
+	if err := m.asDecided(ctx, env, &a); err != nil {
+		return Minted{}, err
 	}
 	return Minted{Raw: raw, ID: record.ID, TTL: a.TTL}, nil
 }

@@ -170,6 +170,7 @@ func TestAddedScopes(t *testing.T) {
 				Client: "web", On: token.SignedOn{Subject: user.ID, Session: "s", AuthTime: noon}, Scope: tt.scope, Audience: []string{"x"}, TTL: 3600e9,
 				Claims: oauth.ClaimsRequest{UserInfo: tt.asked, IDToken: tt.asked},
 			}
+			a.Tokens.Directory = clientAlone{directory, &client}
 			minted, err := a.Tokens.Mint(t.Context(), a.Env, authorization.Access(&client, user))
 			if err != nil {
 				t.Fatal(err)
