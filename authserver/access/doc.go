@@ -8,7 +8,7 @@
 // that a change counts for the next one, on every node. Nobody gives or takes a
 // role that they do not have themselves at the same or a broader scope
 // (Caller.MayGive), nor gets at the password or secret of who has more than they
-// (Resolver.Outranks): both would be ways to have that role.
+// (Resolver.Outranks), lets a worker act for them, or brings along a key that signs: all would be ways to have that role.
 //
 // It leaves routes and bodies to management. Start reading at Resolver.Caller.
 package access

@@ -311,3 +311,19 @@ func newClientSecret() string {
 func (a *Application) SameCredentials(other *Application) bool {
 	return a.TokenEndpointAuthMethod == other.TokenEndpointAuthMethod && text(a.JWKS) == text(other.JWKS) && text(a.JWKSURL) == text(other.JWKSURL)
 }
+
+// ForPeople reports whether the application acts for people, and so has their roles where it is a worker.
+func (a *Application) ForPeople() bool {
+	return slices.ContainsFunc(a.GrantTypes, func(name string) bool { return name != grantClientCredentials })
+}
+
+// SameWays reports whether tokens of people come to another document of the same application in the same
+// ways: by the same grants, and to the same addresses.
+func (a *Application) SameWays(other *Application) bool {
+	same := func(a, b []string) bool {
+		return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) }) &&
+			!slices.ContainsFunc(b, func(s string) bool { return !slices.Contains(a, s) })
+	}
+	return same(a.GrantTypes, other.GrantTypes) && same(a.effectiveResponseTypes(), other.effectiveResponseTypes()) &&
+		same(a.RedirectURIs, other.RedirectURIs) && truth(a.AllowWildcardInRedirectURIs) == truth(other.AllowWildcardInRedirectURIs)
+}

@@ -94,6 +94,11 @@ func applicationLinks(c *call, it *directory.Item) map[string]string {
 func prepareApplication(c *call, n *directory.New) error {
 	application := n.Document.(*directory.Application)
 	n.ID = string(application.ClientID)
+	if application.Worker() && application.ForPeople() {
+		if err := c.mayActForPeople(); err != nil {
+			return err
+		}
+	}
 	if application.AssignActorRoles == nil || !*application.AssignActorRoles || !application.Worker() {
 		return nil
 	}
@@ -103,10 +108,25 @@ func prepareApplication(c *call, n *directory.New) error {
 	return nil
 }
 
+// mayActForPeople asks for what it takes to let a worker act for people. It has the roles of each of them, who may
+// not even notice: to open a link is enough for who has signed on. So that is like giving roles, and nobody gives more than they have.
+func (c *call) mayActForPeople() error {
+	if !c.who.ByRole(access.CreateAssignment, c.env, access.Target{}) {
+		return forbiddenBecause("A worker that acts for people has their roles: that takes a role that may give roles")
+	}
+	return c.outranksEverybody(func(it *directory.Item, a *directory.RoleAssignment) bool { return a.Holder == directory.HolderUser })
+}
+
 // keepCredentials refuses to change how an application authenticates to callers
-// who do not have the roles that it has: they would have them by its credentials.
+// who do not have the roles that it has, and how it comes to act for people to
+// those who do not have theirs: they would have them by it.
 func keepCredentials(c *call, old *directory.Item, replaced directory.Document) error {
 	before, after := old.Document.(*directory.Application), replaced.(*directory.Application)
+	if before.Worker() && after.ForPeople() && !(before.SameWays(after) && before.SameCredentials(after)) {
+		if err := c.mayActForPeople(); err != nil {
+			return err
+		}
+	}
 	if before.SameCredentials(after) {
 		return nil
 	}

@@ -68,16 +68,15 @@ func (c *call) outranks(holder, id string) error {
 // lessThanOthers is said to who is not told whose roles are more.
 const lessThanOthers = "Somebody in the environment has a role that the caller does not have"
 
-// outranksEverybody refuses whoever has less than the roles of anyone in the environment, or of anyone there whom
-// configuration does not declare.
-func (c *call) outranksEverybody(declaredToo bool) error {
+// outranksEverybody refuses whoever has less than the roles of anyone in the environment, as far as counts says that they do.
+func (c *call) outranksEverybody(counts func(*directory.Item, *directory.RoleAssignment) bool) error {
 	for after := ""; ; {
 		items, next, err := c.api.Live.Items(c.r.Context(), c.env, store.KindRoleAssignment, "", after, maxPage)
 		if err != nil {
 			return oauth.CannotTell("list role assignments", err)
 		}
 		for _, it := range items {
-			if a, ok := it.Document.(*directory.RoleAssignment); (declaredToo || it.Declared == "") && (!ok || !c.who.MayGive(a)) {
+			if a, ok := it.Document.(*directory.RoleAssignment); !ok || counts(it, a) && !c.who.MayGive(a) {
 				return forbiddenBecause(lessThanOthers)
 			}
 		}
@@ -86,6 +85,10 @@ func (c *call) outranksEverybody(declaredToo bool) error {
 		}
 	}
 }
+
+// Whose roles outranksEverybody looks at.
+func everybody(*directory.Item, *directory.RoleAssignment) bool       { return true }
+func undeclared(it *directory.Item, _ *directory.RoleAssignment) bool { return it.Declared == "" }
 
 // actor is the caller for the audit log.
 func (c *call) actor() directory.Actor {

@@ -310,7 +310,7 @@ func importKey(c *call) error {
 	}
 	usage := keys.Usage(form["usageType"])
 	if usage == keys.UsageSigning { // whoever brings a key along knows it: once it may sign tokens, they can be anyone
-		if err := c.outranksEverybody(true); err != nil {
+		if err := c.outranksEverybody(everybody); err != nil {
 			return err
 		}
 	}
@@ -341,7 +341,7 @@ func updateKey(c *call) error {
 		case err != nil:
 			return keysUnavailable(err)
 		case old.Imported && old.Usage != keys.UsageSigning:
-			if err := c.outranksEverybody(true); err != nil {
+			if err := c.outranksEverybody(everybody); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package management_test
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -196,4 +197,41 @@ func TestRank(t *testing.T) {
 	k.as(helpDesk).put("/{env}/users/"+user+"/password", `{"newPassword":"a-long-passphrase-2"}`, "Content-Type", "application/vnd.pingidentity.password.reset+json").
 		refused(403, "ACCESS_FAILED")
 	set(root).is(200)
+}
+
+// A worker that acts for people has their roles: who makes one, or turns it to another address, needs them all.
+func TestRankOfWhoWorkersActFor(t *testing.T) {
+	k := newKit(t)
+	console := workerBody("console", true)
+	console["grantTypes"], console["redirectUris"] = []string{"AUTHORIZATION_CODE"}, []string{"https://console.example.com/cb"}
+	but := func(body map[string]any, name string, value any) map[string]any {
+		return with(maps.Clone(body), name, value)
+	}
+	create := func(who, name string) *answer {
+		return k.as(who).post("/{env}/applications", but(console, "name", name))
+	}
+	create(developer, "theirs").refused(403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")
+	k.as(developer).post("/{env}/applications", with(workerBody("robot", true), "assignActorRoles", true)).is(201)
+	k.as(developer).post("/{env}/applications", but(but(console, "name", "shop"), "type", "WEB_APP")).is(201)
+	path := "/{env}/applications/" + create(environmentAdmin, "console").is(201).text("id")
+
+	k.as(developer).put(path, but(console, "description", "x")).is(200)
+	for member, value := range map[string]any{
+		"redirectUris": []string{"https://console.example.com/cb", "https://evil.example/cb"},
+		"grantTypes":   []string{"AUTHORIZATION_CODE", "DEVICE_CODE"}, "tokenEndpointAuthMethod": "CLIENT_SECRET_POST",
+	} {
+		k.as(developer).put(path, but(console, member, value)).refused(403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")
+		k.as(environmentAdmin).put(path, but(console, member, value)).is(200)
+		k.as(environmentAdmin).put(path, console).is(200)
+	}
+	robot := "/{env}/applications/" + k.worker("other")
+	k.as(developer).put(robot, but(console, "name", "other")).refused(403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")
+	k.as(developer).put(path, workerBody("console", true)).is(200) // it may be made one that does not
+	k.as(environmentAdmin).put(path, console).is(200)
+
+	// Somebody has more than Environment Admin.
+	k.as(root).post("/{env}/users/"+alice+"/roleAssignments", assign(directory.RoleOrganizationAdmin, "ORGANIZATION", organizationID)).is(201)
+	create(environmentAdmin, "another").refused(403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")
+	k.as(environmentAdmin).put(path, but(console, "redirectUris", []string{"https://evil.example/cb"})).refused(403, "ACCESS_FAILED")
+	create(root, "another").is(201)
 }

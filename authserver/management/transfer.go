@@ -146,7 +146,7 @@ func importEnvironment(c *call) error {
 		return err
 	}
 	// Keys may come from where somebody knows them, and with one that signs here they can be who is declared, too.
-	err := c.outranksEverybody(true)
+	err := c.outranksEverybody(everybody)
 	if err != nil && oauth.From(err).Status != http.StatusForbidden {
 		return err
 	}
@@ -193,7 +193,10 @@ func (c *call) mayExport(o transfer.ExportOptions) error {
 		}
 	}
 	// What is sealed can be read by who imports it into another environment of this server.
-	return c.outranksEverybody(o.Declared)
+	if o.Declared {
+		return c.outranksEverybody(everybody)
+	}
+	return c.outranksEverybody(undeclared)
 }
 
 // mayImport asks for what it takes to write whatever a file may have: it can
@@ -208,7 +211,7 @@ func (c *call) mayImport() error {
 			return forbiddenBecause("To import takes roles that may write whatever a file has, people included")
 		}
 	}
-	return c.outranksEverybody(false) // declared applications are not changed by a file, secrets included
+	return c.outranksEverybody(undeclared) // declared applications are not changed by a file, secrets included
 }
 
 // located says in the error's details where in a file it is.
