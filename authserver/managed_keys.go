@@ -19,7 +19,7 @@ const keysNews = 10 * time.Minute
 func (s *State) policies(ctx context.Context, env *store.Environment) ([]keys.Policy, error) {
 	if env.Stored {
 		// Nobody makes keys for an environment that is gone.
-		if _, err := s.config.Store.ObjectByID(ctx, env.ID, store.KindEnvironment, env.ID); err != nil {
+		if _, err := directory.StoredEnvironment(ctx, s.config.Store, env.ID); err != nil {
 			return nil, err
 		}
 	}

@@ -100,11 +100,16 @@ func (b *BearerAuth) provisionIssuer(i Issuer, app *App) (issuerIdentity, resour
 		return id, resolved, err
 	}
 	env, err := app.environment(i.Issuer)
-	if err != nil || env == nil {
+	if err != nil {
 		return id, resolved, err
 	}
-	id.State, id.Environment = app.stateKey, env
-	resolved.Local = app.state.Local(env)
+	if env != nil {
+		id.State, id.Environment = app.stateKey, env
+		resolved.Local = app.state.Local(env)
+	} else if stored, ok := app.storedEnvironment(i.Issuer); ok {
+		id.State = app.stateKey
+		resolved.Local = app.state.StoredLocal(stored, i.Issuer)
+	}
 	return id, resolved, nil
 }
 

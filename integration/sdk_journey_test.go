@@ -97,3 +97,63 @@ func (m *manager) createApplication(t testing.TB, app *sdk.ApplicationOIDC) *sdk
 	}
 	return made.ApplicationOIDC
 }
+
+// TestSDKEnvironmentAtTheGate: a gate in the same process knows the environments that
+// the API makes, also when it was configured before: revocations count with the next request,
+// and nothing of a deleted environment passes.
+func TestSDKEnvironmentAtTheGate(t *testing.T) {
+	onEach(t, func(t *testing.T, b backend) {
+		c := config{storage: b, env: sdkEnv, ports: []string{"made"}}
+		n := start(t, c)
+		m := manage(t, n)
+		main := done[*sdk.Environment](t, "read")(m.EnvironmentsApi.ReadOneEnvironment(m.ctx, mainEnv).Execute())
+		env := *done[*sdk.Environment](t, "create environment")(m.EnvironmentsApi.CreateEnvironmentActiveLicense(m.ctx).Environment(
+			*sdk.NewEnvironment(main.License, "made", sdk.EnvironmentRegion{EnumRegionCode: ptr(sdk.ENUMREGIONCODE_EU)}, sdk.ENUMENVIRONMENTTYPE_SANDBOX)).Execute()).Id
+		resource := done[*sdk.Resource](t, "create resource")(m.ResourcesApi.CreateResource(m.ctx, env).Resource(
+			sdk.Resource{Name: "made", Audience: ptr("https://made.example.com")}).Execute())
+		scope := done[*sdk.ResourceScope](t, "create scope")(m.ResourceScopesApi.CreateResourceScope(m.ctx, env, *resource.Id).ResourceScope(
+			*sdk.NewResourceScope("made:read")).Execute())
+		app := done[*sdk.CreateApplication201Response](t, "create application")(m.ApplicationsApi.CreateApplication(m.ctx, env).CreateApplicationRequest(
+			sdk.ApplicationOIDCAsCreateApplicationRequest(m.service("made"))).Execute()).ApplicationOIDC
+		done[*sdk.ApplicationResourceGrant](t, "create grant")(m.ApplicationResourceGrantsApi.CreateApplicationGrant(m.ctx, env, *app.Id).ApplicationResourceGrant(
+			*sdk.NewApplicationResourceGrant(*sdk.NewApplicationResourceGrantResource(*resource.Id),
+				[]sdk.ApplicationResourceGrantScopesInner{*sdk.NewApplicationResourceGrantScopesInner(*scope.Id)})).Execute())
+		secret := *done[*sdk.ApplicationSecret](t, "read secret")(m.ApplicationSecretApi.ReadApplicationSecret(m.ctx, env, *app.Id).Execute()).Secret
+		n.secret("the secret of an application made by the SDK", secret)
+
+		// Two gates of one kind, the second for an environment that there is not.
+		const gate = `
+http://127.0.0.1:$MADE {
+	bearer_auth {
+		issuer http://127.0.0.1:$AS/$ENVIRONMENT/as
+		issuer http://127.0.0.1:$AS/00000000-0000-4000-8000-000000000000/as
+		audience https://made.example.com
+	}
+	reverse_proxy $UPSTREAM
+}
+`
+		n.vars["ENVIRONMENT"] = env
+		c.sites = gate
+		n.write(t, c)
+		n.reload(t)
+		token, victim := n.workerToken(t, env, *app.Id, secret, "made:read"), n.workerToken(t, env, *app.Id, secret, "made:read")
+		for what, bearer := range map[string]string{"a token": token, "another": victim} {
+			if a := n.call(t, "made", "/", bearer); a.status != http.StatusOK {
+				t.Fatalf("%s of the new environment: %d %s", what, a.status, a.challenge())
+			}
+		}
+		if got := n.formAt(t, n.url("as")+"/"+env+"/as/revoke", func(r *http.Request) { r.SetBasicAuth(*app.Id, secret) }, "token", victim); got.status != http.StatusOK {
+			t.Fatalf("revoke: %d %s", got.status, got.body)
+		}
+		if a := n.call(t, "made", "/", victim); a.status != http.StatusUnauthorized {
+			t.Errorf("the revoked token: %d, want 401 at once", a.status)
+		}
+		if a := n.call(t, "made", "/", n.token(t, worker)); a.status != http.StatusUnauthorized {
+			t.Errorf("a token of another environment: %d, want 401", a.status)
+		}
+		gone(t, "environment")(m.EnvironmentsApi.DeleteEnvironment(m.ctx, env).Execute())
+		if a := n.call(t, "made", "/", token); a.status != http.StatusUnauthorized {
+			t.Errorf("a token of the deleted environment: %d %s, want 401", a.status, a.challenge())
+		}
+	})
+}

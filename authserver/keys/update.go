@@ -79,7 +79,7 @@ func (r *Rings) apply(ctx context.Context, s *slot, change edit, prepared ...*Pr
 	return ring, err
 }
 
-var errGone = errors.New("the environment is gone")
+var errGone = fmt.Errorf("the environment is gone: %w", store.ErrNotFound)
 
 // refusal is what an edit refuses: that is nothing to count.
 type refusal struct{ error }

@@ -1,0 +1,64 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+)
+
+// StoredLocal gives the gate's view of an environment that the management API
+// makes, perhaps later than the gate: direct calls, no HTTP. issuer is what its tokens must come from; while there
+// is no such environment, no token is good.
+func (s *State) StoredLocal(id, issuer string) resourceserver.Local {
+	return &storedLocal{state: s, id: id, issuer: issuer}
+}
+
+// storedLocal is safe for concurrent use.
+type storedLocal struct {
+	state      *State
+	id, issuer string
+	found      atomic.Pointer[token.Local] // nil while the environment was not there
+}
+
+// nothing verifies no signature.
+var nothing = jose.NewKeySet()
+
+// Keys is the current set of published keys, which is empty for an environment that is not there.
+func (l *storedLocal) Keys(ctx context.Context, kid string) (*jose.KeySet, error) {
+	local := l.found.Load()
+	if local == nil {
+		env, err := directory.StoredEnvironment(ctx, l.state.config.Store, l.id)
+		switch {
+		case errors.Is(err, store.ErrNotFound), err == nil && env.Issuer != l.issuer:
+			return nothing, nil
+		case err != nil:
+			return nil, err
+		}
+		local = &token.Local{Environment: env, Rings: l.state.rings, Set: l.state.revocations}
+		l.found.Store(local)
+	}
+	keys, err := local.Keys(ctx, kid)
+	if errors.Is(err, store.ErrNotFound) {
+		l.found.Store(nil)
+		return nothing, nil
+	}
+	return keys, err
+}
+
+// Epoch changes whenever any token may have been revoked.
+func (l *storedLocal) Epoch() uint64 { return l.state.revocations.Epoch() }
+
+// Revoked reports whether the token with these claims has been revoked.
+func (l *storedLocal) Revoked(c *jose.Claims) (bool, error) {
+	local := l.found.Load()
+	if local == nil {
+		return true, nil // its environment was deleted since its keys were had
+	}
+	return local.Revoked(c)
+}
