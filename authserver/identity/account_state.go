@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -60,13 +61,36 @@ func (u *Users) AccountOf(ctx context.Context, env *store.Environment, user *sto
 	if err != nil {
 		return AccountState{}, err
 	}
+	return u.stateOf(cred), nil
+}
+
+// AccountsOf is AccountOf for several people of an environment, in their order.
+func (u *Users) AccountsOf(ctx context.Context, env *store.Environment, users []*store.User) ([]AccountState, error) {
+	u.ready()
+	ids := make([]string, len(users))
+	for i, user := range users {
+		ids[i] = user.ID
+	}
+	credentials, err := u.Store.CredentialsOf(ctx, env.ID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read credentials: %w", err)
+	}
+	states := make([]AccountState, len(users))
+	for i, id := range ids {
+		states[i] = u.stateOf(credentials[id])
+	}
+	return states, nil
+}
+
+// stateOf reads off a credential whether it is locked; one that is not stored is not.
+func (u *Users) stateOf(cred store.Credential) AccountState {
 	switch t := tallyOf(cred); {
 	case cred.Locked:
-		return AccountState{Locked: true, LockedAt: cred.LockedAt}, nil
+		return AccountState{Locked: true, LockedAt: cred.LockedAt}
 	case t.locked(u.Now()):
-		return AccountState{Locked: true, LockedAt: cred.LockedAt, UnlockAt: t.until}, nil
+		return AccountState{Locked: true, LockedAt: cred.LockedAt, UnlockAt: t.until}
 	}
-	return AccountState{}, nil
+	return AccountState{}
 }
 
 // MinLength is how many characters passwords of an environment have at least; MaxLength is the most, in

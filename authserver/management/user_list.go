@@ -1,14 +1,11 @@
 package management
 
 import (
-	"context"
 	"encoding/base64"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
-	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -35,7 +32,7 @@ func (c *call) listUsers() error {
 	if err != nil {
 		return err
 	}
-	states, err := c.accountsOf(found)
+	states, err := c.api.Users.AccountsOf(c.r.Context(), c.env, found)
 	if err != nil {
 		return err
 	}
@@ -76,28 +73,4 @@ func openPlace(text string, alternatives int) (at userPlace, ok bool) {
 		return at, false
 	}
 	return userPlace{int(n), store.UserMark{Value: string(value), ID: string(id)}}, true
-}
-
-// accountsOf reads how the accounts of a page stand, some at a time.
-func (c *call) accountsOf(users []*store.User) ([]identity.AccountState, error) {
-	const atOnce = 8
-	ctx, cancel := context.WithCancelCause(c.r.Context())
-	defer cancel(nil)
-	states := make([]identity.AccountState, len(users))
-	var wg sync.WaitGroup
-	for first := range min(atOnce, len(users)) {
-		wg.Go(func() {
-			for i := first; i < len(users) && ctx.Err() == nil; i += atOnce {
-				var err error
-				if states[i], err = c.api.Users.AccountOf(ctx, c.env, users[i]); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return states, nil
 }

@@ -56,6 +56,8 @@ type Credential struct {
 type Credentials interface {
 	// CredentialOf finds one, or ErrNotFound.
 	CredentialOf(ctx context.Context, environment, subject string) (Credential, error)
+	// CredentialsOf finds those of several people, by subject. Who has none is not among them.
+	CredentialsOf(ctx context.Context, environment string, subjects []string) (map[string]Credential, error)
 	// PutCredential stores c durably: a new one where c.Version is 0, otherwise in place of that version,
 	// which becomes c.Version+1. ErrConflict: it changed since it was read, or there is one already. Of
 	// any number of concurrent calls with one version exactly one succeeds.

@@ -13,7 +13,13 @@ import (
 // servers: half of each profile is idle, because the sides take turns.
 func (b *bench) profiled(base, test target, lasts time.Duration, play func() error) error {
 	var pending []chan error
-	for side, t := range map[string]target{"base": base, "test": test} {
+	sides := map[string]target{"base": base, "test": test}
+	if one, ok := base.(interface{ runs() *server }); ok {
+		if other, ok := test.(interface{ runs() *server }); ok && one.runs() == other.runs() {
+			delete(sides, "base") // a server has one profile at a time
+		}
+	}
+	for side, t := range sides {
 		if s, ok := t.(interface{ runs() *server }); ok {
 			done := make(chan error, 1)
 			pending = append(pending, done)

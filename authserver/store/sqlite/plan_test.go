@@ -52,6 +52,7 @@ func TestPlans(t *testing.T) {
 		"listEventsOfObject":    "events_object (object=? AND environment=? AND id<?)",
 		"scanUsersByValue":      "USING PRIMARY KEY (scope=? AND value=? AND id>?); SCAN t; SEARCH u USING INDEX sqlite_autoindex_users_1 (id=? AND environment=?)",
 		"scanUsersInRange":      "USING PRIMARY KEY (scope=? AND (value,id)>(?,?) AND value<?); SCAN t; SEARCH u",
+		"credentialsOf100":      "USING PRIMARY KEY (subject=? AND environment=?)",
 		"countTerms":            "USING PRIMARY KEY (scope=? AND value=?)",
 		"usersWithoutTerms":     "USING INDEX users_without_terms",
 		"purge events":          "events_environment (environment=? AND id>? AND id<?)",

@@ -127,6 +127,9 @@ func Texts(d Dialect) map[string]string {
 	for _, t := range newPurgeTexts() {
 		all["next "+t.table], all["purge "+t.table] = t.next, t.remove
 	}
+	for _, t := range credentialsOf {
+		all[fmt.Sprint("credentialsOf", t.subjects)] = t.text
+	}
 	for i, key := range familyKeys {
 		t := newFamilyTexts(d)[i]
 		all["listFamiliesBy"+key.name], all["endFamiliesBy"+key.name] = t.list, t.end

@@ -90,6 +90,7 @@ func calls(s store.Store) map[string]func(context.Context) error {
 		"ReplaceUser":      func(ctx context.Context) error { return s.ReplaceUser(ctx, user("x")) },
 		"DeleteUser":       func(ctx context.Context) error { return s.DeleteUser(ctx, env1, "x") },
 		"CredentialOf":     func(ctx context.Context) error { _, err := s.CredentialOf(ctx, env1, "x"); return err },
+		"CredentialsOf":    func(ctx context.Context) error { _, err := s.CredentialsOf(ctx, env1, []string{"x"}); return err },
 		"PutCredential":    func(ctx context.Context) error { return s.PutCredential(ctx, credential("x")) },
 		"PutRegisteredClient": func(ctx context.Context) error {
 			return s.PutRegisteredClient(ctx, registered("x"))

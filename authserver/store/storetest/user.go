@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -292,6 +293,30 @@ func credentialRoundTrip(t *testing.T, s store.Store) {
 	} {
 		if err := s.PutCredential(ctx, c); err == nil {
 			t.Errorf("PutCredential with %s = nil, want an error", name)
+		}
+	}
+	many := make([]string, 230)
+	for i := range many {
+		many[i] = fmt.Sprint("nobody", i)
+	}
+	for name, subjects := range map[string][]string{
+		"one":                                  {"a"},
+		"both, and nobody":                     {"nobody", "bare", "a"},
+		"one twice":                            {"a", "a"},
+		"who cannot be":                        {"\xff", "a", ""},
+		"more than a database reads at a time": append(append([]string{"bare"}, many...), "a"),
+		"as many as it does":                   append([]string{"a"}, many[:99]...),
+		"nobody":                               nil,
+	} {
+		want := map[string]store.Credential{}
+		for _, subject := range subjects {
+			if c, err := s.CredentialOf(ctx, env1, subject); err == nil {
+				want[subject] = c
+			}
+		}
+		got, err := s.CredentialsOf(ctx, env1, subjects)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("CredentialsOf %s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
 	if _, err := s.CredentialOf(ctx, env1, "\xff"); !errors.Is(err, store.ErrNotFound) {
