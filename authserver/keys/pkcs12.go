@@ -6,7 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
+	"errors"
 	"slices"
 	"time"
 
@@ -26,9 +26,6 @@ const (
 
 	maxPassword = 1024 // bytes
 	maxChain    = 10   // certificates
-	// maxIterations bounds what the password is hashed, as far as the file says it outside of what is
-	// encrypted: some makers use a million.
-	maxIterations = 2_000_000
 )
 
 // read opens the file. chain begins with the certificate of the key.
@@ -40,8 +37,6 @@ func (i *Imported) read(now time.Time) (private crypto.Signer, chain []*x509.Cer
 		p.add(requiredValue, "file", "must be a PKCS #12 file")
 	case len(i.File) > MaxImport:
 		p.add(sizeLimitExceeded, "file", "must not have more than %d bytes", MaxImport)
-	case tooSlow(i.File, 0):
-		p.add(outOfRange, "file", "must not ask for more than %d rounds of hashing", maxIterations)
 	}
 	if len(i.Password) > maxPassword {
 		p.add(sizeLimitExceeded, "password", "must not have more than %d bytes", maxPassword)
@@ -49,8 +44,11 @@ func (i *Imported) read(now time.Time) (private crypto.Signer, chain []*x509.Cer
 	if err := p.verdict(); err != nil {
 		return nil, nil, err
 	}
-	key, own, others, err := pkcs12.DecodeChain(i.File, i.Password)
-	if err != nil || own == nil {
+	key, own, others, err := i.decode()
+	switch {
+	case errors.Is(err, errTooSlow):
+		return nil, nil, refuse(outOfRange, "file", "must not ask for more than %d rounds of hashing", maxRounds)
+	case err != nil || own == nil:
 		// The library's words may quote what it has decrypted.
 		return nil, nil, refuse(invalidValue, "file", "must be a PKCS #12 file that the password opens, with one private key and its certificate")
 	}
@@ -66,6 +64,25 @@ func (i *Imported) read(now time.Time) (private crypto.Signer, chain []*x509.Cer
 	}
 	chain[0], chain[at] = chain[at], chain[0]
 	return private, chain, checkChain("file", chain, now)
+}
+
+// decode opens the file. A panic of the library is a file that cannot be read: it must not end the process.
+func (i *Imported) decode() (key any, own *x509.Certificate, others []*x509.Certificate, err error) {
+	defer func() {
+		if recover() != nil {
+			key, own, others, err = nil, nil, nil, errFile
+		}
+	}()
+	files, err := bounded(i.File, i.Password)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, file := range files {
+		if key, own, others, err = pkcs12.DecodeChain(file, i.Password); err == nil {
+			break
+		}
+	}
+	return key, own, others, err
 }
 
 // usable wants a key of the kinds and sizes that are made here.
@@ -118,42 +135,4 @@ func inOrder(chain []*x509.Certificate) [][]byte {
 		last = left[at]
 		ordered, left = append(ordered, last.Raw), slices.Delete(left, at, at+1)
 	}
-}
-
-// tooSlow looks through DER for the numbers of rounds that passwords are hashed with: an
-// integer behind a salt (RFC 7292 §4, App. B; RFC 8018 App. A.2). What is encrypted it cannot see.
-func tooSlow(der []byte, depth int) bool {
-	if depth > 20 {
-		return true
-	}
-	salted := false
-	for len(der) > 0 {
-		var v asn1.RawValue
-		rest, err := asn1.Unmarshal(der, &v)
-		if err != nil {
-			return false // not DER: some text
-		}
-		der = rest
-		switch {
-		case v.IsCompound:
-			if tooSlow(v.Bytes, depth+1) {
-				return true
-			}
-			salted = false
-		case v.Tag == asn1.TagOctetString && v.Class == asn1.ClassUniversal:
-			if tooSlow(v.Bytes, depth+1) { // contents are wrapped in strings
-				return true
-			}
-			salted = true
-		case v.Tag == asn1.TagInteger && salted:
-			var n int64
-			if _, err := asn1.Unmarshal(v.FullBytes, &n); err != nil || n > maxIterations {
-				return true
-			}
-			salted = false
-		default:
-			salted = false
-		}
-	}
-	return false
 }
