@@ -36,7 +36,7 @@ func (c *call) page(most int) (page, error) {
 	if text := query.Get("cursor"); text != "" {
 		after, ok := openCursor(text, c.binding(query))
 		if !ok {
-			return p, invalidParameter("cursor", "is not one of this collection and filter")
+			return p, foreignCursor()
 		}
 		p.after = after
 	}
@@ -86,7 +86,7 @@ func (c *call) binding(query url.Values) string {
 // A cursor is base64url of a sum over what it belongs to and where the page
 // begins, and then that place. The sum tells cursors of other collections and
 // damaged ones; it is no secret, and need not be: a place is only ever looked for
-// in the collection that the caller may read anyway.
+// in the collection that the caller may read anyway. Where that is not so a place is encrypted: see hidePlace.
 const sumSize = 12
 
 // maxPlace bounds a place: keys of stores are shorter.
@@ -115,4 +115,8 @@ func openCursor(text, binding string) (after string, ok bool) {
 func cursorSum(after, binding string) []byte {
 	sum := sha256.Sum256([]byte("gatehouse cursor v1\x00" + strconv.Itoa(len(binding)) + "\x00" + binding + after))
 	return sum[:sumSize]
+}
+
+func foreignCursor() error {
+	return invalidParameter("cursor", "is not one of this collection and filter")
 }

@@ -1,6 +1,7 @@
 package management_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"slices"
@@ -244,4 +245,41 @@ func FuzzUserFilter(f *testing.F) {
 			t.Fatalf("%q: %v by 200, %v one by one", filter, many, few)
 		}
 	})
+}
+
+// A page that ends behind somebody whom the caller may not see says nothing of them in its cursor.
+func TestCursorsHideWhoIsNotSeen(t *testing.T) {
+	k := newKit(t)
+	in := k.as(root).post("/{env}/populations", `{"name":"Mine"}`).is(201).text("id")
+	body := func(username, population string) map[string]any {
+		return map[string]any{"username": username, "email": username + "@example.com", "population": map[string]any{"id": population}}
+	}
+	k.as(root).post(users, body("mine", in)).is(201)
+	crowd(t, k, 2500) // more than a page looks at
+	limited := k.as(k.scoped(directory.RoleIdentityReadOnly, in))
+	path := users + "?filter=" + url.QueryEscape(`email sw "user-" or username eq "mine"`)
+	first := limited.get(path).is(200)
+	next, err := url.Parse(first.text("_links.next.href"))
+	if err != nil || next.Query().Get("cursor") == "" {
+		t.Fatalf("there is no next page: %s", first.Body)
+	}
+	cursor, err := base64.RawURLEncoding.DecodeString(next.Query().Get("cursor"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range strings.SplitSeq(string(cursor[12:]), ".") {
+		if b, err := base64.RawURLEncoding.DecodeString(part); err == nil && (strings.Contains(string(b), "user-") || strings.Contains(string(b), "00000000-0000-4000-8000")) {
+			t.Errorf("the cursor says %q of somebody in another population", b)
+		}
+	}
+	if all := limited.page(path, "users", 200); len(all) != 1 || all[0]["username"] != "mine" {
+		t.Errorf("%v, want the one that is seen", all)
+	}
+	// Whoever sees all goes on with cursors of their own, and one is not the other's.
+	k.as(root).get(path+"&cursor="+next.Query().Get("cursor")).refused(400, "INVALID_DATA", "INVALID_PARAMETER", "cursor")
+	other, err := url.Parse(k.as(root).get(path + "&limit=1").is(200).text("_links.next.href"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited.get(path+"&cursor="+other.Query().Get("cursor")).refused(400, "INVALID_DATA", "INVALID_PARAMETER", "cursor")
 }

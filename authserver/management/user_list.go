@@ -24,9 +24,14 @@ func (c *call) listUsers() error {
 	if err != nil {
 		return err
 	}
+	if !all {
+		if p.after, err = c.revealPlace(p.after); err != nil {
+			return err
+		}
+	}
 	at, ok := openPlace(p.after, len(f.alternatives))
 	if !ok {
-		return invalidParameter("cursor", "is not one of this collection and filter")
+		return foreignCursor()
 	}
 	found, next, more, err := f.page(c.r.Context(), c.api.Live, c.api.Users, c.env, at, p.limit)
 	if err != nil {
@@ -47,6 +52,11 @@ func (c *call) listUsers() error {
 	after := ""
 	if more {
 		after = sealPlace(next)
+	}
+	if !all {
+		if after, err = c.hidePlace(after); err != nil {
+			return err
+		}
 	}
 	return c.collection("users", items, after)
 }
