@@ -89,3 +89,25 @@ func TestSelfServiceAttributes(t *testing.T) {
 	admin.del(api + "/scopes/" + added).is(204)
 	k.asUser("web", user, "p1:read:user:contact").get(me).refused(403, "ACCESS_FAILED")
 }
+
+// What is decided about people they do not decide themselves, whatever they may change of their own.
+func TestSelfServiceDecidesNothing(t *testing.T) {
+	k := newKit(t)
+	user := k.person(`{"username":"carol","email":"carol@example.com","emailVerified":true,"verifyStatus":"DISABLED"}`)
+	me := users + "/" + user
+	self := k.asUser("web", user, "p1:read:user", "p1:update:user")
+	const claims = `"enabled":false,"mfaEnabled":true,"verifyStatus":"ENABLED","account":{"canAuthenticate":false,"status":"LOCKED"},
+		"lifecycle":{"status":"VERIFICATION_REQUIRED"},"identityProvider":{"type":"GOOGLE"}`
+	const decided = `{"nickname":"Cat","enabled":true,"mfaEnabled":false,"verifyStatus":"DISABLED","emailVerified":true,
+		"account":{"canAuthenticate":true,"status":"OK"},"lifecycle":{"status":"ACCOUNT_OK"},"identityProvider":{"type":"PING_ONE"}}`
+	self.put(me, `{"username":"carol","email":"carol@example.com","nickname":"Cat",`+claims+`}`).is(200).has(decided)
+	patched := self.patch(me, `{"nickname":"Cat","enabled":false,"mfaEnabled":true,"verifyStatus":"ENABLED","lifecycle":{"status":"VERIFICATION_REQUIRED"},
+		"identityProvider":{"type":"GOOGLE"}}`)
+	if patched.Status == 200 {
+		patched.has(decided)
+	}
+	self.patch(me, `{"email":"mallory@example.com"}`).is(200).has(`{"emailVerified":false}`)
+	self.patch(me, `{"emailVerified":true}`)
+	k.as(root).get(me).is(200).has(`{"emailVerified":false,"verifyStatus":"DISABLED","enabled":true}`)
+	k.as(root).put(me, `{"username":"carol","email":"mallory@example.com","verifyStatus":"ENABLED"}`).is(200).has(`{"verifyStatus":"ENABLED"}`)
+}

@@ -56,8 +56,11 @@ func (c *call) changeUser(whole bool) error {
 	// Once beforehand, for what there is to refuse, and then on the user as stored.
 	apply := func(u *store.User, cred *store.Credential) error {
 		j := judgement{problems: j.problems}
+		decided := u.VerifyStatus
 		j.profile(u, b, whole)
-		if !self {
+		if self {
+			u.VerifyStatus = decided // that somebody is who they say is not theirs to say
+		} else {
 			j.account(u, b)
 		}
 		if !whole {
