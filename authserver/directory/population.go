@@ -135,8 +135,10 @@ func (p *Population) Check(ctx context.Context, c *Checking) error {
 		problems = append(problems, Problemf(code, target, format, args...))
 	}
 	switch n := utf8.RuneCountInString(p.Name); {
-	case store.FoldUsername(p.Name) == "":
+	case p.Name == "":
 		add(RequiredValue, "name", "must not be empty")
+	case store.FoldUsername(p.Name) == "":
+		add(EmptyValue, "name", "must not be blank")
 	case strings.ContainsFunc(p.Name, unicode.IsControl):
 		add(InvalidValue, "name", "must not have control characters")
 	case n > maxPopulationName:

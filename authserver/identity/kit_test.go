@@ -119,7 +119,7 @@ func (k *kit) told() string {
 }
 
 // code is the code of an error's first detail, or the top-level one where it has
-// none.
+// none, or is about how much was asked for.
 func code(t testing.TB, err error) string {
 	t.Helper()
 	if err == nil {
@@ -129,6 +129,8 @@ func code(t testing.TB, err error) string {
 	switch {
 	case !ok:
 		t.Fatalf("error = %v, want one for the client", err)
+	case e.PingOne == oauth.PingOneRequestLimited:
+		return e.PingOne
 	case len(e.Details) > 0:
 		if e.Status != 400 || e.PingOne != oauth.PingOneInvalidData {
 			t.Errorf("status %d %s, want 400 INVALID_DATA", e.Status, e.PingOne)

@@ -80,6 +80,7 @@ func tooMany(after time.Duration) *oauth.Error {
 	return &oauth.Error{
 		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, PingOne: oauth.PingOneRequestLimited,
 		Description: "There were too many requests", Reason: "rate_limited", RetryAfter: seconds(after),
+		Details: []oauth.Detail{{Code: "LIMIT_EXCEEDED", Message: "There were too many requests"}},
 	}
 }
 

@@ -56,7 +56,7 @@ func TestPopulationRefused(t *testing.T) {
 	k.population(`{"name":"Staff"}`)
 	for name, tt := range map[string][3]string{
 		"no name":                   {`{}`, "REQUIRED_VALUE", "name"},
-		"name of space":             {`{"name":" "}`, "REQUIRED_VALUE", "name"},
+		"name of space":             {`{"name":" "}`, "EMPTY_VALUE", "name"},
 		"name of 257 characters":    {`{"name":"` + strings.Repeat("x", 257) + `"}`, "SIZE_LIMIT_EXCEEDED", "name"},
 		"name that is taken":        {`{"name":"STAFF"}`, "UNIQUENESS_VIOLATION", "name"},
 		"name of the first one":     {`{"name":"default"}`, "UNIQUENESS_VIOLATION", "name"},
