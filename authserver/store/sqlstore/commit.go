@@ -143,6 +143,7 @@ func (db *DB) commitBatch(backend Backend, batch []*write) {
 	// The callers' contexts do not reach here: one that ends must not take the
 	// others' transaction with it. Backends bound how long a commit may take.
 	err := backend.Commit(context.Background(), statements)
+	db.versions.forget(statements)
 	if err != nil && len(batch) > 1 && !errors.Is(err, store.ErrUnavailable) {
 		if i := refused(err, batch); i >= 0 {
 			db.commitBatch(backend, batch[:i])

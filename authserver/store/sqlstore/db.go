@@ -40,11 +40,12 @@ type Config struct {
 
 // DB is a store.Store over a Backend that is opened in the background.
 type DB struct {
-	config Config
-	text   texts
-	hub    hub
-	purges purges
-	queue  chan *write
+	config   Config
+	text     texts
+	hub      hub
+	purges   purges
+	versions versions
+	queue    chan *write
 
 	ctx    context.Context // of the background work, ended by Close
 	cancel context.CancelFunc
@@ -193,6 +194,7 @@ func (db *DB) Close() error {
 		db.cancel()
 		db.opening.Wait()
 		db.filling.Wait()
+		db.versions.close()
 		db.writers.Wait()
 		close(db.stopped)
 		if b := db.backend.Load(); b != nil {

@@ -30,8 +30,6 @@ WHERE parent = $5 AND parent <> '' AND environment = $1 AND kind = $2 AND id > $
 	childrenOf = `SELECT ` + objectColumns + ` FROM objects
 WHERE parent = $2 AND parent <> '' AND environment = $1 ORDER BY kind, id LIMIT $3`
 
-	objectsVersion = `SELECT version FROM object_versions WHERE environment = $1`
-
 	touchObject = `UPDATE objects SET used_at = $4 WHERE environment = $1 AND kind = $2 AND id = $3`
 )
 
@@ -100,18 +98,6 @@ func (db *DB) ObjectsByKey(ctx context.Context, environment string, kind store.O
 		return nil, fmt.Errorf("look for objects: %w", err)
 	}
 	return list, nil
-}
-
-// ObjectsVersion implements store.Objects.
-func (db *DB) ObjectsVersion(ctx context.Context, environment string) (version int64, err error) {
-	if !identity(environment) {
-		return 0, nil
-	}
-	err = db.query(ctx, objectsVersion, []any{environment}, func(r Row) error { return r.Scan(&version) })
-	if err != nil {
-		return 0, fmt.Errorf("read version of objects: %w", err)
-	}
-	return version, nil
 }
 
 // TouchObject implements store.Objects.
