@@ -87,7 +87,7 @@ func private(s *secret.Sealer, env string, rec *store.Key) (crypto.Signer, error
 // it, as PEM, DER or PKCS #7. It must be of that very key, and not have expired.
 func (r *Rings) Certify(ctx context.Context, env *store.Environment, id string, file []byte, record Recorder) (*Info, int64, error) {
 	var certs []*x509.Certificate
-	err := r.alone(ctx, func() (err error) {
+	err := r.alone(ctx, env, func() (err error) {
 		certs, err = readCertificates(file)
 		return err
 	})

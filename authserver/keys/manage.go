@@ -106,7 +106,7 @@ func (r *Rings) Create(ctx context.Context, env *store.Environment, d Draft, rec
 		return nil, 0, err
 	}
 	var private crypto.Signer
-	err := r.alone(ctx, func() (err error) {
+	err := r.alone(ctx, env, func() (err error) {
 		private, err = d.generate()
 		return err
 	})
@@ -128,7 +128,7 @@ func (r *Rings) Create(ctx context.Context, env *store.Environment, d Draft, rec
 func (r *Rings) Import(ctx context.Context, env *store.Environment, i Imported, record Recorder) (*Info, int64, error) {
 	var private crypto.Signer
 	var chain []*x509.Certificate
-	err := r.alone(ctx, func() (err error) {
+	err := r.alone(ctx, env, func() (err error) {
 		private, chain, err = i.read(r.c.Now())
 		return err
 	})
@@ -285,27 +285,6 @@ func (r *Rings) describeIn(env *store.Environment, e *editing, id string) (*Info
 		return nil, nil
 	}
 	return r.describe(env, e.sealer, k)
-}
-
-// alone runs work that takes a while: one at a time, so that a few requests cannot take every
-// processor.
-func (r *Rings) alone(ctx context.Context, work func() error) error {
-	select {
-	case r.busy <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer func() { <-r.busy }()
-		done <- work()
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done(): // it goes on until it is done, and then there is room for the next one
-		return ctx.Err()
-	}
 }
 
 // editing is a ring that is being changed.

@@ -33,7 +33,7 @@ func (r *Rings) Prepare(ctx context.Context, env *store.Environment, p Policy) (
 	}
 	now, drawn := r.c.Now().UTC().Truncate(time.Second), map[drawnFor]store.Key{}
 	all := rotations(env, []Policy{p})
-	err = r.alone(ctx, func() error {
+	err = r.alone(ctx, env, func() error {
 		_, _, _, err := planRow(&all[1], row, now, r.drawing(sealer, env, now, drawn))
 		return err
 	})

@@ -62,7 +62,7 @@ type Rings struct {
 	flight singleflight.Group
 	mu     sync.Mutex // guards sealer
 	sealer *secret.Sealer
-	busy   chan struct{} // held by whoever draws or reads a key for somebody
+	work   work
 }
 
 // New makes Rings.
@@ -82,7 +82,7 @@ func New(c Config) *Rings {
 	if c.Policies == nil {
 		c.Policies = func(context.Context, *store.Environment) ([]Policy, error) { return nil, nil }
 	}
-	return &Rings{c: c, busy: make(chan struct{}, 1)}
+	return &Rings{c: c, work: newWork()}
 }
 
 // Watch makes env, as it is configured now, known to Refresh.
