@@ -153,3 +153,50 @@ func TestAnotherSecretsKeyOpensNothing(t *testing.T) {
 		t.Errorf("moved keys: error = %v, want one that says they cannot be opened", err)
 	}
 }
+
+// TestNewsAfterAWriteThatIsAnsweredLate: what another node has stored behind a write of this one is not forgotten,
+// although that write is answered only after the news of it came, and was read.
+func TestNewsAfterAWriteThatIsAnsweredLate(t *testing.T) {
+	clock, db := testkit.NewClock(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)), testkit.Store(t)
+	late := &answeredLate{Keys: db}
+	here, elsewhere := newRings(t, late, clock, master, nil), newRings(t, db, clock, master, nil)
+	for _, r := range []*keys.Rings{here, elsewhere} {
+		if _, err := r.Ring(t.Context(), env); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var theirs string
+	late.after = func() {
+		made, _, err := elsewhere.Create(t.Context(), env, draft("Theirs"), silent)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		theirs = made.ID
+		here.Stale(env.ID)
+		if ring, err := here.Ring(t.Context(), env); err != nil || !ring.Set.HasID(theirs) {
+			t.Errorf("the news was read without the other node's key: %v", err)
+		}
+	}
+	if _, _, err := here.Create(t.Context(), env, draft("Ours"), silent); err != nil {
+		t.Fatal(err)
+	}
+	if ring, err := here.Ring(t.Context(), env); err != nil || !ring.Set.HasID(theirs) {
+		t.Errorf("the other node's key is forgotten (%v)", err)
+	}
+}
+
+// answeredLate does something between a write of a key ring and its answer, once.
+type answeredLate struct {
+	store.Keys
+	after func()
+}
+
+func (a *answeredLate) ReplaceKeyRing(ctx context.Context, env string, version int64, ring []store.Key) error {
+	err := a.Keys.ReplaceKeyRing(ctx, env, version, ring)
+	if after := a.after; after != nil {
+		a.after = nil
+		after()
+	}
+	return err
+}

@@ -44,6 +44,7 @@ func (s *slot) keep(env string, records []store.Key, version int64, sealer *secr
 		s.ring.Store(ring)
 	}
 	s.seen.Store(max(s.seen.Load(), now.Unix()))
-	s.known.Store(max(s.known.Load(), news))
+	// Not the most that any comparison knew: this one may have begun before the news, and end after one that had it.
+	s.known.Store(news)
 	return ring, nil
 }

@@ -113,9 +113,6 @@ const (
 	// ChangedKeys ends no token by itself: the environment's key ring has become the version that Value says
 	// (decimal) and is to be read again, and a key may have been withdrawn.
 	ChangedKeys RevocationKind = "keys"
-	// RevokedKeys ends no token by itself: the key ring has become the version that Value says (decimal),
-	// and a key may have been withdrawn. Who keeps rings in memory reads them again.
-	RevokedKeys RevocationKind = "keys"
 )
 
 // Revocation ends every access token of Environment that Kind and Value select
