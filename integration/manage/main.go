@@ -4,21 +4,28 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	pingone "github.com/patrickcping/pingone-go-sdk-v2/management"
 )
 
 const (
-	host        = "localhost:8080"
 	environment = "5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60"
 	worker      = "0b7d3c52-9c1f-4f5e-8a44-6a1c2e9d7f10"
+)
+
+// Where the demo is, if it is somewhere else.
+var (
+	host = cmp.Or(os.Getenv("DEMO_HOST"), "localhost:8080")
+	api  = cmp.Or(os.Getenv("DEMO_API"), "http://localhost:8081/")
 )
 
 func main() {
@@ -74,7 +81,7 @@ func main() {
 
 // call is what the gate in front of the demo API answers.
 func call(bearer string) string {
-	req, err := http.NewRequest(http.MethodGet, "http://localhost:8081/", nil)
+	req, err := http.NewRequest(http.MethodGet, api, nil)
 	must(err)
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	resp, err := http.DefaultClient.Do(req)
