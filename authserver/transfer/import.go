@@ -96,16 +96,16 @@ func namesItsLike(o *object) bool {
 
 // Import reads what Export wrote into env. tell hears of progress and, in a dry run, of each difference; otherwise of those
 // alone that somebody has to know about. The error is an *Error, or that of ctx; see the package's
-// comment for what is left behind then. One import at a time goes into an environment; another one is refused.
+// comment for what is left behind then. One import at a time goes into an environment, and a few into a server; another one is refused.
 func (t *Transfer) Import(ctx context.Context, a directory.Actor, env *store.Environment, r io.Reader, o ImportOptions, tell func(Progress, *Difference)) (Progress, error) {
 	im := &importer{
 		Transfer: t, actor: a, env: env, o: o, tell: tell, seen: map[[16]byte]struct{}{},
 	}
-	if _, busy := t.importing.LoadOrStore(env.ID, nil); busy {
-		return Progress{}, &Error{Err: oauth.Unavailable(30, "Another import into this environment is under way")}
+	leave, err := t.enter(env)
+	if err != nil {
+		return Progress{}, &Error{Err: err}
 	}
-	defer t.importing.Delete(env.ID)
-	var err error
+	defer leave()
 	if im.spool, err = newSpool(); err != nil {
 		return Progress{}, &Error{Err: oauth.CannotTell("keep the file", err)}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -372,4 +373,50 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("error = %v, want one that says where", err)
 		}
 	})
+}
+
+// Files are kept on disk while they are imported: so many at once, and not all of one organization.
+func TestImportsAtATime(t *testing.T) {
+	s := newServer(t, bare(demo), key(1))
+	into := func(organization string, n int) *store.Environment {
+		env := *s.env
+		env.ID, env.Organization = fmt.Sprintf("%s-%d", organization, n), organization
+		return &env
+	}
+	var running sync.WaitGroup
+	var open []*io.PipeWriter
+	begin := func(env *store.Environment) {
+		r, w := io.Pipe()
+		open = append(open, w)
+		running.Go(func() {
+			_, _ = s.tryImport(t.Context(), env, r, transfer.ImportOptions{})
+			_ = r.Close()
+		})
+		if _, err := io.WriteString(w, first); err != nil { // it is reading
+			t.Fatal(err)
+		}
+	}
+	refused := func(env *store.Environment) bool {
+		_, err := s.tryImport(t.Context(), env, strings.NewReader(""), transfer.ImportOptions{})
+		return strings.Contains(explain(err), "Too many imports")
+	}
+	for n := range 4 {
+		begin(into("a", n))
+	}
+	if !refused(into("a", 4)) || refused(into("b", 0)) {
+		t.Error("4 imports of one organization: want a fifth refused, and none of another organization")
+	}
+	for n := range 4 {
+		begin(into("b", n))
+	}
+	if !refused(into("c", 0)) {
+		t.Error("8 imports: want another one refused")
+	}
+	for _, w := range open {
+		_ = w.Close()
+	}
+	running.Wait()
+	if refused(into("c", 0)) || refused(into("a", 0)) {
+		t.Error("an import is refused after the others have ended")
+	}
 }
