@@ -270,6 +270,12 @@ func (c *call) updatePopulation() error {
 		return directory.Invalid(directory.Problemf(directory.ConstraintViolation, "default",
 			"The environment must have a default population: make another one the default"))
 	}
+	if b.Default != nil && *b.Default && id != byDefault {
+		// It takes the place of another one, and everybody new comes into it.
+		if err := c.require(access.UpdatePopulation, access.Target{}, false); err != nil {
+			return err
+		}
+	}
 	first := id == directory.FirstPopulation(c.env.ID)
 	it, err := c.api.Writer.Update(c.r.Context(), c.actor(), c.env, store.KindPopulation, "", id, precondition,
 		func(old *directory.Item) (directory.Document, error) {

@@ -261,3 +261,17 @@ func TestCreatorGetsARoleOnThePopulation(t *testing.T) {
 		t.Errorf("somebody elsewhere: status = %d, want it refused", a.Status)
 	}
 }
+
+// Whoever administers one population does not have everybody come into it.
+func TestDefaultPopulationIsTheEnvironments(t *testing.T) {
+	k := newKit(t)
+	const populations = "/{env}/populations"
+	mine := k.as(root).post(populations, `{"name":"Mine"}`).is(201).text("id")
+	limited := k.as(k.scoped(directory.RoleIdentityDataAdmin, mine))
+	path := populations + "/" + mine
+	limited.put(path, `{"name":"Mine","description":"x"}`).is(200)
+	limited.put(path, `{"name":"Mine","default":true}`).refused(403, "ACCESS_FAILED", "INSUFFICIENT_PERMISSIONS")
+	k.as(root).get(path).is(200).has(`{"default":false,"description":"x"}`)
+	k.as(identityAdmin).put(path, `{"name":"Mine","default":true}`).is(200).has(`{"default":true}`)
+	limited.put(path, `{"name":"Mine","default":true}`).is(200)
+}
