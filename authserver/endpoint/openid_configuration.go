@@ -54,14 +54,7 @@ type rendered struct {
 // Serve answers with the rendered document: of the issuer that was called, which
 // may be a custom domain.
 func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
-	var ring *keys.Ring
-	if e.Keys != nil {
-		ctx, cancel := context.WithTimeout(r.Context(), metadataWait)
-		if now, err := e.Keys.Ring(ctx, env); err == nil {
-			ring = now
-		}
-		cancel()
-	}
+	ring := e.ring(r, env)
 	var known *rendered
 	if v, ok := e.rendered.Load(env.Issuer); ok && v.(*rendered).env == env {
 		known = v.(*rendered)
@@ -81,6 +74,23 @@ func (e *OpenIDConfiguration) Serve(w http.ResponseWriter, r *http.Request, env 
 	e.rendered.Store(env.Issuer, &rendered{env, ring, body, o, asked})
 	web.WriteJSON(w, http.StatusOK, body)
 	return nil
+}
+
+// ring is what tokens are signed with, or nil. Most requests find it in memory, and need no timer.
+func (e *OpenIDConfiguration) ring(r *http.Request, env *store.Environment) *keys.Ring {
+	if e.Keys == nil {
+		return nil
+	}
+	if ring := e.Keys.Loaded(env); ring != nil {
+		return ring
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), metadataWait)
+	defer cancel()
+	ring, err := e.Keys.Ring(ctx, env)
+	if err != nil {
+		return nil
+	}
+	return ring
 }
 
 // openID is what scopes and claims are in env, and when that was asked.

@@ -88,9 +88,6 @@ func New(c Config) *Rings {
 // Watch makes env, as it is configured now, known to Refresh.
 func (r *Rings) Watch(env *store.Environment) { r.slot(env).env.Store(env) }
 
-// Forget drops what is in memory of an environment that is gone.
-func (r *Rings) Forget(environment string) { r.slots.Delete(environment) }
-
 // Stale says that an environment's ring has changed in the store: before it is used
 // again it is read again. An environment that nobody has used is ignored.
 func (r *Rings) Stale(environment string) {
@@ -121,6 +118,14 @@ func (r *Rings) Ring(ctx context.Context, env *store.Environment) (*Ring, error)
 		return r.catchUp(ctx, s)
 	}
 	return r.load(ctx, s)
+}
+
+// Loaded is the ring that Ring gives without waiting; nil where it would have to.
+func (r *Rings) Loaded(env *store.Environment) *Ring {
+	if s := r.slot(env); !s.stale() {
+		return s.ring.Load()
+	}
+	return nil
 }
 
 // RingFor is Ring for whoever wants to verify what the key kid has signed. Another node may have made that key just now, so one

@@ -202,5 +202,3 @@ func (c *call) deleteSessions() error {
 		}
 	}
 }
-
-func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }
