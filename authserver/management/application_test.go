@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
@@ -221,6 +222,25 @@ func TestApplicationSecret(t *testing.T) {
 	if strings.Contains(k.Log.String(), secret) {
 		t.Error("a secret is in the log")
 	}
+}
+
+// TestLostSecret: whose secret is gone, as when the key that sealed it was lost, gets another one.
+func TestLostSecret(t *testing.T) {
+	k := newKit(t)
+	c := k.as(developer)
+	id := c.post("/{env}/applications", shopBody("Shop")).is(201).text("id")
+	path := "/{env}/applications/" + id + "/secret"
+	lost := c.get(path).is(200).text("secret")
+	gone := []store.ObjectVersion{{Kind: store.KindSecret, ID: id, Version: 1}}
+	if err := k.Store.Apply(t.Context(), store.Write{Environment: home, Delete: gone}); err != nil {
+		t.Fatal(err)
+	}
+	c.get(path).is(404)
+	c.post(path, nil, "If-Match", `"1"`).is(404)
+	if fresh := c.post(path, nil).is(200).text("secret"); fresh == lost || c.get(path).is(200).text("secret") != fresh {
+		t.Errorf("the secret is %q, want another one than %q, and that one shown", fresh, lost)
+	}
+	c.post("/{env}/applications/0c000000-0000-4000-8000-00000000000c/secret", nil).is(404)
 }
 
 func TestNoSecretToSee(t *testing.T) {

@@ -1,13 +1,13 @@
 package management
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -119,7 +119,7 @@ func (o secretsOf) serveRotate(c *call) error {
 		func(old *directory.Item) (directory.Document, error) {
 			return old.Document.(*directory.Secret).Rotated(c.api.Now(), keep)
 		})
-	if errors.Is(err, store.ErrNotFound) { // it came here without one
+	if precondition.Version == 0 && oauth.From(err).Status == http.StatusNotFound { // it has none: what is sealed may have been lost
 		it, err = c.api.Writer.Create(c.r.Context(), c.actor(), c.env, directory.New{ID: id, Parent: id, Document: directory.NewSecret("")})
 	}
 	if err != nil {
