@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -21,14 +22,23 @@ const (
 	maxKey    = 2048 // bytes, see store.Object
 )
 
-// Environments lists those that configuration declares, and then those that are stored.
+// Environments lists those that configuration declares, and then those that are stored. The list is shared and
+// must not be changed: anybody can have it asked for, by a token that names an issuer nobody knows.
 func (l *Live) Environments(ctx context.Context) ([]*store.Environment, error) {
-	all, err := l.Declared.Environments(ctx)
+	version, err := l.version(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	declared := map[string]bool{}
-	for _, e := range all {
+	return kept(&l.live, "", version, "environments", func() ([]*store.Environment, error) { return l.listEnvironments(ctx) })
+}
+
+func (l *Live) listEnvironments(ctx context.Context) ([]*store.Environment, error) {
+	known, err := l.Declared.Environments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, declared := slices.Clone(known), map[string]bool{}
+	for _, e := range known {
 		declared[e.ID] = true
 	}
 	for after := ""; ; {
@@ -51,7 +61,7 @@ func (l *Live) Environments(ctx context.Context) ([]*store.Environment, error) {
 			}
 		}
 		if len(page) < environmentsPage {
-			return all, nil
+			return slices.Clip(all), nil
 		}
 	}
 }
@@ -70,15 +80,17 @@ func (l *Live) environment(o store.Object) (*store.Environment, error) {
 	r := l.room(o.ID)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.environment != nil && r.environmentAt == o.Version {
+	// Versions begin again where an environment was deleted and made anew.
+	newer := o.Version > r.environmentAt || o.CreatedAt.After(r.createdAt)
+	if !newer && o.Version == r.environmentAt && o.CreatedAt.Equal(r.createdAt) {
 		return r.environment, nil
 	}
 	e, err := it.Document.(*Environment).environment(o.ID)
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: %w", o.ID, err)
 	}
-	if o.Version > r.environmentAt {
-		r.environment, r.environmentAt = e, o.Version
+	if newer {
+		r.environment, r.environmentAt, r.createdAt = e, o.Version, o.CreatedAt
 	}
 	return e, nil
 }

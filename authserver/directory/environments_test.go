@@ -275,3 +275,93 @@ func TestDeletedEnvironment(t *testing.T) {
 		t.Errorf("%d events of the demo environment since, want the deletion and the role that went", got)
 	}
 }
+
+// TestEnvironmentMadeAnew: under the ID of a deleted one, whatever a node remembers that has not heard of the deletion.
+func TestEnvironmentMadeAnew(t *testing.T) {
+	st, clock := testkit.Store(t), testkit.NewClock(start)
+	here, there := nodeOn(t, st, clock), nodeOn(t, st, clock)
+	it := here.create(t, "", tenant("Shop"))
+	if _, err := there.live.EnvironmentByID(t.Context(), it.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := here.Delete(t.Context(), actor, nil, store.KindEnvironment, "", it.ID, directory.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(2 * time.Hour)
+	if err := here.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Create(t.Context(), actor, here.env, directory.New{ID: it.ID, Document: tenant("Warehouse")}); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range map[string]*node{"here": here, "there": there} {
+		e, err := n.live.EnvironmentByID(t.Context(), it.ID)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if again, _ := n.live.EnvironmentByID(t.Context(), it.ID); e.Name != "Warehouse" || again != e {
+			t.Errorf("%s: the environment is %q, want the new one, and the same one each time", name, e.Name)
+		}
+	}
+}
+
+// TestEnvironmentsAreListedOnce: until one changes, on whatever node.
+func TestEnvironmentsAreListedOnce(t *testing.T) {
+	st, clock := testkit.Store(t), testkit.NewClock(start)
+	here, there := nodeOn(t, st, clock), nodeOn(t, st, clock)
+	counted := &listings{Store: st}
+	here.live.Store = counted
+	names := func() (names []string) {
+		t.Helper()
+		all, err := here.live.Environments(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			names = append(names, e.Name)
+		}
+		return names
+	}
+	var id string
+	tests := []struct {
+		name   string
+		change func() error
+		want   []string
+	}{
+		{"declared ones", func() error { return nil }, []string{"demo", "other"}},
+		{"one is created", func() error { id = there.create(t, "", tenant("Shop")).ID; return nil }, []string{"demo", "other", "Shop"}},
+		{"it is renamed", func() error {
+			_, err := there.Update(t.Context(), actor, nil, store.KindEnvironment, "", id, directory.Precondition{}, rename("Store"))
+			return err
+		}, []string{"demo", "other", "Store"}},
+		{"it is deleted", func() error {
+			return there.Delete(t.Context(), actor, nil, store.KindEnvironment, "", id, directory.Precondition{})
+		}, []string{"demo", "other"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := tt.change(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, names()); diff != "" {
+				t.Errorf("environments (-want +got):\n%s", diff)
+			}
+			before := counted.n
+			names()
+			if counted.n != before {
+				t.Error("they were listed again, although none was changed")
+			}
+		})
+	}
+}
+
+// listings counts how often objects are listed.
+type listings struct {
+	store.Store
+	n int
+}
+
+func (l *listings) ListObjects(ctx context.Context, f store.ObjectFilter, after string, limit int) ([]store.Object, error) {
+	l.n++
+	return l.Store.ListObjects(ctx, f, after, limit)
+}

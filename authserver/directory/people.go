@@ -129,15 +129,3 @@ func (l *Live) declaredUsername(ctx context.Context, environment, username strin
 	}
 	return "", nil
 }
-
-// declaredUser is the declared user with an ID, or nil.
-func (l *Live) declaredUser(ctx context.Context, environment, id string) (*store.User, error) {
-	u, err := l.Declared.UserByID(ctx, environment, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, cannotTell("find", store.KindUser, err)
-	}
-	return u, nil
-}

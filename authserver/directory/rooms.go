@@ -2,6 +2,7 @@ package directory
 
 import (
 	"sync"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -30,9 +31,10 @@ type room struct {
 
 	version int64
 	made    map[string]any
-	// environment was made of a stored object at this version of its own.
+	// environment was made of a stored object at this version of its own, which was created then.
 	environment   *store.Environment
 	environmentAt int64
+	createdAt     time.Time
 }
 
 // room finds or makes the room of an environment that exists.
