@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -72,6 +73,10 @@ type SubscriptionSecret struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
+// MaxSubscriptions is how many an environment can have: each change may be told to all of them, and is stored
+// together with what is told.
+const MaxSubscriptions = 50
+
 // Limits of a subscription.
 const (
 	maxSubscriptionFilters = 10
@@ -105,8 +110,8 @@ func (*Subscription) Kind() store.ObjectKind { return store.KindSubscription }
 func (s *Subscription) Label() string { return s.Name }
 
 // Check implements Document. A new subscription gets a signing secret; another
-// one keeps those that it has.
-func (s *Subscription) Check(_ context.Context, c *Checking) error {
+// one keeps those that it has. Who creates two at once may get one more than there should be: that does no harm.
+func (s *Subscription) Check(ctx context.Context, c *Checking) error {
 	old, _ := c.Old.(*Subscription)
 	var j judge
 	j.named("name", s.Name, maxName)
@@ -143,6 +148,11 @@ func (s *Subscription) Check(_ context.Context, c *Checking) error {
 	if err := j.verdict(); err != nil {
 		return err
 	}
+	if old == nil {
+		if err := c.roomForSubscription(ctx); err != nil {
+			return err
+		}
+	}
 	if len(s.sealed.Secrets) == 0 && old != nil {
 		s.sealed.Secrets = old.sealed.Secrets
 	}
@@ -153,6 +163,21 @@ func (s *Subscription) Check(_ context.Context, c *Checking) error {
 		return !k.Expires.IsZero() && !c.Now.Before(k.Expires)
 	})
 	return nil
+}
+
+// roomForSubscription refuses one more than there can be.
+func (c *Checking) roomForSubscription(ctx context.Context) error {
+	items, _, err := c.Live.Items(ctx, c.Environment, store.KindSubscription, "", "", MaxSubscriptions)
+	if err != nil {
+		return oauth.CannotTell("list subscriptions", err)
+	}
+	if len(items) < MaxSubscriptions {
+		return nil
+	}
+	return Invalid(Problem{
+		Code: ConstraintViolation, Message: fmt.Sprintf("an environment has at most %d subscriptions", MaxSubscriptions),
+		Inner: map[string]any{"maximumValue": MaxSubscriptions},
+	})
 }
 
 func (f *SubscriptionFilter) check(j *judge) {

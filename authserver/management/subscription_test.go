@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 )
 
 const hook = `{"name":"Hook","enabled":true,"protocol":"HTTPS","format":"ACTIVITY","verifyTlsCertificates":true,
@@ -146,4 +148,20 @@ func TestSubscriptionSecret(t *testing.T) {
 	if found.at("size") != 3.0 {
 		t.Errorf("%v rotations in the audit log, want 3", found.at("size"))
 	}
+}
+
+// Every change may be told to all subscriptions, and so there are not many.
+func TestSubscriptionsAreFew(t *testing.T) {
+	k := newKit(t)
+	admin := k.as(root)
+	path := ""
+	for range directory.MaxSubscriptions {
+		path = "/{env}/subscriptions/" + admin.post("/{env}/subscriptions", hook).is(http.StatusCreated).text("id")
+	}
+	admin.post("/{env}/subscriptions", hook).refused(400, "INVALID_DATA", "CONSTRAINT_VIOLATION")
+	admin.put(path, hook).is(http.StatusOK)
+	admin.del(path).is(http.StatusNoContent)
+	admin.post("/{env}/subscriptions", hook).is(http.StatusCreated)
+	there := "/environments/" + stranger + "/subscriptions"
+	k.as(foreign).post(there, hook).is(http.StatusCreated)
 }
