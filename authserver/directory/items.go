@@ -134,6 +134,11 @@ func (l *Live) registeredItems(ctx context.Context, env *store.Environment, kind
 	if err != nil {
 		return nil, cannotTell("find registered", kind, err)
 	}
+	return l.itemsOf(env, kind, k, stored)
+}
+
+// itemsOf are the items of a kind that a client that registered itself comes to, by ID.
+func (l *Live) itemsOf(env *store.Environment, kind store.ObjectKind, k *kind, stored store.RegisteredClient) ([]*Item, error) {
 	opened, err := l.Open(stored)
 	if err != nil {
 		return nil, cannotTell("open registered", kind, err)
@@ -155,13 +160,14 @@ func byID(a, b *Item) int { return strings.Compare(a.ID, b.ID) }
 
 // The stretches of a list, in their order; the first byte of its marks.
 const (
-	stretchBuiltin  = 'b'
-	stretchDeclared = 'd'
-	stretchStored   = 's'
+	stretchBuiltin    = 'b'
+	stretchDeclared   = 'd'
+	stretchStored     = 's'
+	stretchRegistered = 'z' // of applications alone
 )
 
-// Items lists objects: built-in ones, then declared ones, then stored ones, each by ID. after is what the
-// call before returned as next; next is "" on the last page. limit is 1 or more. Env nil is for
+// Items lists objects: built-in ones, then declared ones, then stored ones, then applications that registered
+// themselves, each by ID. after is what the call before returned as next; next is "" on the last page. limit is 1 or more. Env nil is for
 // KindEnvironment. parent "" lists those of all parents. What belongs to a client that registered itself is
 // listed with its parent alone. Items are shared and must not be changed.
 func (l *Live) Items(ctx context.Context, env *store.Environment, kind store.ObjectKind, parent, after string, limit int) (items []*Item, next string, err error) {
@@ -206,6 +212,8 @@ func (s *lister) mark(it *Item) string {
 	switch {
 	case it.Builtin:
 		return string(stretchBuiltin) + it.ID
+	case it.Registered && it.Kind == store.KindApplication:
+		return string(stretchRegistered) + it.ID
 	case it.Declared != "" || it.Registered:
 		return string(stretchDeclared) + it.ID
 	}
@@ -238,10 +246,17 @@ func (s *lister) from(ctx context.Context, stretch byte, after string) ([]*Item,
 		}
 		stretch, after = stretchStored, ""
 	}
-	if stretch != stretchStored {
+	if stretch == stretchStored {
+		var err error
+		if items, err = s.stored(ctx, items, after); err != nil || s.kind != store.KindApplication {
+			return items, err
+		}
+		stretch, after = stretchRegistered, ""
+	}
+	if stretch != stretchRegistered || s.kind != store.KindApplication {
 		return nil, Invalid(Problemf(InvalidParameter, "cursor", "is not one of this collection"))
 	}
-	return s.stored(ctx, items, after)
+	return s.registered(ctx, items, after)
 }
 
 func (s *lister) wanted(it *Item) bool { return s.parent == "" || it.Parent == s.parent }
@@ -328,6 +343,32 @@ func (s *lister) stored(ctx context.Context, items []*Item, after string) ([]*It
 			}
 		}
 		if len(objects) < want {
+			break
+		}
+	}
+	return items, nil
+}
+
+// registered adds the clients that registered themselves behind an ID.
+func (s *lister) registered(ctx context.Context, items []*Item, after string) ([]*Item, error) {
+	for len(items) < s.limit {
+		want := s.limit - len(items)
+		clients, err := s.l.Store.ListRegisteredClients(ctx, s.env.ID, after, want)
+		if err != nil {
+			return nil, cannotTell("list registered", s.kind, err)
+		}
+		for _, c := range clients {
+			after = c.ID
+			if s.given.byID[c.ID] != nil {
+				continue
+			}
+			of, err := s.l.itemsOf(s.env, s.kind, s.k, c)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, of...)
+		}
+		if len(clients) < want {
 			break
 		}
 	}

@@ -154,6 +154,59 @@ func TestRegisteredClients(t *testing.T) {
 	}
 }
 
+// TestListOfRegisteredClients: they come behind all other applications, on pages of any size.
+func TestListOfRegisteredClients(t *testing.T) {
+	n := newNode(t)
+	stored := n.create(t, "", &directory.Application{
+		Name: "Stored", Enabled: true, Protocol: "OPENID_CONNECT", Type: "SERVICE", TokenEndpointAuthMethod: "CLIENT_SECRET_BASIC",
+		GrantTypes: []string{"CLIENT_CREDENTIALS"},
+	}).ID
+	ids := []string{
+		"0198f000-0000-7000-8000-000000000001", "0198f000-0000-7000-8000-000000000002", "0198f000-0000-7000-8000-000000000003",
+	}
+	for _, id := range ids {
+		err := n.store.PutRegisteredClient(t.Context(), store.RegisteredClient{
+			Environment: demo, ID: id, CreatedAt: start, Metadata: []byte("{}"),
+			Client: store.Client{Name: "Stranger", Type: store.WebApp, Enabled: true, AuthMethod: "none"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(size int) (got []string) {
+		for after := ""; ; {
+			items, next, err := n.live.Items(t.Context(), n.env, store.KindApplication, "", after, size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, it := range items {
+				got = append(got, it.ID)
+				if it.Registered != slices.Contains(ids, it.ID) {
+					t.Errorf("%s: registered = %t", it.ID, it.Registered)
+				}
+			}
+			if after = next; next == "" {
+				return got
+			}
+		}
+	}
+	all := list(100)
+	if !slices.Equal(all[len(all)-4:], append([]string{stored}, ids...)) {
+		t.Errorf("applications = %q, want %s and the registered ones last", all, stored)
+	}
+	for size := 1; size <= len(all); size++ {
+		if got := list(size); !slices.Equal(got, all) {
+			t.Errorf("in pages of %d: %q, want %q", size, got, all)
+		}
+	}
+	if err := n.Delete(t.Context(), actor, n.env, store.KindApplication, "", ids[1], directory.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(2); len(got) != len(all)-1 || slices.Contains(got, ids[1]) {
+		t.Errorf("after its deletion: %q", got)
+	}
+}
+
 // FuzzMark: a mark that somebody made up gives objects behind it, or an error, and
 // never what is not of the kind.
 func FuzzMark(f *testing.F) {
@@ -161,7 +214,7 @@ func FuzzMark(f *testing.F) {
 	for i := range 3 {
 		n.create(f, "", api(fmt.Sprint("api-", i)))
 	}
-	for _, mark := range []string{"", "b", "d", "s", "sorders", "dorders", "x", "s\x00", "b\xff", "s" + strings.Repeat("x", 600)} {
+	for _, mark := range []string{"", "b", "d", "s", "sorders", "dorders", "z", "x", "s\x00", "b\xff", "s" + strings.Repeat("x", 600)} {
 		f.Add(mark, 2)
 	}
 	f.Fuzz(func(t *testing.T, mark string, size int) {

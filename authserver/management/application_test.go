@@ -105,6 +105,37 @@ func TestApplicationList(t *testing.T) {
 	}
 }
 
+// Clients that registered themselves (RFC 7591) are seen by who administers, and can be deleted.
+func TestRegisteredApplications(t *testing.T) {
+	k := newKit(t)
+	k.API.Live.Open = func(c store.RegisteredClient) (*store.Client, error) { return &c.Client, nil } // it has no secrets
+	const id = "0198f000-0000-7000-8000-000000000001"
+	err := k.Store.PutRegisteredClient(t.Context(), store.RegisteredClient{
+		Environment: home, ID: id, CreatedAt: k.Clock.Now(), Metadata: []byte("{}"),
+		Client: store.Client{
+			Environment: home, ID: id, Name: "Stranger", Type: store.WebApp, Enabled: true, AuthMethod: "none",
+			GrantTypes: []string{"authorization_code"}, RedirectURIs: []string{"https://stranger.example.com/cb"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := k.as(developer)
+	path := "/{env}/applications/" + id
+	c.get(path).is(200).has(`{"name":"Stranger","protocol":"OPENID_CONNECT","type":"WEB_APP","redirectUris":["https://stranger.example.com/cb"]}`)
+	all := c.page("/{env}/applications?limit=3", "applications", 3)
+	if last := all[len(all)-1]; last["id"] != id || last["name"] != "Stranger" || last["protocol"] == nil {
+		t.Errorf("the last application is %v, want the registered client", last)
+	}
+	c.put(path, shopBody("Friend")).refused(400, "INVALID_DATA", "CONSTRAINT_VIOLATION", "id")
+	c.get(path+"/secret").refused(404, "NOT_FOUND")
+	c.del(path).is(204)
+	c.get(path).refused(404, "NOT_FOUND")
+	if got := c.page("/{env}/applications", "applications", 200); len(got) != len(all)-1 {
+		t.Errorf("%d applications are left of %d", len(got), len(all))
+	}
+}
+
 func TestApplicationErrors(t *testing.T) {
 	k := newKit(t)
 	c := k.as(developer)

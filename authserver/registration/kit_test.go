@@ -61,6 +61,10 @@ func (m *memory) RegisteredClientByID(_ context.Context, env, id string) (store.
 	return c, nil
 }
 
+func (m *memory) ListRegisteredClients(context.Context, string, string, int) ([]store.RegisteredClient, error) {
+	return nil, errors.New("nobody lists clients here")
+}
+
 func (m *memory) ReplaceRegisteredClient(_ context.Context, c store.RegisteredClient) error {
 	old, ok := m.clients[c.ID]
 	switch {

@@ -26,6 +26,8 @@ type RegisteredClients interface {
 	PutRegisteredClient(ctx context.Context, c RegisteredClient) error
 	// RegisteredClientByID finds one, or ErrNotFound.
 	RegisteredClientByID(ctx context.Context, environment, id string) (RegisteredClient, error)
+	// ListRegisteredClients lists at most limit of an environment, by ID, behind the ID after; "" is the beginning.
+	ListRegisteredClients(ctx context.Context, environment, after string, limit int) ([]RegisteredClient, error)
 	// ReplaceRegisteredClient stores every field if the version is still c.Version,
 	// which becomes c.Version+1; otherwise, or where it is gone, ErrConflict. Of any number of
 	// concurrent calls with one version exactly one succeeds.

@@ -42,6 +42,7 @@ func TestPlans(t *testing.T) {
 		"endFamiliesBySession":  "families_session (session=? AND environment=?)",
 		"claimDeliveries":       "deliveries_due (kind=? AND next_at<?)",
 		"objectByID":            "sqlite_autoindex_objects_1 (kind=? AND environment=? AND id=?)",
+		"listRegisteredClients": "registered_clients_environment (environment=? AND id>?)",
 		"listObjects":           "sqlite_autoindex_objects_1 (kind=? AND environment=? AND id>?)",
 		"listEnvironments":      "sqlite_autoindex_objects_1 (kind=? AND environment>?)",
 		"listObjectsOf":         "objects_parent (parent=? AND environment=? AND kind=? AND id>?)",

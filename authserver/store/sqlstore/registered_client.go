@@ -18,8 +18,11 @@ const (
 VALUES ($1, $2, $4, $5, $6, $7, $8, $9, $10, $3 + 1)
 ON CONFLICT DO NOTHING`
 
-	registeredClientByID = `SELECT client, sealed, metadata, access_token, created_at, version FROM registered_clients
+	registeredClientByID = `SELECT id, client, sealed, metadata, access_token, created_at, version FROM registered_clients
 WHERE environment = $1 AND id = $2`
+
+	listRegisteredClients = `SELECT id, client, sealed, metadata, access_token, created_at, version FROM registered_clients
+WHERE environment = $1 AND id > $2 ORDER BY id LIMIT $3`
 
 	replaceRegisteredClient = `UPDATE registered_clients SET client = $4, enabled = $5, sealed = $6, metadata = $7, access_token = $8,
 	created_at = $9, edit = $10, version = version + 1
@@ -108,27 +111,49 @@ func (db *DB) RegisteredClientByID(ctx context.Context, environment, id string) 
 	if !identity(environment, id) {
 		return store.RegisteredClient{}, store.ErrNotFound
 	}
-	c := store.RegisteredClient{Environment: environment, ID: id}
-	err := db.query(ctx, registeredClientByID, []any{environment, id}, func(r Row) error {
+	list, err := db.registeredClients(ctx, registeredClientByID, environment, id)
+	switch {
+	case err != nil:
+		return store.RegisteredClient{}, fmt.Errorf("read registered client: %w", err)
+	case len(list) == 0:
+		return store.RegisteredClient{}, store.ErrNotFound
+	}
+	return list[0], nil
+}
+
+// ListRegisteredClients implements store.RegisteredClients.
+func (db *DB) ListRegisteredClients(ctx context.Context, environment, after string, limit int) ([]store.RegisteredClient, error) {
+	if limit <= 0 || !identity(environment, after) {
+		return nil, nil
+	}
+	list, err := db.registeredClients(ctx, listRegisteredClients, environment, after, int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list registered clients: %w", err)
+	}
+	return list, nil
+}
+
+// registeredClients reads those of an environment, the first of args.
+func (db *DB) registeredClients(ctx context.Context, query, environment string, args ...any) (list []store.RegisteredClient, err error) {
+	err = db.query(ctx, query, append([]any{environment}, args...), func(r Row) error {
+		c := store.RegisteredClient{Environment: environment}
 		var client string
 		var token []byte
 		var created int64
-		if err := r.Scan(&client, &c.Sealed, &c.Metadata, &token, &created, &c.Version); err != nil {
+		if err := r.Scan(&c.ID, &client, &c.Sealed, &c.Metadata, &token, &created, &c.Version); err != nil {
 			return err
 		}
 		c.Sealed, c.Metadata, c.CreatedAt = unblob(c.Sealed), unblob(c.Metadata), moment(created)
 		if err := readHash(token, &c.AccessToken); err != nil {
 			return err
 		}
-		return json.Unmarshal([]byte(client), &c.Client)
+		if err := json.Unmarshal([]byte(client), &c.Client); err != nil {
+			return err
+		}
+		list = append(list, c)
+		return nil
 	})
-	if err != nil {
-		return store.RegisteredClient{}, fmt.Errorf("read registered client: %w", err)
-	}
-	if c.Version == 0 {
-		return store.RegisteredClient{}, store.ErrNotFound
-	}
-	return c, nil
+	return list, err
 }
 
 // DeleteRegisteredClient implements store.RegisteredClients.

@@ -73,6 +73,7 @@ func Texts(d Dialect) map[string]string {
 		"replaceCredential":       replaceCredential,
 		"insertRegisteredClient":  insertRegisteredClient,
 		"registeredClientByID":    registeredClientByID,
+		"listRegisteredClients":   listRegisteredClients,
 		"replaceRegisteredClient": replaceRegisteredClient,
 		"deleteRegisteredClient":  deleteRegisteredClient,
 		"insertPostLogoutURI":     insertPostLogoutURI,

@@ -15,6 +15,7 @@ import (
 var registeredClientTests = []namedTest{
 	{"a client comes back as it was put, with version 1", clientRoundTrip},
 	{"an ID already present is ErrExists", clientExists},
+	{"lists go on behind an ID, within one environment", clientList},
 	{"a replacement needs the version that is stored", clientReplace},
 	{"of concurrent replacements exactly one succeeds", func(t *testing.T, s store.Store) { clientContention(t, s, s) }},
 	{"a deleted client is gone", clientDelete},
@@ -83,6 +84,49 @@ func clientExists(t *testing.T, s store.Store) {
 		if err := s.PutRegisteredClient(ctx, bad); err == nil || errors.Is(err, store.ErrExists) {
 			t.Errorf("PutRegisteredClient with %s = %v, want an error", name, err)
 		}
+	}
+}
+
+func clientList(t *testing.T, s store.Store) {
+	ctx := testContext(t)
+	other := registered("b")
+	other.Environment = env2
+	putRegistered(t, s, registered("c"), registered("a"), registered("B"), registered("b"), other)
+	for _, tt := range []struct {
+		environment, after string
+		limit              int
+		want               string
+	}{
+		{env1, "", 10, "B a b c"},
+		{env1, "", 2, "B a"},
+		{env1, "a", 2, "b c"},
+		{env1, "aa", 1, "b"}, // of which there is none
+		{env1, "c", 10, ""},
+		{env2, "", 10, "b"},
+		{env1, "", 0, ""},
+		{"nothing", "", 10, ""},
+		{env1, "\xff", 10, ""},
+	} {
+		list, err := s.ListRegisteredClients(ctx, tt.environment, tt.after, tt.limit)
+		var ids []string
+		for _, c := range list {
+			ids = append(ids, c.ID)
+		}
+		if got := strings.Join(ids, " "); got != tt.want || err != nil {
+			t.Errorf("ListRegisteredClients(%s, %q, %d) = %q, %v, want %q", tt.environment, tt.after, tt.limit, got, err, tt.want)
+		}
+		for _, c := range list {
+			if c.Environment != tt.environment {
+				t.Errorf("%s is of %s, want %s", c.ID, c.Environment, tt.environment)
+			}
+		}
+	}
+	list, err := s.ListRegisteredClients(ctx, env1, "B", 1)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d clients, %v", len(list), err)
+	}
+	if diff := cmp.Diff(registered("a"), list[0]); diff != "" {
+		t.Errorf("a client of a list (-want +got):\n%s", diff)
 	}
 }
 

@@ -86,3 +86,6 @@ ALTER TABLE credentials ADD COLUMN locked_at INTEGER NOT NULL DEFAULT 0;
 -- What waits of one kind must not be in the way of another.
 DROP INDEX deliveries_next;
 CREATE INDEX deliveries_due ON deliveries (kind, next_at);
+
+-- Clients that registered themselves are listed.
+CREATE INDEX registered_clients_environment ON registered_clients (environment, id);
