@@ -76,6 +76,9 @@ const (
 // Regions are the codes that an environment may have.
 var regions = []string{"AP", "AU", "CA", "EU", "NA", "SG"}
 
+// MaxEnvironments is how many an organization can have and still create another one: all of them are looked through now and then.
+const MaxEnvironments = 1000
+
 const (
 	maxEnvironmentName        = 256  // characters
 	maxEnvironmentDescription = 1024 // characters
@@ -139,6 +142,11 @@ func (e *Environment) Check(ctx context.Context, c *Checking) error {
 	if len(problems) > 0 {
 		return Invalid(problems...)
 	}
+	if c.Old == nil {
+		if err := c.roomForEnvironment(ctx, e.Organization.ID); err != nil {
+			return err
+		}
+	}
 	switch taken, err := c.Live.environmentNamed(ctx, e.Organization.ID, e.Name, c.ID); {
 	case err != nil:
 		return err
@@ -146,6 +154,27 @@ func (e *Environment) Check(ctx context.Context, c *Checking) error {
 		return unique("name")
 	}
 	return nil
+}
+
+// roomForEnvironment refuses one more than an organization can create. Who creates two at once may get one more: that does no harm.
+func (c *Checking) roomForEnvironment(ctx context.Context, organization string) error {
+	all, err := c.Live.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, e := range all {
+		if e.Organization == organization {
+			n++
+		}
+	}
+	if n < MaxEnvironments {
+		return nil
+	}
+	return Invalid(Problem{
+		Code: ConstraintViolation, Message: fmt.Sprintf("an organization has at most %d environments", MaxEnvironments),
+		Inner: map[string]any{"maximumValue": MaxEnvironments},
+	})
 }
 
 // take fills in what is the server's to say.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
@@ -197,4 +198,19 @@ func TestTokensOfANewEnvironment(t *testing.T) {
 	own.get("/{env}/applications").refused(403, "ACCESS_FAILED")
 	k.as(root).del(path).is(204)
 	own.get(path+"/applications").refused(401, "ACCESS_FAILED", "INVALID_TOKEN")
+}
+
+// An organization has so many environments, and another one as many.
+func TestEnvironmentsAreBounded(t *testing.T) {
+	k := newKit(t, func(c *declared.Config) {
+		for i := range directory.MaxEnvironments - 3 { // beside home and sibling
+			id := fmt.Sprintf("0f000000-0000-4000-8000-%012d", i)
+			c.Environments = append(c.Environments, declared.Environment{
+				Name: id, ID: id, Issuer: "https://auth.example.com/" + id + "/as", Organization: organizationID, APIAudience: apiAudience,
+			})
+		}
+	})
+	k.as(root).post("/environments", newEnvironment("last")).is(201)
+	k.as(root).post("/environments", newEnvironment("one more")).refused(400, "INVALID_DATA", "CONSTRAINT_VIOLATION")
+	k.as(foreign).post("/environments", newEnvironment("theirs")).is(201)
 }

@@ -193,7 +193,7 @@ func (c *call) license() (license, error) {
 		ID: directory.LicenseID(id), Name: "Gatehouse", Package: "GATEHOUSE", Status: "ACTIVE", BeginsAt: licenseBegins,
 		Organization: reference{id},
 		Environments: licenseEnvironments{
-			AllowAddResources: true, AllowConnections: true, AllowCustomDomain: true, AllowProduction: true, Max: unlimited,
+			AllowAddResources: true, AllowConnections: true, AllowCustomDomain: true, AllowProduction: true, Max: directory.MaxEnvironments,
 			Regions: slices.Clone(licenseRegions),
 		},
 		Users: licenseUsers{
