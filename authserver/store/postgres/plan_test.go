@@ -58,6 +58,7 @@ SELECT 'e', i, 'c' || i % 10, 's' || i % 100, 'sid' || i, '', i, i, i, 0 FROM ge
 		if args == "" { // its plan does not depend on them
 			args = strings.TrimSuffix(strings.Repeat("NULL, ", parameters(text)), ", ")
 		}
+		// As every connection of the store has it.
 		plan := pgtest.Exec(t, dsn, fmt.Sprintf(`SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off;
 SET plan_cache_mode = force_generic_plan; PREPARE s AS %s; EXPLAIN (COSTS off) EXECUTE s(%s)`, text, args))
 		// The one family of an ID may be sorted.

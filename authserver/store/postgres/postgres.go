@@ -89,8 +89,10 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 // server thinks is enough for others. And the texts are few, static and served by
 // indexes whatever their arguments: left to itself the server plans each token's
 // lookup anew, because a plan for all partitions looks dear, and takes more than
-// twice as long.
-const settings = `SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
+// twice as long. But a plan that is made while a table is all but empty must be good when it
+// has grown, which it does before the server counts its rows again: so it has to be one by an index.
+const settings = `SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
+set_config('enable_bitmapscan', 'off', false), set_config('enable_sort', 'off', false),
 CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`
 
 var dialect = sqlstore.Dialect{
