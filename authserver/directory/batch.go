@@ -76,7 +76,7 @@ func (p *plan) changeUser(ctx context.Context, c *Change) error {
 		if !c.CreatedAt.IsZero() {
 			u.CreatedAt = c.CreatedAt
 		}
-		return p.createUser(ctx, &u, c.Credential)
+		return p.createUser(ctx, &u, c.Credential, p.w.notDeclared) // of thousands, each question counts
 	case err != nil:
 		return err
 	case c.User == nil:

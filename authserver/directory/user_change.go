@@ -22,7 +22,7 @@ func (w *Writer) CreateUser(ctx context.Context, a Actor, env *store.Environment
 	}
 	err := again(ctx, func() error {
 		p := w.plan(a, env)
-		if err := p.createUser(ctx, &u, cred); err != nil {
+		if err := p.createUser(ctx, &u, cred, w.uniqueUser); err != nil {
 			return err
 		}
 		return p.commit(ctx)
@@ -34,7 +34,8 @@ func (w *Writer) CreateUser(ctx context.Context, a Actor, env *store.Environment
 	return &u, nil
 }
 
-func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Credential) error {
+// createUser adds a new user, unless free objects to an ID or username that somebody else has.
+func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Credential, free func(context.Context, *store.User) error) error {
 	u.Environment, u.Declared, u.Password, u.Version = p.env.ID, false, "", 0
 	if u.CreatedAt.IsZero() {
 		u.CreatedAt = p.now
@@ -43,7 +44,7 @@ func (p *plan) createUser(ctx context.Context, u *store.User, cred *store.Creden
 	if !validID(u.ID) {
 		return Invalid(Problemf(InvalidValue, "id", "must be 1 to %d printable characters of ASCII", maxID))
 	}
-	if err := p.w.uniqueUser(ctx, u); err != nil {
+	if err := free(ctx, u); err != nil {
 		return err
 	}
 	if err := p.inPopulation(ctx, u); err != nil {
@@ -112,6 +113,16 @@ func (w *Writer) uniqueUser(ctx context.Context, u *store.User) error {
 		return unique("username")
 	}
 	return nil
+}
+
+// notDeclared refuses a username that a declared user has. Those of stored users
+// are left to the store, which refuses them when it comes to that: see taken.
+func (w *Writer) notDeclared(ctx context.Context, u *store.User) error {
+	who, err := w.Live.declaredUsername(ctx, u.Environment, u.Username)
+	if err == nil && who != "" {
+		err = unique("username")
+	}
+	return err
 }
 
 // UpdateUser changes a user by edit, which may be called more than once. Of a declared user the credential
