@@ -239,7 +239,7 @@ func (f *userFilter) first(at int, u *store.User) bool {
 
 // mostLookedAt is how many users one page looks at, at most: then it ends, with as many
 // as it has found, and the next one goes on.
-const mostLookedAt = 2000
+const mostLookedAt = 1000
 
 // userPlace is where a page of users begins: in which alternative, behind which mark.
 type userPlace struct {
