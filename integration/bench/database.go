@@ -107,7 +107,7 @@ func newPostgres() (*database, error) {
 			hex:    "lpad(to_hex(%[1]s), %[2]d, '0')",
 			hash:   "decode(repeat('00', 32), 'hex')",
 			// What autovacuum does a while later, in the middle of a measure.
-			after: []string{"VACUUM ANALYZE"},
+			after: []string{"VACUUM ANALYZE", "CHECKPOINT"},
 		},
 		open: func() (startable, error) { return postgres.New(postgres.Config{DSN: dsn}) },
 		run: func(texts ...string) error {

@@ -214,9 +214,9 @@ func (m *managed) pages() error {
 
 // rounds plays all collections in turn.
 func (m *managed) rounds(list []*collection) error {
-	const warm, window = 50 * time.Millisecond, 500 * time.Millisecond
+	const warm, window = 50 * time.Millisecond, 400 * time.Millisecond
 	play := func() error {
-		for range m.blocks(7) {
+		for range m.blocks(5) {
 			for _, c := range list {
 				s, err := c.visitors.round(warm, window)
 				if err != nil {
@@ -228,7 +228,7 @@ func (m *managed) rounds(list []*collection) error {
 		}
 		return nil
 	}
-	if err := m.whileProfiled(m.server, "managing-"+m.database.name, time.Duration(m.blocks(7)*len(list))*(warm+window), play); err != nil {
+	if err := m.whileProfiled(m.server, "managing-"+m.database.name, time.Duration(m.blocks(5)*len(list))*(warm+window), play); err != nil {
 		return err
 	}
 	for _, c := range list {
@@ -331,7 +331,8 @@ func (m *managed) tokens() error {
 	}
 	const against = "a declared application"
 	requests := [2][]byte{m.tokenRequest(ecEnvironment), made.tokenRequest(m.authority, ecEnvironment)}
-	var ends, gates [2]*visitors
+	var ends [2]*visitors
+	var gates [2]*served
 	for i, request := range requests {
 		token, err := m.issueOne(request)
 		if err != nil {
@@ -342,16 +343,16 @@ func (m *managed) tokens() error {
 		}
 		ends[i] = newVisitors(m.server, m.addr, ecConns, request)
 		defer ends[i].close()
-		gates[i] = newVisitors(m.server, m.gate, managers, get(m.gate, "/", token))
-		defer gates[i].close()
+		gates[i] = m.target(m.server, m.gate, gateConns, http.StatusOK, get(m.gate, "/", token))
+		defer gates[i].load.close()
 	}
-	o, err := m.play(patiently(ends[0], ends[1], 10))
+	o, err := m.play(patiently(ends[0], ends[1], 8))
 	if err != nil {
 		return err
 	}
 	m.sheet.compare("token.es256.rate", requestRate("", o, against))
 	m.sheet.compare("token.es256.cpu", cpu("", o, against))
-	if o, err = m.play(patiently(gates[0], gates[1], 5)); err != nil {
+	if o, err = m.play(quickly(gates[0], gates[1], 6)); err != nil {
 		return err
 	}
 	m.sheet.compare("gate.rate", requestRate("", o, against))
