@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
@@ -92,11 +91,11 @@ func decode(body []byte, v any) error {
 	if body = bytes.TrimSpace(body); len(body) == 0 {
 		body = []byte("{}")
 	}
-	if body[0] != '{' || !utf8.Valid(body) {
+	switch err := web.OneObject(body, maxDepth); {
+	case errors.Is(err, web.ErrNoObject):
 		return malformed()
-	}
-	if err := check(body); err != nil {
-		return err
+	case err != nil:
+		return badRequest("The body %v", err)
 	}
 	err := json.Unmarshal(body, v)
 	if err == nil {
@@ -123,69 +122,6 @@ func kindOf(value string) string {
 
 // malformed says nothing of the body: a decoder's own words may quote it.
 func malformed() error { return badRequest("The body is not the JSON object that is expected") }
-
-// check refuses an object that has a member twice, at any depth: two readers
-// could each take another one. The decoder takes names in any case, so that case
-// makes no difference here.
-func check(body []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	type level struct {
-		names map[string]bool // nil for an array
-		value bool            // a member's value is next
-	}
-	var open []level
-	for {
-		t, err := dec.Token()
-		if errors.Is(err, io.EOF) && len(open) == 0 {
-			return nil
-		}
-		if err != nil {
-			return malformed()
-		}
-		switch t {
-		case json.Delim('}'), json.Delim(']'):
-			open = open[:len(open)-1]
-			continue
-		}
-		if text, ok := t.(string); ok && strings.ContainsRune(text, 0) {
-			return badRequest("The body has the character U+0000") // which no store keeps in a text
-		}
-		if n := len(open); n > 0 && open[n-1].names != nil {
-			if in := &open[n-1]; in.value {
-				in.value = false
-			} else {
-				name := foldName(t.(string))
-				if in.names[name] {
-					return badRequest("A member of the body occurs more than once")
-				}
-				in.names[name], in.value = true, true
-				continue
-			}
-		}
-		switch t {
-		case json.Delim('{'):
-			open = append(open, level{names: map[string]bool{}})
-		case json.Delim('['):
-			open = append(open, level{})
-		}
-		if len(open) > maxDepth {
-			return badRequest("The body is nested too deeply")
-		}
-	}
-}
-
-// foldName gives names that a decoder takes for one the same spelling: each letter
-// as the first of those that it folds to.
-func foldName(name string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-			least = min(least, next)
-		}
-		return least
-	}, name)
-}
 
 // precondition reads If-Match (RFC 9110 §13.1.1): nothing or "*" for any version,
 // or one entity tag as item shows it. A tag that no version has matches none.

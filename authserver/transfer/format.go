@@ -10,9 +10,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -23,8 +23,12 @@ const (
 	formatVersion = 1
 )
 
-// maxLine bounds a line in bytes; a document that the API takes is a quarter of it at most.
-const maxLine = 4 << 20
+const (
+	// maxLine bounds a line in bytes; a document that the API takes is a quarter of it at most.
+	maxLine = 4 << 20
+	// maxDepth is how deep a line may be nested; what the API takes is half of it at most.
+	maxDepth = 64
+)
 
 // header is the first line.
 type header struct {
@@ -134,10 +138,7 @@ func invalid(format string, args ...any) error {
 // decode reads one JSON object with known members, each once, at any depth. The error does not
 // repeat what was read.
 func decode(b []byte, v any) error {
-	if !utf8.Valid(b) {
-		return errors.New("is not UTF-8")
-	}
-	if err := once(b); err != nil {
+	if err := web.OneObject(b, maxDepth); err != nil {
 		return err
 	}
 	return known(b, v)
@@ -162,55 +163,4 @@ func known(b []byte, v any) error {
 		return errors.New("is not the JSON object that is expected")
 	}
 	return nil
-}
-
-// maxDepth is how deep JSON may be nested.
-const maxDepth = 64
-
-// once refuses what is not one JSON object, or has a member twice at any depth: two
-// readers could each take another one. Names are taken in any case, as the decoder does.
-func once(b []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	type nest struct {
-		names map[string]bool // nil for an array
-		value bool            // a member's value is next
-	}
-	var open []nest
-	for first := true; ; first = false {
-		t, err := dec.Token()
-		switch {
-		case errors.Is(err, io.EOF) && len(open) == 0 && !first:
-			return nil
-		case err != nil:
-			return errors.New("is not JSON")
-		case first && t != json.Delim('{'), !first && len(open) == 0:
-			return errors.New("is not one JSON object")
-		}
-		if t == json.Delim('}') || t == json.Delim(']') {
-			open = open[:len(open)-1]
-			continue
-		}
-		if n := len(open); n > 0 && open[n-1].names != nil {
-			in := &open[n-1]
-			if !in.value {
-				name := strings.ToLower(t.(string))
-				if in.names[name] {
-					return errors.New("has a member twice")
-				}
-				in.names[name], in.value = true, true
-				continue
-			}
-			in.value = false
-		}
-		switch t {
-		case json.Delim('{'):
-			open = append(open, nest{names: map[string]bool{}})
-		case json.Delim('['):
-			open = append(open, nest{})
-		}
-		if len(open) > maxDepth {
-			return errors.New("is nested too deeply")
-		}
-	}
 }
