@@ -115,6 +115,8 @@ var pingOneScopes = []described{
 	{"p1:delete:userLinkedAccounts", "Delete own linked accounts"},
 	{"p1:read:oauthConsents", "Read own consents"},
 	{"p1:update:oauthConsents", "Update own consents"},
+	{"p1:read:sessions", "See own sessions"},
+	{"p1:delete:sessions", "End own sessions"},
 }
 
 // predefinedClaims are the claims of OpenID Connect, and what they are made of

@@ -120,7 +120,7 @@ func TestPredefinedScopes(t *testing.T) {
 	}
 	// pingone-auth.md 18.2
 	want := []string{
-		"p1:create:device", "p1:delete:device", "p1:delete:userLinkedAccounts", "p1:read:device", "p1:read:oauthConsents", "p1:read:user",
+		"p1:create:device", "p1:delete:device", "p1:delete:sessions", "p1:delete:userLinkedAccounts", "p1:read:device", "p1:read:oauthConsents", "p1:read:sessions", "p1:read:user",
 		"p1:read:userLinkedAccounts", "p1:read:userPassword", "p1:reset:userPassword", "p1:update:device", "p1:update:oauthConsents",
 		"p1:update:user", "p1:update:userMfaEnabled", "p1:validate:userPassword",
 	}
