@@ -11,8 +11,15 @@ import (
 // Batch makes many changes in one transaction and writes one line of the audit log for each. Each is checked
 // against what was stored before: what one of them refers to must be there already. Built-in and declared
 // objects are refused like everywhere. What Create creates along with an object has to be among the changes.
-// An environment is replaced by Update.
+// An environment is replaced by Update. Who makes many batches is told by NotFound that the environment is gone:
+// nobody deletes what comes later than what is left of it.
 func (w *Writer) Batch(ctx context.Context, a Actor, env *store.Environment, changes []Change) error {
+	switch _, err := w.Live.EnvironmentByID(ctx, env.ID); {
+	case errors.Is(err, store.ErrNotFound):
+		return NotFound()
+	case err != nil:
+		return err
+	}
 	return again(ctx, func() error {
 		p := w.plan(a, env)
 		for i := range changes {

@@ -139,3 +139,23 @@ func TestBatchDeletesFamily(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchIntoNowhere: who reads a long file into an environment that is deleted meanwhile is told.
+func TestBatchIntoNowhere(t *testing.T) {
+	n := newNode(t)
+	it := n.create(t, "", tenant("Shop"))
+	env, err := n.live.EnvironmentByID(t.Context(), it.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := []directory.Change{{User: &store.User{ID: "33333333-3333-4333-8333-333333333333", Username: "dora"}}}
+	if err := n.Batch(t.Context(), actor, env, changes); err != nil {
+		t.Errorf("before the deletion: %v", err)
+	}
+	if err := n.Delete(t.Context(), actor, nil, store.KindEnvironment, "", it.ID, directory.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Batch(t.Context(), actor, env, changes); problem(err) != "Not Found" {
+		t.Errorf("behind it: %v, want 404", err)
+	}
+}
