@@ -49,6 +49,7 @@ type API struct {
 	once        sync.Once
 	paths       node   // what table says, for matching
 	description []byte // and for people
+	turns       turns
 }
 
 // table lists every route. What is not in it does not exist.

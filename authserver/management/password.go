@@ -60,13 +60,13 @@ func (a *API) passwordRoutes() []route {
 		},
 		{
 			name: "password.update", method: http.MethodPut, path: passwordPath, permission: access.ResetPassword, somewhere: true, target: selfTarget,
-			serve: (*call).updatePassword, summary: "Sets a password, resets it, or changes it by the current one.",
+			serve: inTurn((*call).updatePassword), summary: "Sets a password, resets it, or changes it by the current one.",
 			request: map[string]any{typeSet: passwordSet{}, typeReset: passwordReset{}}, status: http.StatusOK, response: passwordState{},
 		},
 		{
 			name: "password.act", method: http.MethodPost, path: passwordPath, permission: access.ReadPassword, somewhere: true, target: selfTarget,
 			selfToo: []access.Permission{access.ValidatePassword, access.ResetPassword},
-			serve:   (*call).actOnPassword,
+			serve:   inTurn((*call).actOnPassword),
 			summary: "Checks a password, forces its change, sends a recovery code, recovers by one, or takes back a lock.",
 			request: map[string]any{
 				typeCheck: passwordCheck{}, typeForceChange: nil, typeForceChange + "+json": nil, typeSendCode: nil, typeRecover: passwordRecover{}, typeUnlockPass: nil,

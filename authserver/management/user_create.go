@@ -18,6 +18,13 @@ func (c *call) createUser() error {
 	if err := c.read(&b); err != nil {
 		return err
 	}
+	if imported {
+		done, err := c.turn()
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
 	ctx := c.r.Context()
 
 	// authorize: of populations that the caller may put nobody into nothing is told
