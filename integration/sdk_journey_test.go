@@ -80,6 +80,36 @@ http://127.0.0.1:$MADE {
 	})
 }
 
+// TestSDKToken is how PingOne's clients get their token: with HTTP Basic, and where that is refused once more with
+// the secret in the body. No scope is asked for, and nothing but the token is looked at.
+func TestSDKToken(t *testing.T) {
+	n := start(t, config{env: sdkEnv})
+	m := manage(t, n)
+	for _, method := range []sdk.EnumApplicationOIDCTokenAuthMethod{
+		sdk.ENUMAPPLICATIONOIDCTOKENAUTHMETHOD_CLIENT_SECRET_BASIC, sdk.ENUMAPPLICATIONOIDCTOKENAUTHMETHOD_CLIENT_SECRET_POST,
+	} {
+		t.Run(string(method), func(t *testing.T) {
+			worker := m.service("worker with " + string(method))
+			worker.Type, worker.TokenEndpointAuthMethod, worker.AssignActorRoles = sdk.ENUMAPPLICATIONTYPE_WORKER, method, ptr(true)
+			id := *m.createApplication(t, worker).Id
+			secret := *done[*sdk.ApplicationSecret](t, "read secret")(m.ApplicationSecretApi.ReadApplicationSecret(m.ctx, mainEnv, id).Execute()).Secret
+			n.secret("a worker's secret", secret)
+			endpoint := n.url("as") + "/" + mainEnv + "/as/token"
+			a := n.formAt(t, endpoint, func(r *http.Request) { r.SetBasicAuth(id, secret) }, "grant_type", "client_credentials")
+			if posted := method == sdk.ENUMAPPLICATIONOIDCTOKENAUTHMETHOD_CLIENT_SECRET_POST; posted {
+				if a.status != http.StatusUnauthorized {
+					t.Fatalf("with Basic: %d, want 401", a.status)
+				}
+				a = n.formAt(t, endpoint, nil, "grant_type", "client_credentials", "client_id", id, "client_secret", secret)
+			}
+			token := n.tokenFrom(t, a)
+			if got := n.call(t, "as", "/v1/environments/"+mainEnv, token).status; got != http.StatusOK {
+				t.Errorf("the API answers %d to the token", got)
+			}
+		})
+	}
+}
+
 // service is a machine that authenticates with a secret.
 func (m *manager) service(name string) *sdk.ApplicationOIDC {
 	app := sdk.NewApplicationOIDC(true, name, sdk.ENUMAPPLICATIONPROTOCOL_OPENID_CONNECT, sdk.ENUMAPPLICATIONTYPE_SERVICE,

@@ -62,6 +62,12 @@ func (a *API) userRoutes() []route {
 		answering(one("user.mfaEnabled.read", http.MethodGet, userPath+"/mfaEnabled", access.ReadUser, "Tells whether a second factor is wanted of a user.", (*call).readMFAEnabled), http.StatusOK, mfaEnabledShape{}),
 		answering(taking(one("user.mfaEnabled.update", http.MethodPut, userPath+"/mfaEnabled", access.UpdateUser, "Keeps whether a second factor is wanted of a user.", (*call).updateMFAEnabled),
 			json(mfaEnabledShape{})), http.StatusOK, mfaEnabledShape{}),
+		answering(one("user.identityProvider.read", http.MethodGet, userPath+"/identityProvider", access.ReadUser, "Tells who vouches for a user.", (*call).readIdentityProvider), http.StatusOK, providerShape{}),
+		answering(taking(one("user.identityProvider.update", http.MethodPut, userPath+"/identityProvider", access.UpdateUser, "Says who vouches for a user.", (*call).updateIdentityProvider),
+			json(providerShape{})), http.StatusOK, providerShape{}),
+		answering(one("user.verifyStatus.read", http.MethodGet, userPath+"/verifyStatus", access.ReadUser, "Tells whether a user has shown who they are.", (*call).readVerifyStatus), http.StatusOK, verifyStatusShape{}),
+		answering(taking(one("user.verifyStatus.update", http.MethodPut, userPath+"/verifyStatus", access.UpdateUser, "Keeps whether a user has shown who they are.", (*call).updateVerifyStatus),
+			json(verifyStatusShape{})), http.StatusOK, verifyStatusShape{}),
 		answering(one("user.population.read", http.MethodGet, userPath+"/population", access.ReadUser, "Tells which population a user is in.", (*call).readUserPopulation), http.StatusOK, reference{}),
 		answering(taking(one("user.population.update", http.MethodPut, userPath+"/population", access.UpdateUser, "Moves a user to another population.", (*call).moveUser),
 			json(reference{})), http.StatusOK, reference{}),
@@ -121,10 +127,7 @@ func (c *call) userView(u *store.User, state identity.AccountState) map[string]a
 		v["emailVerified"] = u.Verified || u.Declared && u.Claims["email_verified"] != false
 	}
 	v["account"], v["lifecycle"], v["identityProvider"] = c.accountOf(u, state), lifecycleOf(u), providerOf(u)
-	v["verifyStatus"] = verifyStatuses[0]
-	if u.VerifyStatus != "" {
-		v["verifyStatus"] = u.VerifyStatus
-	}
+	v["verifyStatus"] = verifyStatusOf(u)
 	if !u.CreatedAt.IsZero() {
 		v["createdAt"] = timestamp(u.CreatedAt)
 	}

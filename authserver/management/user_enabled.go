@@ -74,8 +74,14 @@ func (c *call) flag(name string) (u *store.User, value bool, err error) {
 
 // part answers with one member of a user that has a path of its own.
 func (c *call) part(u *store.User, name string, value any) error {
-	return c.reply(http.StatusOK, map[string]any{
+	v := c.partOf(u, name)
+	v[name] = value
+	return c.reply(http.StatusOK, v)
+}
+
+// partOf is what answers about a part of a user have around it.
+func (c *call) partOf(u *store.User, name string) map[string]any {
+	return map[string]any{
 		"_links": c.links(c.userHref(u.ID, "/", name), map[string]string{"environment": "/environments/" + c.env.ID, "user": c.userHref(u.ID)}),
-		name:     value,
-	})
+	}
 }

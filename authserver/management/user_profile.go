@@ -216,6 +216,14 @@ func (j *judgement) field(u *store.User, b body, f textField, whole bool) {
 
 var verifyStatuses = []string{"NOT_INITIATED", "ENABLED", "DISABLED"}
 
+// verifyStatusOf is the member verifyStatus of an answer.
+func verifyStatusOf(u *store.User) string {
+	if u.VerifyStatus == "" {
+		return verifyStatuses[0]
+	}
+	return u.VerifyStatus
+}
+
 func (j *judgement) verifyStatus(u *store.User, raw json.RawMessage) {
 	status, ok := j.text(raw, "verifyStatus", 32)
 	if !ok {

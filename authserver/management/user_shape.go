@@ -78,6 +78,9 @@ type (
 	enabledShape struct {
 		Enabled bool `json:"enabled"`
 	}
+	verifyStatusShape struct {
+		VerifyStatus string `json:"verifyStatus"`
+	}
 	mfaEnabledShape struct {
 		MFAEnabled bool `json:"mfaEnabled"`
 	}

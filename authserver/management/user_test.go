@@ -480,6 +480,61 @@ func TestLastSignOn(t *testing.T) {
 	k.as(root).get(users + "/" + id).is(200).has(`{"lastSignOn":{"at":"2026-03-01T12:00:00.000Z","remoteIp":"192.0.2.7"}}`)
 }
 
+// The paths of identityProvider and verifyStatus, which the SDK has.
+func TestPartsOfUsers(t *testing.T) {
+	k := newKit(t)
+	id := k.imported("u", goodPassword)
+	path := users + "/" + id
+	for name, tt := range map[string]struct {
+		first  string
+		bodies []string // each comes back, here and in the user
+		wrong  map[string][2]string
+	}{
+		"identityProvider": {
+			`{"type":"PING_ONE"}`,
+			[]string{`{"type":"GOOGLE","id":"` + nothing + `"}`, `{"type":"SAML"}`, `{"type":"PING_ONE"}`},
+			map[string][2]string{
+				`{}`:                                   {"REQUIRED_VALUE", "type"},
+				`{"type":null}`:                        {"REQUIRED_VALUE", "type"},
+				`{"type":"MYSPACE"}`:                   {"INVALID_VALUE", "identityProvider.type"},
+				`{"type":"GOOGLE","id":"x"}`:           {"INVALID_VALUE", "identityProvider.id"},
+				`{"type":["GOOGLE"]}`:                  {"INVALID_VALUE", "identityProvider.type"},
+				`{"identityProvider":{"type":"SAML"}}`: {"REQUIRED_VALUE", "type"},
+			},
+		},
+		"verifyStatus": {
+			`{"verifyStatus":"NOT_INITIATED"}`,
+			[]string{`{"verifyStatus":"ENABLED"}`, `{"verifyStatus":"DISABLED"}`, `{"verifyStatus":"NOT_INITIATED"}`},
+			map[string][2]string{
+				`{}`:                       {"REQUIRED_VALUE", "verifyStatus"},
+				`{"verifyStatus":"MAYBE"}`: {"INVALID_VALUE", "verifyStatus"},
+				`{"verifyStatus":true}`:    {"INVALID_VALUE", "verifyStatus"},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := k.in(t)
+			k.as(root).get(path + "/" + name).is(200).has(tt.first)
+			for _, body := range tt.bodies {
+				k.as(root).put(path+"/"+name, body).is(200).has(body)
+				k.as(root).get(path + "/" + name).is(200).has(body)
+				whole := body
+				if name == "identityProvider" {
+					whole = `{"identityProvider":` + body + `}`
+				}
+				k.as(root).get(path).is(200).has(whole)
+			}
+			for body, want := range tt.wrong {
+				k.as(root).put(path+"/"+name, body).refused(400, "INVALID_DATA", want[0], want[1])
+			}
+			k.as(root).get(path + "/" + name).is(200).has(tt.first)
+			k.as(root).get(users+"/"+nothing+"/"+name).refused(404, "NOT_FOUND")
+			k.as(root).put(users+"/"+alice+"/"+name, tt.bodies[0]).refused(400, "INVALID_DATA", "CONSTRAINT_VIOLATION")
+			k.asUser("web", id, "openid", "p1:read:user", "p1:update:user").put(path+"/"+name, tt.first).refused(403, "ACCESS_FAILED")
+		})
+	}
+}
+
 func TestFlagsOfUsers(t *testing.T) {
 	k := newKit(t)
 	id := k.person(`{"username":"u","email":"u@example.com"}`)
