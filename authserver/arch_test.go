@@ -51,7 +51,7 @@ var layers = map[string][]string{
 	"identity":   join(basics, []string{"store", "notify"}),
 	// Request objects are signed with clients' keys, id_token_hints with ours.
 	"authorize": join(basics, []string{"store", "clientauth", "keys", "session", "token"}),
-	"outbox":    join(basics, []string{"store"}),
+	"outbox":    {"store"},
 	"logout":    join(basics, []string{"store", "keys", "session", "token", "outbox"}),
 	// One state machine behind the hosted pages and the flows API.
 	"flow":         join(basics, []string{"store", "authorize", "identity", "logout", "session"}),
@@ -65,7 +65,7 @@ var layers = map[string][]string{
 	"access":        join(basics, []string{"store", "token", "directory"}),
 	"webhook":       join(basics, []string{"store", "directory", "outbox"}),
 	"transfer":      join(basics, []string{"store", "directory", "identity", "keys"}),
-	"management":    join(basics, rules, managing, []string{"store", "internal/scim"}),
+	"management":    join(basics, managing, []string{"store", "internal/scim", "identity", "keys", "logout", "session", "token"}),
 
 	"internal/testkit": nil, // tests only: anything
 	"flow/flowtest":    nil, // tests only: flows without the rest of a server
