@@ -117,25 +117,51 @@ func runImport(fl caddycmd.Flags) (int, error) {
 		return caddy.ExitCodeFailedStartup, fmt.Errorf("import: %w", err)
 	}
 	if fl.Bool("dry-run") {
-		fmt.Fprintln(r.progress, "This was a dry run: nothing has been changed.")
+		r.progress.done("This was a dry run: nothing has been changed.")
 	}
 	return caddy.ExitCodeSuccess, nil
 }
 
-// wholeLine begins what replaces the line of a terminal.
-const wholeLine = "\r\x1b[K"
+// ticker says how far something is: in one line of a terminal that is written over,
+// and in lines of a file.
+type ticker struct {
+	to       io.Writer
+	terminal bool
+}
+
+func newTicker(f *os.File) ticker {
+	info, err := f.Stat()
+	return ticker{f, err == nil && info.Mode()&os.ModeCharDevice != 0}
+}
+
+// say replaces what was said before, or follows it.
+func (t ticker) say(format string, args ...any) {
+	if t.terminal {
+		fmt.Fprintf(t.to, "\r\x1b[K"+format, args...)
+	} else {
+		fmt.Fprintf(t.to, format+"\n", args...)
+	}
+}
+
+// done says the last word.
+func (t ticker) done(format string, args ...any) {
+	t.say(format, args...)
+	if t.terminal {
+		fmt.Fprintln(t.to)
+	}
+}
 
 // remote is an environment of a running server. It says on progress how far it is.
 type remote struct {
 	server, environment, caller string
 	client                      *http.Client
-	progress                    io.Writer
+	progress                    ticker
 }
 
 func newRemote(fl caddycmd.Flags) (*remote, error) {
 	r := &remote{
 		server: strings.TrimSuffix(fl.String("server"), "/"), environment: fl.String("environment"), caller: fl.String("client-environment"),
-		progress: os.Stderr,
+		progress: newTicker(os.Stderr),
 		// The token goes to this server and to no other.
 		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
@@ -276,7 +302,7 @@ func (r *remote) export(ctx context.Context, query url.Values, name string) (err
 	case !end.End:
 		return errors.New("the answer ends before the file does")
 	}
-	fmt.Fprintf(r.progress, wholeLine+"exported %d lines\n", counted)
+	r.progress.done("exported %d lines", counted)
 	return w.Flush()
 }
 
@@ -307,7 +333,7 @@ func (r *remote) counter(what string) func(int) {
 	return func(n int) {
 		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Second)
-			fmt.Fprintf(r.progress, wholeLine+"%s %d lines (%.0f/s)", what, n, float64(n)/now.Sub(begin).Seconds())
+			r.progress.say("%s %d lines (%.0f/s)", what, n, float64(n)/now.Sub(begin).Seconds())
 		}
 	}
 }
@@ -394,14 +420,14 @@ func (r *remote) importFile(ctx context.Context, query url.Values, in io.Reader,
 		}
 		switch {
 		case line.Error != nil:
-			fmt.Fprintln(r.progress)
+			r.progress.done("")
 			return errors.New(explained(line.Error))
 		case line.Difference != nil:
 			line.Difference.print(out)
 		case line.Progress != nil:
-			fmt.Fprintf(r.progress, wholeLine+"line %d: %v (%.0f/s)", line.Progress.Line, *line.Progress, float64(line.Progress.done())/time.Since(begin).Seconds())
+			r.progress.say("line %d: %v (%.0f/s)", line.Progress.Line, *line.Progress, float64(line.Progress.done())/time.Since(begin).Seconds())
 		case line.Result != nil:
-			fmt.Fprintf(r.progress, wholeLine+"%v in %v (%.0f/s)\n", *line.Result, time.Since(begin).Round(time.Millisecond),
+			r.progress.done("%v in %v (%.0f/s)", *line.Result, time.Since(begin).Round(time.Millisecond),
 				float64(line.Result.done())/time.Since(begin).Seconds())
 			return nil
 		}
@@ -413,7 +439,7 @@ func (r *remote) importFile(ctx context.Context, query url.Values, in io.Reader,
 type sending struct {
 	in         io.Reader
 	size, gone int64
-	tell       io.Writer
+	tell       ticker
 	next       time.Time
 }
 
@@ -423,7 +449,7 @@ func (s *sending) Read(p []byte) (int, error) {
 	s.gone += int64(n)
 	if now := time.Now(); s.size > 0 && now.After(s.next) {
 		s.next = now.Add(time.Second)
-		fmt.Fprintf(s.tell, wholeLine+"sent %d %%", 100*s.gone/s.size)
+		s.tell.say("sent %d %%", 100*s.gone/s.size)
 	}
 	return n, err
 }
