@@ -80,6 +80,8 @@ func TestBadFiles(t *testing.T) {
 		{"user of a population that is nowhere", first + strings.Replace(aUser, `"enabled"`, `"population":"`+partners+`","enabled"`, 1) + end, 2, "population"},
 		{"user of a population in the file", first + aPopulation + strings.Replace(aUser, `"enabled"`, `"population":"`+partners+`","enabled"`, 1) + end, 0, ""},
 		{"e-mail address", first + strings.Replace(aUser, "carol@example.com", "carol", 1) + end, 2, "claims.email"},
+		{"claim that a terminal would obey", first + strings.Replace(aUser, `"email":`, `"\u001b[2J":1,"email":`, 1) + end, 2, "claims"},
+		{"claim of another script", first + strings.Replace(aUser, `"email":`, `"größe":1,"email":`, 1) + end, 0, ""},
 		{"username twice", first + aUser + strings.Replace(aUser, carolID, daveID, 1) + end, 3, "username"},
 		{"name twice", first + aPopulation + strings.Replace(aPopulation, partners, hookID, 1) + end, 3, "name"},
 		{"document that is refused", first + strings.Replace(aPopulation, `"Partners"`, `""`, 1) + end, 2, "name"},

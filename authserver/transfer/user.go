@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
@@ -98,8 +100,8 @@ func (p *person) check() error {
 		add(directory.SizeLimitExceeded, "claims", "must not be more than %d", maxClaims)
 	}
 	for name := range p.Claims {
-		if name == "" || !utf8.ValidString(name) {
-			add(directory.InvalidValue, "claims", "must have names")
+		if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+			add(directory.InvalidValue, "claims", "must have names, without control characters")
 		}
 	}
 	switch email := p.Claims["email"].(type) {
