@@ -127,35 +127,39 @@ func runImport(fl caddycmd.Flags) (int, error) {
 type ticker struct {
 	to       io.Writer
 	terminal bool
+	said     time.Time
 }
 
-func newTicker(f *os.File) ticker {
+func newTicker(f *os.File) *ticker {
 	info, err := f.Stat()
-	return ticker{f, err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return &ticker{to: f, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
-// say replaces what was said before, or follows it.
-func (t ticker) say(format string, args ...any) {
-	if t.terminal {
+// say replaces what was said before; to a file it says something once a second.
+func (t *ticker) say(format string, args ...any) {
+	now := time.Now()
+	switch {
+	case t.terminal:
 		fmt.Fprintf(t.to, "\r\x1b[K"+format, args...)
-	} else {
+	case now.Sub(t.said) >= time.Second:
+		t.said = now
 		fmt.Fprintf(t.to, format+"\n", args...)
 	}
 }
 
 // done says the last word.
-func (t ticker) done(format string, args ...any) {
-	t.say(format, args...)
+func (t *ticker) done(format string, args ...any) {
 	if t.terminal {
-		fmt.Fprintln(t.to)
+		format = "\r\x1b[K" + format
 	}
+	fmt.Fprintf(t.to, format+"\n", args...)
 }
 
 // remote is an environment of a running server. It says on progress how far it is.
 type remote struct {
 	server, environment, caller string
 	client                      *http.Client
-	progress                    ticker
+	progress                    *ticker
 }
 
 func newRemote(fl caddycmd.Flags) (*remote, error) {
@@ -420,7 +424,7 @@ func (r *remote) importFile(ctx context.Context, query url.Values, in io.Reader,
 		}
 		switch {
 		case line.Error != nil:
-			r.progress.done("")
+			r.progress.done("it failed after %v", time.Since(begin).Round(time.Millisecond))
 			return errors.New(explained(line.Error))
 		case line.Difference != nil:
 			line.Difference.print(out)
@@ -439,7 +443,7 @@ func (r *remote) importFile(ctx context.Context, query url.Values, in io.Reader,
 type sending struct {
 	in         io.Reader
 	size, gone int64
-	tell       ticker
+	tell       *ticker
 	next       time.Time
 }
 

@@ -303,7 +303,8 @@ func TestTransferOfMany(t *testing.T) {
 			t.Errorf("no rate is shown: %q", stderr)
 		}
 		var made, same int
-		result := stderr[strings.LastIndex(stderr, "\x1b[K")+len("\x1b[K"):]
+		lines := strings.Split(strings.TrimSpace(stderr), "\n")
+		result := lines[len(lines)-1]
 		var updated, deleted int
 		if _, err := fmt.Sscanf(result, "%d created, %d updated, %d deleted, %d unchanged", &made, &updated, &deleted, &same); err != nil || made+same < many || same < many/10 || updated+deleted > 0 {
 			t.Errorf("the second import says %q (%v), want some unchanged and the rest created", result, err)
