@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -145,54 +144,6 @@ func (a *Application) checkGrants(j *judge) {
 // noWildcards begins what clients look for.
 const noWildcards = "Wildcards are not allowed in redirect URIs."
 
-// checkRedirects wants addresses that a browser may be sent to. wildcard tells
-// that one has a wildcard and may not.
-func (a *Application) checkRedirects(j *judge) (wildcard bool) {
-	if len(a.RedirectURIs) > maxURIs || len(a.PostLogoutRedirectURIs) > maxURIs {
-		j.inner(map[string]any{"maximumValue": maxURIs}, SizeLimitExceeded, "redirectUris", "must not be more than %d, nor postLogoutRedirectUris", maxURIs)
-		return false
-	}
-	for _, uri := range a.RedirectURIs {
-		problem := oauth.CheckRedirectURI(uri)
-		switch {
-		case problem != nil:
-			j.add(InvalidValue, "redirectUris", "must be absolute URIs that a browser may be sent to: of one, %v", problem)
-		case !strings.Contains(uri, "*"):
-		case !*a.AllowWildcardInRedirectURIs:
-			j.add(InvalidValue, "redirectUris", "%s Set allowWildcardInRedirectUris to allow them.", noWildcards)
-			wildcard = true
-		case a.TokenEndpointAuthMethod == authNone:
-			// Nothing but the address would tell a public application from others (RFC 9700 §4.1.3).
-			j.add(InvalidValue, "redirectUris", "%s The application has tokenEndpointAuthMethod %s.", noWildcards, authNone)
-			wildcard = true
-		case !oneWildcard(uri):
-			j.add(InvalidValue, "redirectUris", "must have at most one *, in the path or the query of an https address")
-		}
-	}
-	for _, uri := range a.PostLogoutRedirectURIs {
-		if len(postLogoutKey(uri)) > maxKey {
-			j.add(SizeLimitExceeded, "postLogoutRedirectUris", "must not have more than %d bytes each", maxKey-len(postLogoutKey("")))
-		} else if problem := oauth.CheckRedirectURI(uri); problem != nil {
-			j.add(InvalidValue, "postLogoutRedirectUris", "must be absolute URIs that a browser may be sent to: of one, %v", problem)
-		}
-	}
-	return wildcard
-}
-
-// oneWildcard reports whether a URI has one wildcard, in a place where comparing looks for it.
-func oneWildcard(uri string) bool {
-	before, after, _ := strings.Cut(uri, "*")
-	return !strings.Contains(after, "*") &&
-		oauth.MatchRedirectURI(uri, before+"x"+after, oauth.RedirectRules{Wildcard: true})
-}
-
-// aboutWildcards has the sentence of the whole answer say what clients look for.
-func aboutWildcards(err error) error {
-	e := *oauth.From(err)
-	e.Message = noWildcards
-	return &e
-}
-
 func (a *Application) checkDurations(j *judge) {
 	j.within("refreshTokenDuration", a.RefreshTokenDuration, 60, maxDuration)
 	j.within("refreshTokenRollingDuration", a.RefreshTokenRollingDuration, 60, maxDuration)
@@ -259,57 +210,8 @@ func publicKeys(text []byte) string {
 	return ""
 }
 
-func (a *Application) checkAddresses(j *judge) {
-	j.webAddress("initiateLoginUri", a.InitiateLoginURI)
-	j.webAddress("homePageUrl", a.HomePageURL)
-	j.webAddress("loginPageUrl", a.LoginPageURL)
-	j.webAddress("deviceCustomVerificationUri", a.DeviceCustomVerificationURI)
-	if a.TargetLinkURI != nil && oauth.CheckRedirectURI(*a.TargetLinkURI) != nil {
-		j.add(InvalidValue, "targetLinkUri", "must be an absolute URI that a browser may be sent to")
-	}
-	if a.CORSSettings == nil || !j.oneOf("corsSettings.behavior", a.CORSSettings.Behavior, allowNoOrigins, allowSpecificOrigins) {
-		return
-	}
-	origins := a.CORSSettings.Origins
-	switch {
-	case a.CORSSettings.Behavior == allowNoOrigins && len(origins) > 0:
-		j.add(InvalidValue, "corsSettings.origins", "must not be given where behavior is %s", allowNoOrigins)
-	case a.CORSSettings.Behavior == allowSpecificOrigins && len(origins) == 0:
-		j.add(RequiredValue, "corsSettings.origins", "must not be empty where behavior is %s", allowSpecificOrigins)
-	case len(origins) > maxOrigins:
-		j.inner(map[string]any{"maximumValue": maxOrigins}, SizeLimitExceeded, "corsSettings.origins", "must not be more than %d", maxOrigins)
-	case slices.ContainsFunc(origins, func(o string) bool { return !validOrigin(o) }):
-		j.add(InvalidValue, "corsSettings.origins", "must be like https://app.example.com, https://*.example.com or http://localhost:3000")
-	}
-}
-
 // originShape is PingOne's: a scheme or none, a host, a port or none. In lower case, since origins are compared byte for byte.
 var originShape = regexp.MustCompile(`^(?:https?://)?([a-z0-9*](?:[a-z0-9*.-]*[a-z0-9*])?)(?::([1-9][0-9]{0,4}))?$`)
-
-// validOrigin accepts an origin, and one with a wildcard for the first label of
-// its host, behind which there are two or more: less would be everybody's.
-func validOrigin(origin string) bool {
-	m := originShape.FindStringSubmatch(origin)
-	if m == nil || len(origin) > maxAddress || len(m[2]) == 5 && m[2] > "65535" {
-		return false
-	}
-	host := m[1]
-	if host == "localhost" {
-		return true
-	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Is4()
-	}
-	labels := strings.Split(host, ".")
-	for i, label := range labels {
-		if label == "" || len(label) > 63 || strings.Contains(label, "*") && (label != "*" || i > 0 || len(labels) < 3) ||
-			strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
-			return false
-		}
-	}
-	last := labels[len(labels)-1]
-	return len(labels) > 1 && len(last) > 1 && last[0] >= 'a'
-}
 
 var devicePath = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,50}$`)
 
@@ -436,75 +338,6 @@ func (a *Application) checkSigning(ctx context.Context, c *Checking, j *judge) e
 		return oauth.CannotTell("find key rotation policy", err)
 	}
 	return nil
-}
-
-// checkImport judges the credentials that a new application brings along. Its ID
-// must be nobody's: resources present theirs at the introspection endpoint too,
-// and what belongs to a resource or a person is found by theirs.
-func (a *Application) checkImport(ctx context.Context, c *Checking, j *judge) error {
-	if c.Old != nil {
-		return nil
-	}
-	if a.ClientSecret != "" {
-		j.clientSecret(string(a.ClientSecret), a.TokenEndpointAuthMethod)
-	}
-	if a.ClientID == "" {
-		return nil
-	}
-	id := string(a.ClientID)
-	if !importedID.MatchString(id) {
-		j.inner(map[string]any{"allowedPattern": importedID.String()}, InvalidValue, "clientId", "must be 8 to 128 letters, digits, ., _, ~ and -")
-		return nil
-	}
-	used, err := c.idInUse(ctx, id)
-	if err != nil {
-		return err
-	}
-	if used {
-		j.add(UniquenessViolation, "clientId", "is unique but a non-unique value is provided")
-	}
-	return nil
-}
-
-// checkSecret refuses to sign with a secret that was brought along and is too short for
-// that.
-func (a *Application) checkSecret(ctx context.Context, c *Checking, old *Application, j *judge) error {
-	if old == nil || a.TokenEndpointAuthMethod != authSecretJWT || old.TokenEndpointAuthMethod == authSecretJWT {
-		return nil
-	}
-	it, err := c.Live.Item(ctx, c.Environment, store.KindSecret, c.ID, c.ID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil // a new one is long enough
-	case err != nil:
-		return oauth.CannotTell("find secret", err)
-	}
-	if s, ok := it.Document.(*Secret); ok && len(s.current) < minHMACSecret {
-		j.add(ConstraintViolation, "tokenEndpointAuthMethod", "needs a secret of %d characters or more: draw a new one first", minHMACSecret)
-	}
-	return nil
-}
-
-// idInUse reports whether an application, a resource or a person has an ID.
-func (c *Checking) idInUse(ctx context.Context, id string) (bool, error) {
-	finds := []func() error{
-		func() error { _, err := c.Live.ClientByID(ctx, c.Environment.ID, id); return err },
-		func() error { _, err := c.Live.ResourceByID(ctx, c.Environment.ID, id); return err },
-		func() error { _, err := c.Live.UserByID(ctx, c.Environment.ID, id); return err },
-		func() error {
-			_, err := c.Live.Item(ctx, c.Environment, store.KindResource, "", id)
-			return err
-		},
-	}
-	for _, find := range finds {
-		switch err := find(); {
-		case err == nil:
-			return true, nil
-		case !errors.Is(err, store.ErrNotFound):
-			return false, oauth.CannotTell("find who has an ID", err)
-		}
-	}
-	return false, nil
 }
 
 // notNull is nil for the JSON null, which stands for nothing.
