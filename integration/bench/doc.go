@@ -12,6 +12,10 @@
 // per request are counted with perf where the machine has counters, and CPU time
 // per request everywhere.
 //
+// The measure managing is another matter: it is about the time that a page takes
+// and has no baseline. Its clients sleep while they wait, since PostgreSQL runs on their core, and its
+// latencies are medians of the rounds in which the server was held up least.
+//
 // What it prints. One line for each result:
 //
 //	name value unit ratio-to-what target pass|short

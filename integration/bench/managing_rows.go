@@ -17,11 +17,13 @@ var managingRows = slices.Concat(
 
 		{"applications.import.rate", "applications/s", "", 0},
 		{"import.rate", "users/s", "", 0},
-		{"import.memory", "MiB added", atMost, 32},
+		// The most meanwhile: 16 MiB are the pages that SQLite keeps for whoever writes.
+		{"import.memory", "MiB added", atMost, 64},
 
 		{"token.es256.rate", "requests/s", atLeast, 0.90},
 		{"token.es256.cpu", "us/request", "", 0},
 		{"gate.rate", "requests/s", atLeast, 0.97},
+		{"gate.cpu", "us/request", "", 0},
 	},
 )
 

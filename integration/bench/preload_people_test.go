@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"testing"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
 
@@ -25,6 +27,19 @@ func TestPreloadPeople(t *testing.T) {
 			d := tt.open(t)
 			defer d.close()
 			if err := d.preloadPeople(ecEnvironment, 2000); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.preloadApplications(ecEnvironment, 100, 1200); err != nil {
+				t.Fatal(err)
+			}
+			err := d.with(func(ctx context.Context, s store.Store) error {
+				list, err := s.ListObjects(ctx, store.ObjectFilter{Environment: ecEnvironment, Kind: store.KindApplication}, "", 2000)
+				if len(list) != 1200 {
+					t.Errorf("there are %d applications, want 1200", len(list))
+				}
+				return err
+			})
+			if err != nil {
 				t.Fatal(err)
 			}
 		})

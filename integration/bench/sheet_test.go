@@ -62,3 +62,11 @@ func TestManagingRows(t *testing.T) {
 		}
 	}
 }
+
+func TestCalmestRounds(t *testing.T) {
+	round := func(held, p99 float64) pageRound { return pageRound{sample: sample{heldUp: held, p99: p99}} }
+	kept := calmestRounds([]pageRound{round(0.5, 1), round(0, 90), round(0.2, 10), round(0.1, 80)}, 3)
+	if got := medianOf(kept, func(r pageRound) float64 { return r.p99 }); len(kept) != 3 || got != 80 {
+		t.Errorf("median of %d rounds = %v, want 80 of the 3 that were held up least, whatever they gave", len(kept), got)
+	}
+}
