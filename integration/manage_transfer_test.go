@@ -276,7 +276,10 @@ func TestTransfer(t *testing.T) {
 // TestTransferOfMany imports many people, into a server that is killed meanwhile, and then again: in the end each is there
 // once.
 func TestTransferOfMany(t *testing.T) {
-	const many = 20_000
+	many := 20_000
+	if raceDetector { // with which a server is slow
+		many = 5_000
+	}
 	onEach(t, func(t *testing.T, b backend) {
 		t.Parallel()
 		n := start(t, config{storage: b, env: transferEnv, info: true})
