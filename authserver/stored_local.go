@@ -3,9 +3,11 @@ package authserver
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -14,9 +16,18 @@ import (
 
 // StoredLocal gives the gate's view of an environment that the management API
 // makes, perhaps later than the gate: direct calls, no HTTP. issuer is what its tokens must come from; while there
-// is no such environment, no token is good.
-func (s *State) StoredLocal(id, issuer string) resourceserver.Local {
-	return &storedLocal{state: s, id: id, issuer: issuer}
+// is no such environment, no token is good. ok is false for an issuer elsewhere: that of an environment here differs
+// from a declared one's in the ID alone.
+func (s *State) StoredLocal(declared []*store.Environment, issuer string) (_ resourceserver.Local, ok bool) {
+	for _, e := range declared {
+		base, below := strings.CutSuffix(e.Issuer, "/"+e.ID+"/as")
+		rest, found := strings.CutPrefix(issuer, base+"/")
+		id, of := strings.CutSuffix(rest, "/as")
+		if below && found && of && secret.IsID(id) {
+			return &storedLocal{state: s, id: id, issuer: issuer}, true
+		}
+	}
+	return nil, false
 }
 
 // storedLocal is safe for concurrent use.

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -205,27 +203,6 @@ func (a *App) environment(issuer string) (*store.Environment, error) {
 	}
 	return nil, nil
 }
-
-// storedEnvironment reports whether an issuer would be that of an environment that
-// the management API makes: it differs from that of a declared one in the ID alone.
-func (a *App) storedEnvironment(issuer string) (id string, ok bool) {
-	all, err := a.directory.Environments(context.Background()) // from memory
-	if err != nil {
-		return "", false
-	}
-	for _, e := range all {
-		base, below := strings.CutSuffix(e.Issuer, "/"+e.ID+"/as")
-		rest, found := strings.CutPrefix(issuer, base+"/")
-		id, of := strings.CutSuffix(rest, "/as")
-		if below && found && of && uuid.MatchString(id) {
-			return id, true
-		}
-	}
-	return "", false
-}
-
-// uuid is an ID of an environment.
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // configuredApp is the gatehouse app of this configuration, or nil.
 func configuredApp(ctx caddy.Context) (*App, error) {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,9 +107,14 @@ func (b *BearerAuth) provisionIssuer(i Issuer, app *App) (issuerIdentity, resour
 	if env != nil {
 		id.State, id.Environment = app.stateKey, env
 		resolved.Local = app.state.Local(env)
-	} else if stored, ok := app.storedEnvironment(i.Issuer); ok {
-		id.State = app.stateKey
-		resolved.Local = app.state.StoredLocal(stored, i.Issuer)
+		return id, resolved, nil
+	}
+	declared, err := app.directory.Environments(context.Background()) // from memory
+	if err != nil {
+		return id, resolved, err
+	}
+	if stored, ok := app.state.StoredLocal(declared, i.Issuer); ok {
+		id.State, resolved.Local = app.stateKey, stored
 	}
 	return id, resolved, nil
 }

@@ -36,7 +36,7 @@ func (p *plan) revoke() (pending []store.Delivery, err error) {
 	}
 	for _, e := range order {
 		p.write.Revocations = append(p.write.Revocations, store.Revocation{
-			Environment: p.env.ID, Kind: e.Kind, Value: e.Value, At: second, ExpiresAt: second.Add(longestToken),
+			Environment: p.env.ID, Kind: e.Kind, Value: e.Value, At: second, ExpiresAt: second.Add(store.RevocationTTL),
 		})
 		if all[e] {
 			pending = append(pending, store.Delivery{

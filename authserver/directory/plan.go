@@ -13,10 +13,6 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// longestToken is how long a revocation is needed: the longest life of an access
-// token, and ten minutes for clocks that differ.
-const longestToken = store.MaxAccessTokenTTL + 10*time.Minute
-
 // plan is one change as it is going to be stored: all of it, or nothing. It is
 // made anew where another change came first.
 type plan struct {

@@ -17,10 +17,6 @@ import (
 )
 
 const (
-	// longestToken is how long a revocation of access tokens is needed: the longest
-	// accessTokenValiditySeconds, and the time for which gates may accept a token
-	// after its exp.
-	longestToken = 30*24*time.Hour + 10*time.Minute
 	// endTimeout bounds the ending of one session. It goes on when the browser
 	// that asked for it goes away, so that nothing is left half ended.
 	endTimeout = 10 * time.Second
@@ -71,7 +67,7 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 				return nil, oauth.CannotTell("end session", err)
 			}
 		}
-		return nil, e.kill(ctx, env, store.RevokedSession, sid, longestToken)
+		return nil, e.kill(ctx, env, store.RevokedSession, sid, store.RevocationTTL)
 	}
 	if err != nil {
 		return nil, oauth.CannotTell("read session", err)
@@ -93,7 +89,7 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 	}
 	// Again, for what was made since, while the session still was there, and for what
 	// requests under way still make: the sid does not come back.
-	if err := e.kill(ctx, env, store.RevokedSession, sid, longestToken); err != nil {
+	if err := e.kill(ctx, env, store.RevokedSession, sid, store.RevocationTTL); err != nil {
 		return nil, err
 	}
 	// Who joined meanwhile is told too.
@@ -109,7 +105,7 @@ func (e *Ender) End(ctx context.Context, env *store.Environment, sid string, b *
 func (e *Ender) EndReplaced(ctx context.Context, env *store.Environment, s *session.Session) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	if err := e.kill(ctx, env, store.RevokedSession, s.ID, longestToken); err != nil {
+	if err := e.kill(ctx, env, store.RevokedSession, s.ID, store.RevocationTTL); err != nil {
 		return err
 	}
 	queued, err := e.queue(ctx, env, s, nil)
@@ -163,7 +159,7 @@ func (e *Ender) EndClient(ctx context.Context, env *store.Environment, client st
 // check in this process sees it.
 func (e *Ender) kill(ctx context.Context, env *store.Environment, kind store.RevocationKind, value string, ahead time.Duration) error {
 	now := e.Now().UTC().Truncate(time.Second)
-	r := store.Revocation{Environment: env.ID, Kind: kind, Value: value, At: now.Add(ahead), ExpiresAt: now.Add(longestToken)}
+	r := store.Revocation{Environment: env.ID, Kind: kind, Value: value, At: now.Add(ahead), ExpiresAt: now.Add(store.RevocationTTL)}
 	if err := e.Store.PutRevocation(ctx, r); err != nil {
 		return oauth.CannotTell("store revocation", err)
 	}

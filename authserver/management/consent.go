@@ -153,9 +153,6 @@ func (c *call) deleteConsent() error {
 	return c.noContent()
 }
 
-// longestToken is the longest accessTokenValiditySeconds.
-const longestToken = 30 * 24 * time.Hour
-
 // endGrants ends what an application holds of one person: refresh tokens first, so that no more access tokens
 // come of them, and then every authorization that an access token is left of. A code that was given out just
 // before and is redeemed now still brings tokens.
@@ -186,7 +183,7 @@ func (c *call) endGrants(ctx context.Context, subject, client string) error {
 		}
 	}
 	for id := range grants {
-		a := token.Authorization{Grant: id, Client: client, On: token.SignedOn{Subject: subject}, TTL: longestToken}
+		a := token.Authorization{Grant: id, Client: client, On: token.SignedOn{Subject: subject}, TTL: store.MaxAccessTokenTTL}
 		if err := c.api.Revoker.EndGrant(ctx, c.env, a); err != nil {
 			return err
 		}

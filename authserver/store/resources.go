@@ -17,6 +17,10 @@ const (
 	DefaultAccessTokenTTL = time.Hour
 )
 
+// RevocationTTL is how long a revocation of access tokens is needed: the longest of their lives, and the time for
+// which gates whose clocks differ may accept a token after its exp.
+const RevocationTTL = MaxAccessTokenTTL + 10*time.Minute
+
 // Lifetimes that PingOne fixes or gives as defaults.
 const (
 	IDTokenTTL             = time.Hour

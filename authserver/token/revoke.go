@@ -48,8 +48,8 @@ func (v *Revoker) Revoke(ctx context.Context, env *store.Environment, client *st
 	case t.Client != client.ID:
 		return notYours()
 	case slices.Contains(t.Audience, env.APIAudience) && !forUserInfo(t):
-		// The management API verifies its tokens alone, so to say "revoked" would
-		// be a lie.
+		// As PingOne. Disabling the client or the person, or taking its roles, ends
+		// what such a token is good for.
 		return oauth.UnsupportedTokenType("Tokens for the PingOne API cannot be revoked")
 	case !t.Personal && env.Compat.UnrevocableClientCredentials:
 		return oauth.UnsupportedTokenType("Tokens without a session cannot be revoked")

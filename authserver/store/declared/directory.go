@@ -2,6 +2,7 @@ package declared
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -91,33 +92,23 @@ func (d *Directory) UserByName(_ context.Context, env, username string) (*store.
 
 // DeclaredUsers lists every user of every environment, in no order.
 func (d *Directory) DeclaredUsers() []*store.User {
-	var all []*store.User
-	for _, e := range d.byID {
-		for _, u := range e.users {
-			all = append(all, u)
-		}
-	}
-	return all
+	return every(d, func(e *environment) map[string]*store.User { return e.users })
 }
 
 // DeclaredClients lists every application of every environment, in no order.
 func (d *Directory) DeclaredClients() []*store.Client {
-	var all []*store.Client
-	for _, e := range d.byID {
-		for _, c := range e.clients {
-			all = append(all, c)
-		}
-	}
-	return all
+	return every(d, func(e *environment) map[string]*store.Client { return e.clients })
 }
 
 // DeclaredResources lists every resource of every environment, in no order.
 func (d *Directory) DeclaredResources() []*store.Resource {
-	var all []*store.Resource
+	return every(d, func(e *environment) map[string]*store.Resource { return e.resources })
+}
+
+func every[T any](d *Directory, of func(*environment) map[string]*T) []*T {
+	var all []*T
 	for _, e := range d.byID {
-		for _, r := range e.resources {
-			all = append(all, r)
-		}
+		all = slices.AppendSeq(all, maps.Values(of(e)))
 	}
 	return all
 }
