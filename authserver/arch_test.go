@@ -67,6 +67,10 @@ var layers = map[string][]string{
 	"transfer":      join(basics, []string{"store", "directory", "identity", "keys"}),
 	"management":    join(basics, managing, []string{"store", "internal/scim", "identity", "keys", "logout", "session", "token"}),
 
+	// Old paths and shapes over the same engine: it translates, so it sees what it translates. No one
+	// imports it but the server's wiring.
+	"legacy": join(basics, []string{"store", "endpoint", "clientauth", "grant", "identity", "logout", "session", "token"}),
+
 	"internal/testkit": nil, // tests only: anything
 	"flow/flowtest":    nil, // tests only: flows without the rest of a server
 }

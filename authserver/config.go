@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -60,9 +61,11 @@ const (
 	SurfaceOIDC = "oidc"
 	// SurfaceManagement: PingOne's management API below /v1.
 	SurfaceManagement = "management"
+	// SurfaceLegacy: PingAM's paths below /am. It is off unless Config.Legacy is given.
+	SurfaceLegacy = "legacy"
 )
 
-var surfaces = []string{SurfaceOIDC, SurfaceManagement}
+var surfaces = []string{SurfaceOIDC, SurfaceManagement, SurfaceLegacy}
 
 // defaultRetention is how long the audit log is kept.
 const defaultRetention = 365 * 24 * time.Hour
@@ -81,6 +84,8 @@ type Config struct {
 	// Address is the client's address without a port, for limits and sessions.
 	// Default: that of the connection.
 	Address func(*http.Request) string
+	// Legacy says what is served below /am. Default: nothing.
+	Legacy *legacy.Config
 	// APIURL is where clients reach /v1, for links. Default: the origin of each environment's issuer.
 	APIURL string
 	// AuditRetention is how long the audit log is kept. Default: one year.
@@ -114,6 +119,9 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 		if !slices.Contains(surfaces, name) {
 			return nil, fmt.Errorf("authserver: there is no surface %q, only %q", name, surfaces)
 		}
+	}
+	if c.Legacy == nil && slices.Contains(c.Surfaces, SurfaceLegacy) {
+		return nil, errors.New("authserver: the surface legacy has no configuration")
 	}
 	if len(c.Surfaces) == 0 {
 		c.Surfaces = surfaces

@@ -27,6 +27,9 @@ type Observer interface {
 	LogoutDelivered(outcome string)
 	// WebhookDelivered: one attempt to tell a subscriber of a change; outcome as above.
 	WebhookDelivered(outcome string)
+	// LegacyCalled: one request that a legacy endpoint has served, and the application that called or whose token it was
+	// about: a client_id of ours, or "". It is the one call that names a client, so that owners find who has to move on.
+	LegacyCalled(endpoint, application string)
 	// KeyRotated: outcome "created", "rotated", "retired", "error".
 	KeyRotated(outcome string)
 }
@@ -43,4 +46,5 @@ func (nobody) SignedOn(string)                      {}
 func (nobody) RefreshReplayed()                     {}
 func (nobody) LogoutDelivered(string)               {}
 func (nobody) WebhookDelivered(string)              {}
+func (nobody) LegacyCalled(string, string)          {}
 func (nobody) KeyRotated(string)                    {}

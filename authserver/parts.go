@@ -9,7 +9,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/endpoint"
 	"github.com/caddy-gatehouse/gatehouse/authserver/flow"
+	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
@@ -49,6 +51,9 @@ type parts struct {
 	flows    *flow.Engine
 	pages    *ui.Pages
 
+	grants        []grant.Grant
+	introspection *endpoint.Introspection
+
 	uses     *directory.SecretUses
 	writer   *directory.Writer
 	webhooks *webhook.Webhooks
@@ -87,14 +92,14 @@ func assemble(c *Config) (*parts, error) {
 
 	p.scopes = &token.Scopes{Directory: p.directory}
 	p.minter = &token.Minter{
-		Keys: s.rings, Store: st, NewID: secret.NewID, Now: now, Directory: p.directory, Set: s.revocations,
+		Keys: s.rings, Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: now, Directory: p.directory, Set: s.revocations,
 	}
 	p.idTokens = &token.IDTokens{Keys: s.rings, Now: now, Directory: p.directory}
 	p.codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: now}
 	p.refresher = &token.Refresher{
 		Store: st, Sealer: s.sealer, NewSecret: secret.New, Now: now, Replayed: observer.RefreshReplayed,
 	}
-	p.verifier = &token.Verifier{Keys: s.rings, Revocations: s.revocations, Cache: s.verified, Now: now}
+	p.verifier = &token.Verifier{Keys: s.rings, Revocations: s.revocations, Cache: s.verified, Store: st, Now: now}
 	p.revoker = &token.Revoker{
 		Verifier: p.verifier, Refresh: p.refresher, Store: st, Set: s.revocations, Now: now, Revoked: observer.Revoked,
 	}
@@ -121,8 +126,31 @@ func assemble(c *Config) (*parts, error) {
 		NewID: secret.NewID, Now: now, SignedOn: observer.SignedOn, NoLimit: c.InsecureNoLimit,
 	}
 	p.pages = &ui.Pages{Flows: p.flows, Sessions: p.sessions}
+	personal := grant.Personal{
+		Scopes: p.scopes, Tokens: p.minter, IDTokens: p.idTokens, Refresh: p.refresher, Revoker: p.revoker,
+		Users: p.users, Sessions: p.sessions,
+	}
+	p.grants = []grant.Grant{
+		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
+		&grant.RefreshToken{Personal: personal, Consents: st},
+		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
+	}
+	p.introspection = &endpoint.Introspection{
+		Clients: p.clients, Tokens: p.verifier, Refresh: p.refresher, Users: p.users, Sessions: p.sessions,
+	}
 	p.manage(c, out)
 	return p, nil
+}
+
+// metadata is the metadata document's model, whose Endpoints are still to be named.
+func (p *parts) metadata() *endpoint.OpenIDConfiguration {
+	m := &endpoint.OpenIDConfiguration{
+		Endpoints: map[string]string{}, Keys: p.verifier.Keys, Directory: p.directory, Now: p.verifier.Now,
+	}
+	for _, g := range p.grants {
+		m.GrantTypes = append(m.GrantTypes, g.Type())
+	}
+	return m
 }
 
 // manage puts together what changes things.

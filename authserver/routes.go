@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/endpoint"
-	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -34,22 +33,8 @@ const openIDConfiguration = "/as/.well-known/openid-configuration"
 // routes is the table. Discovery, Allow and the metrics' labels derive from it.
 func routes(c *Config, p *parts) []route {
 	issued := c.State.config.Observer.TokenIssued
-	personal := grant.Personal{
-		Scopes: p.scopes, Tokens: p.minter, IDTokens: p.idTokens, Refresh: p.refresher, Revoker: p.revoker,
-		Users: p.users, Sessions: p.sessions,
-	}
-	grants := []grant.Grant{
-		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
-		&grant.RefreshToken{Personal: personal, Consents: c.State.config.Store},
-		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
-	}
 	register := &endpoint.Registration{Registrar: p.registrar, Address: c.Address, NoLimit: c.InsecureNoLimit}
-	metadata := &endpoint.OpenIDConfiguration{
-		Endpoints: map[string]string{}, Keys: c.State.rings, Directory: p.directory, Now: c.State.config.Now,
-	}
-	for _, g := range grants {
-		metadata.GrantTypes = append(metadata.GrantTypes, g.Type())
-	}
+	metadata := p.metadata()
 
 	get, post, both := []string{http.MethodGet}, []string{http.MethodPost}, []string{http.MethodGet, http.MethodPost}
 	table := []route{
@@ -101,14 +86,12 @@ func routes(c *Config, p *parts) []route {
 		{
 			Route: web.Route{Name: "token", Methods: post, AnyOrigin: true},
 			path:  "/as/token", surface: SurfaceOIDC, metadata: "token_endpoint",
-			serve: (&endpoint.Token{Clients: p.clients, Grants: grants, Issued: issued}).Serve,
+			serve: (&endpoint.Token{Clients: p.clients, Grants: p.grants, Issued: issued}).Serve,
 		},
 		{
 			Route: web.Route{Name: "introspect", Methods: post, AnyOrigin: true},
 			path:  "/as/introspect", surface: SurfaceOIDC, metadata: "introspection_endpoint",
-			serve: (&endpoint.Introspection{
-				Clients: p.clients, Tokens: p.verifier, Refresh: p.refresher, Users: p.users, Sessions: p.sessions,
-			}).Serve,
+			serve: p.introspection.Serve,
 		},
 		{
 			Route: web.Route{Name: "revoke", Methods: post, AnyOrigin: true},
@@ -151,6 +134,22 @@ func routes(c *Config, p *parts) []route {
 		}
 	}
 	return table
+}
+
+// tree is a surface with paths of its own, which name their environment themselves.
+type tree struct {
+	surface string
+	handles func(path string) bool
+	// match finds what answers a request; a nil route is nothing.
+	match func(*http.Request) (*web.Route, web.Handler)
+}
+
+// trees are those surfaces. What is not in the list does not exist.
+func trees(c *Config, p *parts, table []route) []tree {
+	return []tree{
+		{SurfaceManagement, p.api.Handles, p.api.Match},
+		legacyTree(c, p, table),
+	}
 }
 
 // nowhere is the row of every path of ours that names nothing.

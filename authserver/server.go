@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
-	"github.com/caddy-gatehouse/gatehouse/authserver/management"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -20,7 +19,7 @@ import (
 type Server struct {
 	host      web.Host
 	routes    map[string]*route // by path behind the environment's
-	api       *management.API   // nil where that surface is not exposed
+	trees     []tree            // of the surfaces that are exposed
 	parts     *parts
 	alongside func(job func(context.Context)) (end func())
 	ends      []func() // of what Start began
@@ -41,13 +40,16 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		host:   web.Host{Log: c.Log, NewID: secret.NewID, Served: c.State.config.Observer.Served, Now: c.State.config.Now},
 		routes: map[string]*route{},
 	}
-	for _, rt := range routes(&c, parts) {
+	table := routes(&c, parts)
+	for _, rt := range table {
 		if slices.Contains(c.Surfaces, rt.surface) {
 			s.routes[rt.path] = &rt
 		}
 	}
-	if slices.Contains(c.Surfaces, SurfaceManagement) {
-		s.api = parts.api
+	for _, t := range trees(&c, parts, table) {
+		if slices.Contains(c.Surfaces, t.surface) {
+			s.trees = append(s.trees, t)
+		}
 	}
 	c.State.watch(envs...)
 	s.parts, s.alongside = parts, c.State.alongside
@@ -79,7 +81,7 @@ func (s *Server) Close() error {
 // or the endpoint exists, so that nothing behind the server answers in its place.
 // On a custom domain those are the trees without the environment's ID.
 func (s *Server) Handles(r *http.Request) bool {
-	if s.api != nil && s.api.Handles(r.URL.Path) {
+	if s.tree(r) != nil {
 		return true
 	}
 	if _, _, ok := split(r.URL.Path); ok {
@@ -122,8 +124,12 @@ func (s *Server) atHost(r *http.Request) (*store.Environment, error) {
 // ServeHTTP answers one request. Which environment is meant is settled by the
 // path, or on a custom domain by that domain; no other Host header is looked at.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.api != nil && s.api.Handles(r.URL.Path) {
-		s.serveAPI(w, r)
+	if t := s.tree(r); t != nil {
+		if rt, serve := t.match(r); rt != nil {
+			web.Handle(&s.host, rt, w, r, serve)
+		} else {
+			web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return web.NotFound() })
+		}
 		return
 	}
 	env, rt, err := s.find(r)
@@ -140,16 +146,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveAPI answers a request to the management API, whose paths name their
-// environment themselves: byte-exact, in their plainest spelling only.
-func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
-	if r.URL.RawPath == "" {
-		if rt, serve := s.api.Match(r.URL.Path); rt != nil {
-			web.Handle(&s.host, rt, w, r, serve)
-			return
+// tree is the one that a request's path is of, or nil.
+func (s *Server) tree(r *http.Request) *tree {
+	for i := range s.trees {
+		if s.trees[i].handles(r.URL.Path) {
+			return &s.trees[i]
 		}
 	}
-	web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return web.NotFound() })
+	return nil
 }
 
 // preflight lets scripts of the origins that some application trusts ask; whether
@@ -211,9 +215,9 @@ func (s *Server) route(rest string) *route {
 // anySegment ends the path of a row that is for every last segment.
 const anySegment = "/*"
 
-// trees are the beginnings of our paths behind an environment's, each whole or
+// environmentTrees are the beginnings of our paths behind an environment's, each whole or
 // followed by a slash.
-var trees = []string{"/as", "/flows", "/signon"}
+var environmentTrees = []string{"/as", "/flows", "/signon"}
 
 // split takes a path of ours apart: "/<environment><rest>", where rest begins
 // with one of our trees, or the metadata place of RFC 8414 §3.1 in front of an issuer's path. ok is false for
@@ -247,7 +251,7 @@ func bare(path string) (rest string, ok bool) {
 }
 
 func ours(rest string) bool {
-	for _, tree := range trees {
+	for _, tree := range environmentTrees {
 		if behind, ok := strings.CutPrefix(rest, tree); ok && (behind == "" || behind[0] == '/') {
 			return true
 		}

@@ -207,6 +207,9 @@ func (o *recorder) Served(endpoint, outcome string, _ time.Duration) {
 func (o *recorder) TokenIssued(grant string)        { o.add("issued", grant) }
 func (o *recorder) Revoked(kind string)             { o.add("revoked", kind) }
 func (o *recorder) Swept(int)                       {}
+func (o *recorder) LegacyCalled(endpoint, application string) {
+	o.add("legacy", endpoint+" "+application)
+}
 func (o *recorder) KeyRotated(outcome string)       { o.add("key", outcome) }
 func (o *recorder) PasswordChecked(outcome string)  { o.add("password", outcome) }
 func (o *recorder) PasswordHashed(time.Duration)    {}

@@ -135,5 +135,5 @@ func (s *State) watch(envs ...*store.Environment) {
 // Local gives the gate's view of one environment: direct calls, no HTTP.
 func (s *State) Local(env *store.Environment) resourceserver.Local {
 	s.watch(env)
-	return &token.Local{Environment: env, Rings: s.rings, Set: s.revocations}
+	return &token.Local{Environment: env, Rings: s.rings, Set: s.revocations, Store: s.config.Store}
 }

@@ -51,7 +51,7 @@ func (l *storedLocal) Keys(ctx context.Context, kid string) (*jose.KeySet, error
 		case err != nil:
 			return nil, err
 		}
-		local = &token.Local{Environment: env, Rings: l.state.rings, Set: l.state.revocations}
+		local = &token.Local{Environment: env, Rings: l.state.rings, Set: l.state.revocations, Store: l.state.config.Store}
 		l.found.Store(local)
 	}
 	keys, err := local.Keys(ctx, kid)
@@ -60,6 +60,20 @@ func (l *storedLocal) Keys(ctx context.Context, kid string) (*jose.KeySet, error
 		return nothing, nil
 	}
 	return keys, err
+}
+
+// Opaque gives the claims of an opaque token of the environment.
+func (l *storedLocal) Opaque(ctx context.Context, raw string) (*jose.Claims, error) {
+	local := l.found.Load()
+	if local == nil {
+		if _, err := l.Keys(ctx, ""); err != nil {
+			return nil, err
+		}
+		if local = l.found.Load(); local == nil {
+			return nil, nil
+		}
+	}
+	return local.Opaque(ctx, raw)
 }
 
 // Epoch changes whenever any token may have been revoked.

@@ -354,6 +354,9 @@ func (o *serverObserver) LogoutDelivered(outcome string) { o.logouts.WithLabelVa
 // WebhookDelivered implements authserver.Observer.
 func (o *serverObserver) WebhookDelivered(outcome string) { o.webhooks.WithLabelValues(outcome).Inc() }
 
+// LegacyCalled implements authserver.Observer.
+func (o *serverObserver) LegacyCalled(endpoint, application string) {}
+
 // KeyRotated implements authserver.Observer.
 func (o *serverObserver) KeyRotated(outcome string) { o.rotations.WithLabelValues(outcome).Inc() }
 

@@ -314,7 +314,7 @@ func TestSignOffMeanwhile(t *testing.T) {
 
 func expectEnded(t *testing.T, g *rig, id string) {
 	t.Helper()
-	live, err := g.Store.ListFamilies(t.Context(), store.FamilyFilter{Environment: g.Env.ID, ID: id}, 10, g.Clock.Now())
+	live, err := g.Store.ListFamilies(t.Context(), store.FamilyFilter{Environment: g.Env.ID, ID: id}, "", 10, g.Clock.Now())
 	if err != nil || len(live) > 0 {
 		t.Errorf("live families = %v, %v, want none", live, err)
 	}

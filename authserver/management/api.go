@@ -125,13 +125,12 @@ func (a *API) Handles(path string) bool {
 	return false
 }
 
-// Match finds what answers a path, byte for byte; nil where nothing does. Of the
-// web.Route the Methods are those of the path. path is a request's URL.Path; a
-// request that spelt it in any but the plainest way is 404 all the same.
-func (a *API) Match(path string) (*web.Route, web.Handler) {
+// Match finds what answers a request, by its path, byte for byte and in its plainest spelling
+// only; nil where nothing does. Of the web.Route the Methods are those of the path.
+func (a *API) Match(r *http.Request) (*web.Route, web.Handler) {
 	a.once.Do(a.build)
-	rest, ok := strings.CutPrefix(path, prefix)
-	if !ok {
+	rest, ok := strings.CutPrefix(r.URL.Path, prefix)
+	if !ok || r.URL.RawPath != "" {
 		return nil, nil
 	}
 	at, params := a.paths.find(rest)

@@ -378,7 +378,7 @@ func (c caller) do(method, path string, body any, header ...string) *answer {
 func (k *kit) serve(r *http.Request) *answer {
 	k.t.Helper()
 	w := httptest.NewRecorder()
-	rt, serve := k.API.Match(r.URL.Path)
+	rt, serve := k.API.Match(r)
 	if rt == nil {
 		rt = &web.Route{Name: "unknown", AnyOrigin: true, Render: web.PingOne}
 		serve = func(http.ResponseWriter, *http.Request) error { return web.NotFound() }

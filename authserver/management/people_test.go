@@ -117,7 +117,7 @@ func (h *holding) lives() (sessionLives, accessLives, refreshLives bool) {
 	} else if !errors.Is(err, token.ErrInactive) {
 		h.k.t.Fatal(err)
 	}
-	families, err := h.k.Store.ListFamilies(ctx, store.FamilyFilter{Environment: home, ID: h.grant}, 1, h.k.Clock.Now())
+	families, err := h.k.Store.ListFamilies(ctx, store.FamilyFilter{Environment: home, ID: h.grant}, "", 1, h.k.Clock.Now())
 	if err != nil {
 		h.k.t.Fatal(err)
 	}

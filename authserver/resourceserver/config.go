@@ -81,6 +81,9 @@ type Local interface {
 	// they cannot be read (503). kid is the one that is wanted: it may have been made
 	// just now, and elsewhere.
 	Keys(ctx context.Context, kid string) (*jose.KeySet, error)
+	// Opaque gives the claims of a token that is no JWT: nil, nil for one that is none of the server's. Whether it has expired
+	// or was revoked is not looked at. An error means that it cannot be told now (503).
+	Opaque(ctx context.Context, raw string) (*jose.Claims, error)
 	// Epoch changes whenever any token may have been revoked, and whenever a key
 	// was withdrawn before the last token that it signed has ended. It must be read
 	// before Revoked to be sure that an answer is not older than it.

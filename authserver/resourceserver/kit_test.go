@@ -381,6 +381,8 @@ func (l *local) Keys(context.Context, string) (*jose.KeySet, error) {
 	return l.keys, l.keysErr
 }
 
+func (l *local) Opaque(context.Context, string) (*jose.Claims, error) { return nil, nil }
+
 func (l *local) Epoch() uint64 { return l.epoch.Load() }
 
 func (l *local) Revoked(c *jose.Claims) (bool, error) {

@@ -22,6 +22,9 @@ type Environment struct {
 	KeyRotation, KeyOverlap time.Duration
 	// AccessTokenType is the typ header of access tokens: "at+jwt" (default) or "JWT" or "" for none.
 	AccessTokenType string
+	// OpaqueTokens makes access tokens that say nothing by themselves and are looked up, where the client does not
+	// say otherwise (Client.AccessTokenFormat).
+	OpaqueTokens bool
 	// Compat names PingOne's behaviours that are weaker than ours; zero is strict.
 	Compat Compat
 	// Strict is security_profile strict: OAuth 2.1 (code alone, PKCE S256 for everyone, no wildcard redirect
@@ -247,6 +250,8 @@ type Client struct {
 	Roles []string
 	// KeyRotationPolicy is the ID of the policy whose key signs its tokens; "" is the environment's own key.
 	KeyRotationPolicy string
+	// AccessTokenFormat is that of its access tokens; FormatDefault is the environment's.
+	AccessTokenFormat AccessTokenFormat
 	// MultipleResources is requestScopesForMultipleResourcesEnabled.
 	MultipleResources bool
 	// AdministratorsOnly lets nobody sign on but those who hold a role of an administrator. NobodySignsOn lets no
@@ -260,6 +265,15 @@ type Client struct {
 // Stranger reports whether the addresses that the client names are not the word of who runs the
 // server: they are contacted on the public Internet alone.
 func (c *Client) Stranger() bool { return c.Registered || c.Managed }
+
+// AccessTokenFormat is what access tokens are.
+type AccessTokenFormat string
+
+const (
+	FormatDefault AccessTokenFormat = ""       // as the environment says
+	FormatJWT     AccessTokenFormat = "JWT"    // signed claims, checked anywhere
+	FormatOpaque  AccessTokenFormat = "OPAQUE" // a random text, looked up or introspected
+)
 
 // PKCE says what an authorization request must bring (RFC 7636).
 type PKCE string

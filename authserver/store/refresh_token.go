@@ -20,6 +20,8 @@ type Family struct {
 	ExpiresAt time.Time
 	// Ended: replayed, revoked, or its consent withdrawn.
 	Ended bool
+	// TokenExpiresAt is when its newest token expires. Only ListFamilies says it.
+	TokenExpiresAt time.Time
 }
 
 // RefreshToken is one member of a family.
@@ -63,9 +65,9 @@ type RefreshTokens interface {
 	EndFamilies(ctx context.Context, f FamilyFilter) ([]Family, error)
 
 	// ListFamilies lists the families that f selects and that have neither ended
-	// nor expired at now, newest first, at most limit. Whether a member can still
-	// be exchanged is not looked at.
-	ListFamilies(ctx context.Context, f FamilyFilter, limit int, now time.Time) ([]Family, error)
+	// nor expired at now, by ID, at most limit, starting behind the ID after ("" starts at the first). One whose newest
+	// token has expired is not among them.
+	ListFamilies(ctx context.Context, f FamilyFilter, after string, limit int, now time.Time) ([]Family, error)
 }
 
 // FamilyFilter selects families of one environment: those that agree with every

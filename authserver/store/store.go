@@ -70,6 +70,8 @@ type AccessToken struct {
 	Audience    []string
 	IssuedAt    time.Time // whole seconds, UTC
 	ExpiresAt   time.Time // whole seconds, UTC
+	// Data is package token's: how the token came to be, and what an opaque one says. Empty for most.
+	Data []byte
 }
 
 // AccessTokens remembers every access token that was issued, for revocation and

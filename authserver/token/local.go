@@ -14,6 +14,8 @@ type Local struct {
 	Environment *store.Environment
 	Rings       *keys.Rings
 	Set         *Revocations
+	// Store has the records of opaque tokens.
+	Store store.AccessTokens
 }
 
 // Keys is the current set of published keys; kid is looked for in the store where it is not

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -23,6 +24,8 @@ type Access struct {
 	Scope    []string // granted scopes, in order
 	Audience []string
 	TTL      time.Duration
+	// GrantType, RedirectURI, Nonce and Claims are for the record: see Details.
+	GrantType, RedirectURI, Nonce, Claims string
 	// For is the client, as it was when all this was decided.
 	For *store.Client
 	// Asked are the claims that the claims parameter asked for UserInfo, which then gives
@@ -52,7 +55,9 @@ type Minter struct {
 	Keys  *keys.Rings
 	Store store.AccessTokens
 	NewID func() string // jti: UUIDv7, so that records are stored in order
-	Now   func() time.Time
+	// NewSecret draws the secrets of opaque tokens.
+	NewSecret func() secret.Value
+	Now       func() time.Time
 	// Directory finds the resources whose mapped claims a token has, what claims are, and whether the client is
 	// still as it was.
 	Directory store.Directory

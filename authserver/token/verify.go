@@ -58,7 +58,9 @@ type Verifier struct {
 	Keys        *keys.Rings
 	Revocations *Revocations
 	Cache       *cache.Cache[*Active]
-	Now         func() time.Time
+	// Store has the records of opaque tokens.
+	Store store.AccessTokens
+	Now   func() time.Time
 }
 
 // Verify reads raw and reports whether it works in env: ErrInactive, or

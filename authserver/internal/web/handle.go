@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,12 @@ type Route struct {
 	Preflight func(origin string) bool
 	// Render writes this route's errors. nil means OAuth.
 	Render Renderer
+	// RenderAll has Render write 404 and 405 too, which are PingOne's otherwise.
+	RenderAll bool
+	// ContentType is that of errors; "" means application/json.
+	ContentType string
+	// AllowHeaders are further request headers that scripts may send.
+	AllowHeaders string
 }
 
 // Host is what Handle needs of the server around it. It is safe for concurrent
@@ -98,7 +105,7 @@ func (h *Host) fail(rt *Route, w http.ResponseWriter, r *http.Request, id string
 		return h.log(rt, r, id, e)
 	}
 	render := rt.Render
-	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound {
+	if !rt.RenderAll && (e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound) {
 		render = PingOne // about the address, not about the protocol behind it
 	} else if render == nil {
 		render = OAuth
@@ -112,7 +119,7 @@ func (h *Host) fail(rt *Route, w http.ResponseWriter, r *http.Request, id string
 	if e.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
-	WriteJSON(w, e.Status, render(e, id))
+	writeBody(w, e.Status, cmp.Or(rt.ContentType, jsonType), render(e, id))
 	return h.log(rt, r, id, e)
 }
 
@@ -173,6 +180,9 @@ func options(header http.Header, rt *Route, r *http.Request) {
 	if rt.AnyOrigin || trusted {
 		header.Set("Access-Control-Allow-Methods", allow(rt.Methods))
 		header.Set("Access-Control-Allow-Headers", allowedHeaders)
+		if rt.AllowHeaders != "" {
+			header.Add("Access-Control-Allow-Headers", rt.AllowHeaders)
+		}
 		header.Set("Access-Control-Max-Age", "3600")
 	}
 }
@@ -198,9 +208,13 @@ func (h *headers) set(canonical, value string) {
 }
 
 // WriteJSON writes a body that is already JSON.
-func WriteJSON(w http.ResponseWriter, status int, body []byte) {
+func WriteJSON(w http.ResponseWriter, status int, body []byte) { writeBody(w, status, jsonType, body) }
+
+const jsonType = "application/json"
+
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
 	header := newHeaders(w.Header())
-	header.set("Content-Type", "application/json")
+	header.set("Content-Type", contentType)
 	header.set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away is nobody's failure

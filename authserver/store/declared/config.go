@@ -37,6 +37,12 @@ type Environment struct {
 	// AccessTokenType is the typ header of access tokens: "at+jwt" (default,
 	// RFC 9068 §2.1), "JWT", or "none" for no typ at all.
 	AccessTokenType string `json:"access_token_type,omitempty"`
+	// AccessTokenFormat is "jwt" (default), or "opaque": tokens that say nothing by themselves, and are looked up or
+	// introspected. Applications may say otherwise.
+	AccessTokenFormat string `json:"access_token_format,omitempty"`
+	// Issuers are further iss values that the environment's tokens may have, beside those of its domains: absolute URLs
+	// of paths by which it is served too.
+	Issuers []string `json:"issuers,omitempty"`
 	// Compat names PingOne behaviours that are weaker than Gatehouse's own:
 	// unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay.
 	Compat []string `json:"compat,omitempty"`

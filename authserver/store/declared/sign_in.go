@@ -51,6 +51,8 @@ type SignIn struct {
 	BackchannelLogoutURI      string `json:"backchannel_logout_uri,omitempty"`
 	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session,omitempty"`
+	// AccessTokenFormat is "jwt" or "opaque". Default: the environment's.
+	AccessTokenFormat string `json:"access_token_format,omitempty"`
 	// IncludeX5T adds x5t to the header of tokens.
 	IncludeX5T bool `json:"include_x5t,omitempty"`
 	// CORSOrigins may call with cookies: scheme and host, without a path.

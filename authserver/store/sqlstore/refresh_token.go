@@ -261,7 +261,7 @@ func (db *DB) EndFamilies(ctx context.Context, f store.FamilyFilter) (ended []st
 }
 
 // ListFamilies implements store.RefreshTokens.
-func (db *DB) ListFamilies(ctx context.Context, f store.FamilyFilter, limit int, now time.Time) (list []store.Family, err error) {
+func (db *DB) ListFamilies(ctx context.Context, f store.FamilyFilter, after string, limit int, now time.Time) (list []store.Family, err error) {
 	text, args, ok, err := familySelector(f)
 	if err != nil || !ok || limit <= 0 {
 		return nil, err

@@ -77,7 +77,7 @@ func calls(s store.Store) map[string]func(context.Context) error {
 			return err
 		},
 		"ListFamilies": func(ctx context.Context) error {
-			_, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "x"}, 1, Now)
+			_, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "x"}, "", 1, Now)
 			return err
 		},
 		"PutConsent":       func(ctx context.Context) error { return s.PutConsent(ctx, consent("x")) },

@@ -145,7 +145,7 @@ func sweepSignIn(t *testing.T, s store.Store) {
 		_, errFlow := s.FlowByID(ctx, env1, name, Now)
 		_, errSession := s.SessionByID(ctx, env1, name, Now)
 		_, _, _, errToken := s.FamilyByToken(ctx, env1, refresh(name, Now).Hash, Now)
-		families, errFamily := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: name}, 1, Now)
+		families, errFamily := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: name}, "", 1, Now)
 		_, errEvent := s.EventByID(ctx, env1, name, Now)
 		for what, got := range map[string]bool{
 			"event":          errEvent == nil,

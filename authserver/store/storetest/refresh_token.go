@@ -137,7 +137,7 @@ func familyExists(t *testing.T, s store.Store) {
 	if f, _, _, err := s.FamilyByToken(ctx, env1, refresh("a", Now).Hash, Now); err != nil || f.ID != "a" {
 		t.Errorf("FamilyByToken = %q, %v, want a", f.ID, err)
 	}
-	if list, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: "b"}, 10, Now); err != nil || len(list) != 0 {
+	if list, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: "b"}, "", 10, Now); err != nil || len(list) != 0 {
 		t.Errorf("ListFamilies of the refused one = %v, %v, want none", list, err)
 	}
 	elsewhere := family("a")
@@ -476,7 +476,7 @@ func familyEndContention(t *testing.T, a, b store.Store) {
 			atomic.AddInt32(&ended[k], 1)
 		}
 		// All that this call was to end have ended when it returns.
-		left, errList := a.ListFamilies(ctx, f, 10, Now)
+		left, errList := a.ListFamilies(ctx, f, "", 10, Now)
 		if len(left) > 0 || errList != nil {
 			t.Errorf("%d families are left after EndFamilies(%+v), %v, want none", len(left), f, errList)
 		}
@@ -550,12 +550,12 @@ func familyList(t *testing.T, s store.Store) {
 		{"in another environment", store.FamilyFilter{Environment: env2, Client: "c0"}, 10, []string{"f0"}},
 		{"a subject that cannot be", store.FamilyFilter{Environment: env1, Subject: "\x00"}, 10, nil},
 	} {
-		list, err := s.ListFamilies(ctx, tt.filter, tt.limit, Now)
+		list, err := s.ListFamilies(ctx, tt.filter, "", tt.limit, Now)
 		if diff := cmp.Diff(tt.want, ids(list)); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, diff)
 		}
 	}
-	list, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: "endless"}, 1, Now)
+	list, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: "endless"}, "", 1, Now)
 	if diff := cmp.Diff([]store.Family{endless}, list); diff != "" || err != nil {
 		t.Errorf("listed: %v (-want +got):\n%s", err, diff)
 	}
@@ -564,7 +564,7 @@ func familyList(t *testing.T, s store.Store) {
 func familyFilter(t *testing.T, s store.Store) {
 	ctx := testContext(t)
 	putFamily(t, s, family("a"))
-	if _, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1}, 10, Now); err == nil {
+	if _, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1}, "", 10, Now); err == nil {
 		t.Error("ListFamilies of everything = nil, want an error")
 	}
 	if _, err := s.EndFamilies(ctx, store.FamilyFilter{Environment: env1}); err == nil {

@@ -1,0 +1,48 @@
+package legacy
+
+import (
+	"net/http"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// call is one request and what is known about it. It belongs to one goroutine.
+type call struct {
+	l  *Legacy
+	w  http.ResponseWriter
+	r  *http.Request
+	at place
+
+	realm *realm             // of query or path; below /frrest the top one
+	env   *store.Environment // the realm's, with the realm's issuer; nil for a top realm of administrators alone
+	query crestQuery         // the parameters of CREST; below /json and /frrest alone
+	// application is who called, or whose token the call was about, once that is known.
+	application string
+}
+
+// prepare settles what every endpoint needs to know first.
+func (c *call) prepare() error {
+	if c.at.dialect == dialectCREST {
+		if err := c.readCREST(); err != nil {
+			return err
+		}
+	}
+	if err := c.findRealm(); err != nil {
+		return err
+	}
+	if c.at.route.tree == treeJSON {
+		return c.checkCSRF()
+	}
+	return nil
+}
+
+// param is what the n-th {} of the route's path stands for.
+func (c *call) param(n int) string { return c.at.params[n] }
+
+// address is the client's, without port.
+func (c *call) address() string {
+	if c.l.Address != nil {
+		return c.l.Address(c.r)
+	}
+	return remoteAddress(c.r)
+}

@@ -1,0 +1,128 @@
+package legacy
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/endpoint"
+	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/logout"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
+)
+
+// Endpoint is one of the server's own endpoints.
+type Endpoint func(w http.ResponseWriter, r *http.Request, env *store.Environment) error
+
+// Parts are the rules that the endpoints here hand on to. Every field is required.
+type Parts struct {
+	Directory store.Directory
+	Store     store.Store
+	Clients   *clientauth.Authenticator
+	Tokens    *token.Verifier
+	Records   *token.Records
+	Refresh   *token.Refresher
+	Revoker   *token.Revoker
+	Users     *identity.Users
+	Sessions  *session.Sessions
+	Logout    *logout.Ender
+	// Introspection is the server's own, for its verdicts.
+	Introspection *endpoint.Introspection
+	// Configuration is the metadata document's model, without Endpoints.
+	Configuration *endpoint.OpenIDConfiguration
+	// Endpoints are the server's own by their names in its table: "authorize", "token", "userinfo", "jwks",
+	// "register", "registered_client", "par", "signoff", "check_session".
+	Endpoints map[string]Endpoint
+	// Sealer gives the key that seals at rest, which keys of other uses are derived from.
+	Sealer    func(create bool) (*secret.Sealer, error)
+	NewID     func() string
+	NewSecret func() secret.Value
+	Now       func() time.Time
+	// Address is the client's address without port; nil is that of the connection. NoLimit exempts addresses from limits.
+	Address func(*http.Request) string
+	NoLimit func(address string) bool
+	// Called is told of each request that was served: the endpoint's name, and the application that called or
+	// whose token it was about, "" where there is none.
+	Called func(endpoint, application string)
+	// SignedOn is told the outcome of each sign-on: "ok" or an OAuth error code.
+	SignedOn func(outcome string)
+	Log      *slog.Logger
+}
+
+// Legacy answers every path below /am. Safe for concurrent use.
+type Legacy struct {
+	Config
+	Parts
+	realms map[string]*realm // by path in lower case
+	root   *administrators   // of the top realm
+	table  []route
+	state
+}
+
+// New makes one of a configuration that Check has found good. It touches neither disk nor network.
+func New(c Config, p Parts) *Legacy {
+	l := &Legacy{Config: c, Parts: p, realms: map[string]*realm{}}
+	for _, r := range c.Realms {
+		l.realms[strings.ToLower(r.Path)] = &realm{Path: r.Path, environment: r.Environment, issuer: c.Issuer(r.Path)}
+	}
+	if l.realms["/"] == nil {
+		l.realms["/"] = &realm{Path: "/"}
+	}
+	l.root = l.newAdministrators()
+	l.table = l.routes()
+	return l
+}
+
+// Handles reports whether a path is below /am.
+func (l *Legacy) Handles(path string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// Match finds what answers a request below /am: never nil, since errors have dialects here.
+func (l *Legacy) Match(r *http.Request) (*web.Route, web.Handler) {
+	at := l.find(r.URL.EscapedPath())
+	around := &web.Route{
+		Name: at.name(), Methods: at.methods(), Render: at.dialect.render(), RenderAll: true, ContentType: contentType, AnyOrigin: at.anyOrigin(),
+		CacheControl: at.cacheControl(), AllowHeaders: allowedHeaders,
+	}
+	around.Preflight = func(origin string) bool { return l.trusts(r.Context(), r, at, origin) }
+	return around, func(w http.ResponseWriter, r *http.Request) error { return l.serve(at, w, r) }
+}
+
+// serve answers one request.
+func (l *Legacy) serve(at place, w http.ResponseWriter, r *http.Request) error {
+	c := &call{l: l, w: w, r: r, at: at}
+	c.markDeprecated()
+	if at.route == nil {
+		return notFound(at.dialect)
+	}
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	err := at.route.serve(c)
+	if err == nil {
+		l.Called(at.route.name, c.application)
+	}
+	return err
+}
+
+// trusts reports whether scripts of an origin may call with the cookie: an application of the realm trusts it.
+func (l *Legacy) trusts(ctx context.Context, r *http.Request, at place, origin string) bool {
+	c := &call{l: l, r: r, at: at}
+	if at.route == nil || !at.route.cookies || c.findRealm() != nil || c.env == nil {
+		return false
+	}
+	trusted, err := l.Directory.TrustedOrigin(ctx, c.env.ID, origin)
+	return err == nil && trusted
+}
+
+// allowedHeaders are those that scripts may send here, beside the usual ones.
+const allowedHeaders = "Accept-API-Version, X-Requested-With, X-OpenAM-Username, X-OpenAM-Password"
