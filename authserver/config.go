@@ -132,7 +132,7 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 	if c.AuditRetention == 0 {
 		c.AuditRetention = defaultRetention
 	}
-	if err := errors.Join(CheckAPIURL(c.APIURL), checkPasswords(c.Directory), checkRoles(c.Directory)); err != nil {
+	if err := errors.Join(CheckAPIURL(c.APIURL), checkPasswords(c.Directory), checkRoles(c.Directory), c.checkLegacy(ctx)); err != nil {
 		return nil, err
 	}
 	return c.Directory.Environments(ctx)
@@ -148,6 +148,29 @@ func CheckAPIURL(text string) error {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
 		strings.ContainsAny(text, "?#") || strings.HasSuffix(text, "/") {
 		return fmt.Errorf("%q is not a URL such as https://api.example.com", text)
+	}
+	return nil
+}
+
+// checkLegacy fills in defaults of Legacy, and refuses realms whose environment is not declared or would not take
+// the realm's issuer for one of its own.
+func (c *Config) checkLegacy(ctx context.Context) error {
+	if c.Legacy == nil {
+		return nil
+	}
+	checked := *c.Legacy
+	c.Legacy = &checked
+	if err := checked.Check(); err != nil {
+		return fmt.Errorf("legacy: %w", err)
+	}
+	for _, r := range checked.Realms {
+		env, err := c.Directory.EnvironmentByID(ctx, r.Environment)
+		if err != nil {
+			return fmt.Errorf("legacy: realm %s: environment %s is not declared", r.Path, r.Environment)
+		}
+		if issuer := checked.Issuer(r.Path); !slices.Contains(env.AllIssuers, issuer) {
+			return fmt.Errorf("legacy: realm %s: environment %s does not have the issuer %s", r.Path, env.Name, issuer)
+		}
 	}
 	return nil
 }
