@@ -67,8 +67,8 @@ func (l *Legacy) find(escaped string) place {
 	if in == treeOAuth {
 		at.dialect = dialectOAuth
 	}
-	if in == treeFRRest {
-		rest = strings.TrimSuffix(rest, "/") // the query's may have one
+	if in != treeOAuth {
+		rest = strings.TrimSuffix(rest, "/") // a collection's may have one, and the SDK's sessions/ does
 	}
 	segments := strings.Split(rest, "/")
 	for i, s := range segments {
