@@ -25,6 +25,42 @@ func (is *issuer) verifyLocal(ctx context.Context, jws *jose.JWS, claims *jose.C
 	if err := jws.Verify(key); err != nil {
 		return nil, outcome{why: problemReason(err), issuer: is.index, cause: err}
 	}
+	e, o := is.acceptLocal(claims, epoch, now)
+	if e != nil {
+		e.kid = key.ID
+	}
+	return e, o
+}
+
+// verifyOpaque asks the authorization servers in this process about a token that is no JWT. It is not
+// settled when none of them knows it. Each is believed about tokens of its own name alone: an
+// environment has tokens of several issuers, and one that names an issuer which is not
+// configured here is refused like a JWT that does.
+func (v *Verifier) verifyOpaque(ctx context.Context, raw string, now time.Time) (_ *entry, _ outcome, settled bool) {
+	ours := false
+	for _, is := range v.locals {
+		epoch := is.config.Local.Epoch() // before Opaque and Revoked, see Local
+		claims, err := is.config.Local.Opaque(ctx, raw)
+		switch {
+		case err != nil:
+			return nil, outcome{why: LocalUnavailable, issuer: is.index, cause: err}, true
+		case claims == nil:
+			continue
+		case !claims.Has("iss") || claims.Issuer != is.config.Issuer:
+			ours = true
+			continue
+		}
+		e, o := is.acceptLocal(claims, epoch, now)
+		if e != nil {
+			e.opaque = true
+		}
+		return e, o, true
+	}
+	return nil, outcome{why: UnknownIssuer, issuer: -1}, ours
+}
+
+// acceptLocal judges the claims of a token that is known to be the issuer's own. epoch was read before it was known.
+func (is *issuer) acceptLocal(claims *jose.Claims, epoch uint64, now time.Time) (*entry, outcome) {
 	if why := is.checkClaims(claims, now); why != Allowed {
 		return nil, outcome{why: why, issuer: is.index}
 	}
@@ -32,7 +68,6 @@ func (is *issuer) verifyLocal(ctx context.Context, jws *jose.JWS, claims *jose.C
 		return nil, o
 	}
 	e := newEntry(Token{Claims: claims, issuer: is}, now)
-	e.kid = key.ID
 	e.epoch.Store(epoch)
 	return e, outcome{issuer: is.index}
 }
@@ -50,15 +85,17 @@ func (is *issuer) checkRevoked(c *jose.Claims) outcome {
 
 // recheckLocal judges a remembered result after something was revoked, and
 // marks it as good for the epoch that was read before. It is not settled when
-// the key that verified it is gone.
+// the key that verified it is gone; an opaque one needed none.
 func (v *Verifier) recheckLocal(ctx context.Context, raw string, e *entry, epoch uint64) (*Token, outcome, bool) {
 	is := e.token.issuer
-	keys, err := is.config.Local.Keys(ctx, e.kid)
-	if err != nil {
-		return nil, outcome{why: LocalUnavailable, issuer: is.index, cause: err}, true
-	}
-	if !keys.HasID(e.kid) {
-		return nil, outcome{}, false
+	if !e.opaque {
+		keys, err := is.config.Local.Keys(ctx, e.kid)
+		if err != nil {
+			return nil, outcome{why: LocalUnavailable, issuer: is.index, cause: err}, true
+		}
+		if !keys.HasID(e.kid) {
+			return nil, outcome{}, false
+		}
 	}
 	o := is.checkRevoked(e.token.Claims)
 	switch {

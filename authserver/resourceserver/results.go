@@ -27,9 +27,11 @@ type entry struct {
 	stale int64 // no longer used then, even while the issuer cannot be asked
 
 	keys  uint64        // generation of the issuer's fetched keys
-	kid   string        // of the key that verified, for local issuers
+	kid   string        // of the key that verified, for JWTs of local issuers
 	epoch atomic.Uint64 // of the local issuer: no revocation until it concerned the token
 	dead  atomic.Bool   // refused since
+	// opaque: a local issuer said what the token says, and no key has verified it.
+	opaque bool
 }
 
 // refused is one bad result.

@@ -16,7 +16,8 @@ type Verifier struct {
 	monotone bool // config.Now is time.Now, which measures durations as well
 	issuers  []*issuer
 	byName   map[string]*issuer
-	opaque   *issuer // asked about tokens that are not JWTs; nil: they are refused
+	locals   []*issuer // those in this process, in the order of the configuration: asked about tokens that are not JWTs
+	opaque   *issuer   // asked about those that none of them knows; nil: they are refused
 	good     *cache.Cache[*entry]
 	bad      *cache.Cache[refused]
 	refusals refusals
@@ -45,6 +46,9 @@ func (v *Verifier) build() (err error) {
 		}
 		v.issuers = append(v.issuers, is)
 		v.byName[config.Issuer] = is
+		if config.Local != nil {
+			v.locals = append(v.locals, is)
+		}
 		if config.Introspection.OpaqueTokens {
 			v.opaque = is
 		}
@@ -206,16 +210,12 @@ func (v *Verifier) fresh(ctx context.Context, raw string, known *entry, now time
 	return &e.token, o, path
 }
 
-// route sends the token to the issuer that it names, or, when it is opaque, to the one that is
-// asked about such tokens. No key is fetched and nobody is asked before the issuer is
+// route sends the token to the issuer that it names, or, when it is opaque, to those that are
+// asked about such tokens. No key is fetched and nobody elsewhere is asked before the issuer is
 // known to be one of ours.
 func (v *Verifier) route(ctx context.Context, raw string, known *entry, now time.Time) (_ *entry, _ outcome, _ Path, remembered bool) {
 	if !jose.LooksLikeJWT(raw) {
-		if v.opaque == nil {
-			return nil, outcome{why: Malformed, issuer: -1}, PathJWT, false
-		}
-		e, o := v.introspect(ctx, v.opaque, raw, nil, known, now)
-		return e, o, PathIntrospection, true
+		return v.routeOpaque(ctx, raw, known, now)
 	}
 	jws, claims, is, o := v.read(raw)
 	if o.why != Allowed {
@@ -235,6 +235,23 @@ func (v *Verifier) route(ctx context.Context, raw string, known *entry, now time
 	}
 	e, o = v.introspect(ctx, is, raw, e, known, now)
 	return e, o, PathIntrospection, true
+}
+
+// routeOpaque asks about a token that is no JWT: first the issuers in this process, and the
+// one elsewhere only where none of them knows it, so that no token of ours is told to others.
+func (v *Verifier) routeOpaque(ctx context.Context, raw string, known *entry, now time.Time) (_ *entry, _ outcome, _ Path, remembered bool) {
+	if e, o, settled := v.verifyOpaque(ctx, raw, now); settled {
+		return e, o, PathLocal, false
+	}
+	if v.opaque != nil {
+		e, o := v.introspect(ctx, v.opaque, raw, nil, known, now)
+		return e, o, PathIntrospection, true
+	}
+	path := PathJWT
+	if len(v.locals) > 0 {
+		path = PathLocal
+	}
+	return nil, outcome{why: Malformed, issuer: -1}, path, false
 }
 
 // read parses a JWT and finds out, from claims that nobody has vouched for yet, whose it
