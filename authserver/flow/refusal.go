@@ -72,7 +72,8 @@ func unmet() *oauth.Error {
 }
 
 // silence is the answer to prompt=none where the person would have to do
-// something (OIDC Core §3.1.2.6).
+// something (OIDC Core §3.1.2.6). The words are PingOne's and PingAM's: their
+// JavaScript SDK goes on to a page where it finds them, and gives up where not.
 func silence(status Status, req *authorize.Request, client *store.Client) *authorize.Failure {
 	var e *oauth.Error
 	switch status {
@@ -82,9 +83,9 @@ func silence(status Status, req *authorize.Request, client *store.Client) *autho
 	case AccountSelectionRequired:
 		e = oauth.AuthorizationError(oauth.CodeAccountSelection, "The person has to select an account")
 	case ConsentRequired:
-		e = oauth.AuthorizationError(oauth.CodeConsentRequired, "The person has to agree")
+		e = oauth.AuthorizationError(oauth.CodeConsentRequired, "The request requires consent.")
 	default:
-		e = oauth.AuthorizationError(oauth.CodeInteractionRequired, "The person has to do something")
+		e = oauth.AuthorizationError(oauth.CodeInteractionRequired, "The request requires some interaction that is not allowed.")
 	}
 	return &authorize.Failure{Err: e, ReplyTo: &req.ReplyTo, Client: client}
 }
