@@ -30,6 +30,7 @@ func signInOptions(d *caddyfile.Dispenser, s *declared.SignIn) map[string]option
 		"backchannel_logout_uri":      once(oneString(d, &s.BackchannelLogoutURI)),
 		"frontchannel_logout_uri":     once(oneString(d, &s.FrontchannelLogoutURI)),
 		"frontchannel_logout_session": once(flag(&s.FrontchannelLogoutSession)),
+		"access_token_format":         once(oneString(d, &s.AccessTokenFormat)),
 		"include_x5t":                 once(flag(&s.IncludeX5T)),
 		"cors_origin":                 repeated(someStrings(d, &s.CORSOrigins)),
 		"login_page":                  once(oneString(d, &s.LoginPage)),

@@ -38,6 +38,9 @@ type Application struct {
 	RefreshTokenType                              *string `json:"refreshTokenType,omitzero"` // ours are opaque, whatever it says
 	AdditionalRefreshTokenReplayProtectionEnabled *bool   `json:"additionalRefreshTokenReplayProtectionEnabled,omitzero"`
 
+	// AccessTokenFormat is JWT or OPAQUE; absent, it is the environment's. PingOne has no such member.
+	AccessTokenFormat *string `json:"accessTokenFormat,omitzero"`
+
 	RequestScopesForMultipleResourcesEnabled *bool `json:"requestScopesForMultipleResourcesEnabled,omitzero"`
 	// JWKS is the text of a JWK Set.
 	JWKS                         *string  `json:"jwks,omitzero"`
@@ -138,7 +141,7 @@ func (Unsaid) String() string { return "[redacted]" }
 // GoString is String.
 func (Unsaid) GoString() string { return "[redacted]" }
 
-// Words of PingOne's API about applications.
+// Words of PingOne's API about applications, and two of ours.
 const (
 	protocolOpenIDConnect = "OPENID_CONNECT"
 
@@ -168,6 +171,9 @@ const (
 	allowSpecificOrigins = "ALLOW_SPECIFIC_ORIGINS"
 
 	adminUsersOnly = "ADMIN_USERS_ONLY"
+
+	formatJWT    = string(store.FormatJWT)
+	formatOpaque = string(store.FormatOpaque)
 )
 
 // Kind is store.KindApplication.

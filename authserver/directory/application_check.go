@@ -155,6 +155,9 @@ func (a *Application) checkDurations(j *judge) {
 	if a.RefreshTokenType != nil {
 		j.oneOf("refreshTokenType", *a.RefreshTokenType, "JSON_WEB_TOKEN", "OPAQUE_TOKEN")
 	}
+	if a.AccessTokenFormat != nil {
+		j.oneOf("accessTokenFormat", *a.AccessTokenFormat, formatJWT, formatOpaque)
+	}
 }
 
 // checkRequests judges what authorization requests have to be like.

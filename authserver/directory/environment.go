@@ -27,6 +27,8 @@ type Environment struct {
 	License         *Reference       `json:"license,omitempty"`
 	Icon            *string          `json:"icon,omitempty"`
 	BillOfMaterials *BillOfMaterials `json:"billOfMaterials,omitempty"`
+	// AccessTokenFormat is JWT, which is the default, or OPAQUE. PingOne has no such member.
+	AccessTokenFormat *string `json:"accessTokenFormat,omitempty"`
 
 	// What follows is the server's, whatever was sent.
 	Organization *Reference `json:"organization,omitempty"`
@@ -128,6 +130,9 @@ func (e *Environment) Check(ctx context.Context, c *Checking) error {
 	case !slices.Contains(regions, e.Region):
 		add(InvalidValue, "region", "must be one of %s", strings.Join(regions, ", "))
 	}
+	if e.AccessTokenFormat != nil && *e.AccessTokenFormat != formatJWT && *e.AccessTokenFormat != formatOpaque {
+		add(InvalidValue, "accessTokenFormat", "must be %s or %s", formatJWT, formatOpaque)
+	}
 	if !secret.IsID(e.License.ID) {
 		add(InvalidValue, "license.id", "must be a UUID")
 	}
@@ -219,16 +224,20 @@ func (e *Environment) environment(id string) (*store.Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	env.Stored = true
+	env.Stored, env.OpaqueTokens = true, text(e.AccessTokenFormat) == formatOpaque
 	return env, nil
 }
 
 // describe is the document of an environment that configuration declares.
 func describe(e *store.Environment) *Environment {
-	return &Environment{
+	d := &Environment{
 		Name: e.Name, Type: EnvironmentProduction, Region: "NA", License: &Reference{ID: LicenseID(e.Organization)},
 		Organization: &Reference{ID: e.Organization}, Status: environmentActive, Issuer: e.Issuer, APIAudience: e.APIAudience,
 	}
+	if e.OpaqueTokens {
+		d.AccessTokenFormat = notEmpty(formatOpaque)
+	}
+	return d
 }
 
 // environmentNamed reports whether an environment other than the one with this ID

@@ -3,6 +3,7 @@ package declared
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,10 +57,27 @@ func New(c Config) (*Directory, error) {
 		d.byID[e.ID] = built
 		d.list = append(d.list, built.record)
 	}
+	if err := d.checkIssuers(); err != nil {
+		return nil, err
+	}
 	if err := d.checkDomains(); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// checkIssuers wants each issuer to speak for one environment: a token names nothing else.
+func (d *Directory) checkIssuers() error {
+	of := map[string]string{}
+	for _, e := range d.list {
+		for _, issuer := range e.Issuers() {
+			if other, ok := of[issuer]; ok {
+				return fmt.Errorf("environment %s: issuer %q is one of environment %s", e.Name, issuer, other)
+			}
+			of[issuer] = e.Name
+		}
+	}
+	return nil
 }
 
 // checkDomains wants a host of its own for each custom domain. Its session
@@ -124,7 +142,7 @@ func environmentRecord(c *Environment) (*store.Environment, error) {
 	if !secret.IsID(c.ID) {
 		return nil, fmt.Errorf("id %q is not a lower-case UUID", c.ID)
 	}
-	if err := checkIssuer(c.Issuer, c.ID); err != nil {
+	if err := checkIssuer(c.Issuer, "/"+c.ID+"/as"); err != nil {
 		return nil, fmt.Errorf("issuer %w", err)
 	}
 	if !secret.IsID(record.Organization) {
@@ -144,10 +162,18 @@ func environmentRecord(c *Environment) (*store.Environment, error) {
 	default:
 		return nil, fmt.Errorf("access_token_type %q is none of at+jwt, JWT, none", c.AccessTokenType)
 	}
+	format, err := accessTokenFormat(c.AccessTokenFormat)
+	if err != nil {
+		return nil, err
+	}
+	record.OpaqueTokens = format == store.FormatOpaque
 	if err := setRotation(record); err != nil {
 		return nil, err
 	}
 	if err := setSignOn(record, c); err != nil {
+		return nil, err
+	}
+	if err := setIssuers(record, c.Issuers); err != nil {
 		return nil, err
 	}
 	return record, setCompat(record, c.Compat)
@@ -165,6 +191,27 @@ func setRotation(e *store.Environment) error {
 	}
 	if e.KeyOverlap < minOverlap || e.KeyOverlap > e.KeyRotation/2 {
 		return fmt.Errorf("key_overlap %v is outside %v to %v, half of key_rotation", e.KeyOverlap, minOverlap, e.KeyRotation/2)
+	}
+	return nil
+}
+
+// setIssuers adds the issuers that the environment has beside its own and those of its domains.
+func setIssuers(e *store.Environment, issuers []string) error {
+	for _, raw := range issuers {
+		if err := checkIssuer(raw, ""); err != nil {
+			return fmt.Errorf("issuers: %w", err)
+		}
+		if rest, ok := strings.CutSuffix(raw, "/as"); ok && secret.IsID(rest[strings.LastIndexByte(rest, '/')+1:]) {
+			// It is what an environment with this ID has for its own, and one may be made any time.
+			return fmt.Errorf("issuers: %q is how environments' own issuers are written", raw)
+		}
+		if slices.Contains(e.Issuers(), raw) {
+			return fmt.Errorf("issuers: %q is the environment's already", raw)
+		}
+		if e.AllIssuers == nil {
+			e.AllIssuers = []string{e.Issuer}
+		}
+		e.AllIssuers = append(e.AllIssuers, raw)
 	}
 	return nil
 }

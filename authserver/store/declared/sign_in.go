@@ -79,6 +79,11 @@ func setSignIn(c *store.Client, a *Application, strict bool) error {
 	if err := setPKCE(c, s.PKCE); err != nil {
 		return err
 	}
+	format, err := accessTokenFormat(s.AccessTokenFormat)
+	if err != nil {
+		return err
+	}
+	c.AccessTokenFormat = format
 	if err := setRefresh(c, s); err != nil {
 		return err
 	}
@@ -102,7 +107,6 @@ func setSignIn(c *store.Client, a *Application, strict bool) error {
 	case s.DefaultMaxAge < 0:
 		return errors.New("default_max_age is negative")
 	}
-	var err error
 	if c.Attributes, err = records(s.Attributes, func(a store.Attribute) string { return a.Claim }); err != nil {
 		return err
 	}
@@ -153,6 +157,19 @@ func setPKCE(c *store.Client, name string) error {
 		return fmt.Errorf("pkce %q is none of optional, required, s256_required", name)
 	}
 	return nil
+}
+
+// accessTokenFormat reads access_token_format; "" is store.FormatDefault.
+func accessTokenFormat(name string) (store.AccessTokenFormat, error) {
+	switch name {
+	case "":
+		return store.FormatDefault, nil
+	case "jwt":
+		return store.FormatJWT, nil
+	case "opaque":
+		return store.FormatOpaque, nil
+	}
+	return "", fmt.Errorf("access_token_format %q is neither jwt nor opaque", name)
 }
 
 func setRefresh(c *store.Client, s *SignIn) error {

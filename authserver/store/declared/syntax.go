@@ -27,7 +27,8 @@ func printable(s string) bool {
 	return s != ""
 }
 
-func checkIssuer(raw, id string) error {
+// checkIssuer wants an issuer that everyone writes in one way, which ends in suffix.
+func checkIssuer(raw, suffix string) error {
 	if raw == "" {
 		return errors.New("is missing")
 	}
@@ -41,8 +42,8 @@ func checkIssuer(raw, id string) error {
 		return fmt.Errorf("%q has a query or a fragment", raw)
 	case strings.HasSuffix(raw, "/"):
 		return fmt.Errorf("%q ends in a slash", raw)
-	case !strings.HasSuffix(raw, "/"+id+"/as"):
-		return fmt.Errorf("%q does not end in /%s/as", raw, id)
+	case !strings.HasSuffix(raw, suffix):
+		return fmt.Errorf("%q does not end in %s", raw, suffix)
 	case u.String() != raw:
 		// Compared byte for byte by everyone: only the canonical spelling will do.
 		return fmt.Errorf("%q is not written canonically; write %q", raw, u.String())
