@@ -2,7 +2,9 @@ package legacy
 
 import (
 	"net/http"
+	"net/url"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -15,13 +17,19 @@ type call struct {
 
 	realm *realm             // of query or path; below /frrest the top one
 	env   *store.Environment // the realm's, with the realm's issuer; nil for a top realm of administrators alone
-	query crestQuery         // the parameters of CREST; below /json and /frrest alone
+	// values are the parameters of the query, read strictly.
+	values url.Values
+	query  crestQuery // the parameters of CREST; below /json and /frrest alone
+	caller *signedOn  // see sso; nil before
 	// application is who called, or whose token the call was about, once that is known.
 	application string
 }
 
 // prepare settles what every endpoint needs to know first.
 func (c *call) prepare() error {
+	if err := c.readValues(); err != nil {
+		return err
+	}
 	if c.at.dialect == dialectCREST {
 		if err := c.readCREST(); err != nil {
 			return err
@@ -45,4 +53,12 @@ func (c *call) address() string {
 		return c.l.Address(c.r)
 	}
 	return remoteAddress(c.r)
+}
+
+// badRequest is 400 in the dialect of the path.
+func (c *call) badRequest(message string) error {
+	if c.at.dialect == dialectOAuth {
+		return oauth.InvalidRequest("%s", message)
+	}
+	return crest(http.StatusBadRequest, message)
 }

@@ -101,6 +101,9 @@ func (l *Legacy) Match(r *http.Request) (*web.Route, web.Handler) {
 func (l *Legacy) serve(at place, w http.ResponseWriter, r *http.Request) error {
 	c := &call{l: l, w: w, r: r, at: at}
 	c.markDeprecated()
+	if at.dialect == dialectCREST {
+		c.markCREST()
+	}
 	if at.route == nil {
 		return notFound(at.dialect)
 	}

@@ -23,9 +23,19 @@ type realm struct {
 // environment is one, as those who keep what they made of it go by.
 type seen struct{ env, here *store.Environment }
 
-// byPath finds a realm by "/alpha" or "alpha", in any case; nil where there is none.
+// byPath finds a realm by "/alpha" or "alpha", in any case; nil where there is none. What is no name
+// of a realm, as "..", an empty one, or one with a character that only looks like a letter, is none.
 func (l *Legacy) byPath(path string) *realm {
-	return l.realms[strings.ToLower("/"+strings.Trim(path, "/"))]
+	path = strings.TrimPrefix(path, "/")
+	if path == "" {
+		return l.realms["/"]
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if !realmName.MatchString(name) {
+			return nil
+		}
+	}
+	return l.realms["/"+strings.ToLower(path)]
 }
 
 // environment is a realm's, as its own issuer speaks for it; nil for a top realm of administrators alone.
@@ -52,14 +62,11 @@ func (c *call) environment(r *realm) (*store.Environment, error) {
 // path, or the top one. The query wins, as in AM.
 func (c *call) findRealm() error {
 	name := "/" + strings.Join(c.at.realm, "/")
-	switch asked := c.r.URL.Query()["realm"]; {
+	switch asked := c.values["realm"]; {
 	case len(asked) > 1:
 		return invalidRealm(c.at.dialect)
 	case len(asked) == 1 && asked[0] != "":
 		name = asked[0]
-		if strings.Contains(strings.Trim(name, "/"), "//") || strings.Contains(name, "//") {
-			return invalidRealm(c.at.dialect)
-		}
 	}
 	if c.realm = c.l.byPath(name); c.realm == nil {
 		return invalidRealm(c.at.dialect)

@@ -15,6 +15,8 @@ import (
 // should seal no more than 2^32 texts (NIST SP 800-38D §8.3).
 type Sealer struct {
 	aead cipher.AEAD
+	// root is what keys of other uses are derived from; it opens nothing.
+	root []byte
 }
 
 // KeySize is the length of a master key in bytes.
@@ -51,7 +53,21 @@ func NewSealer(key []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing cipher: %w", err)
 	}
-	return &Sealer{aead: aead}, nil
+	root, err := hkdf.Key(sha256.New, key, nil, "gatehouse subkeys v1", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the root of subkeys: %w", err)
+	}
+	return &Sealer{aead: aead, root: root}, nil
+}
+
+// Subkey is a key of 32 bytes for one use, which names it: the same on every node that
+// has the master key, and telling nothing about that or about keys of other uses (RFC 5869 §3.2).
+func (s *Sealer) Subkey(use string) []byte {
+	key, err := hkdf.Key(sha256.New, s.root, nil, "gatehouse subkey "+use, 32)
+	if err != nil {
+		panic(err) // of a length that is too long alone
+	}
+	return key
 }
 
 // Seal encrypts plain and binds it to aad, which is not stored: give the record's

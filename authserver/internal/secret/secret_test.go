@@ -234,3 +234,28 @@ func TestSealerOpensWhatWasSealedBefore(t *testing.T) {
 		t.Errorf("Open = %q, %v, want %q", got, err, "plain text")
 	}
 }
+
+func TestSubkey(t *testing.T) {
+	sealer := func(b byte) *secret.Sealer {
+		s, err := secret.NewSealer(bytes.Repeat([]byte{b}, secret.KeySize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first := sealer(7).Subkey("one use")
+	if len(first) != 32 {
+		t.Errorf("got %d bytes, want 32", len(first))
+	}
+	if again := sealer(7).Subkey("one use"); !bytes.Equal(first, again) {
+		t.Error("another node has another key, want the same")
+	}
+	for name, other := range map[string][]byte{
+		"another use": sealer(7).Subkey("another use"), "another master key": sealer(8).Subkey("one use"),
+		"the master key": bytes.Repeat([]byte{7}, secret.KeySize),
+	} {
+		if bytes.Equal(first, other) {
+			t.Errorf("%s: the same key, want another", name)
+		}
+	}
+}
