@@ -43,19 +43,34 @@ type Environment struct {
 	VendorClaims bool
 	// Stored: the management API made it, and may delete it.
 	Stored bool
+	// Home is the issuer that has the hosted pages and the session's cookie, where Issuer is one that has neither; "" where
+	// Issuer has them itself. Paths are what endpoints are called behind Issuer, by their names behind Home.
+	Home  string
+	Paths map[string]string
 }
 
-// Domain is a custom domain of an environment.
+// Domain is a custom domain of an environment, or another place at which it answers.
 type Domain struct {
 	Host   string // lower case, with the port where it is not the scheme's own
 	Issuer string // "https://<host>/as"
+	// Home and Paths are those of Environment, where the place has no pages of its own.
+	Home  string
+	Paths map[string]string
 }
 
 // At is the environment as seen through a custom domain: the same one with that domain's issuer.
 func (e *Environment) At(d Domain) *Environment {
 	c := *e
-	c.Issuer = d.Issuer
+	c.Issuer, c.Home, c.Paths = d.Issuer, d.Home, d.Paths
 	return &c
+}
+
+// EndpointURL is the address of an endpoint, by the last part of its path behind the environment's own issuer ("token").
+func (e *Environment) EndpointURL(name string) string {
+	if path, ok := e.Paths[name]; ok {
+		name = path
+	}
+	return e.Issuer + "/" + name
 }
 
 // Issuers are all byte-exact iss values of the environment's tokens; e's own is first.

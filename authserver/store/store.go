@@ -70,9 +70,13 @@ type AccessToken struct {
 	Audience    []string
 	IssuedAt    time.Time // whole seconds, UTC
 	ExpiresAt   time.Time // whole seconds, UTC
-	// Data is package token's: how the token came to be, and what an opaque one says. Empty for most.
+	// Data is package token's: how the token came to be, and what an opaque one says. Empty for most. A write
+	// with more than MaxAccessTokenData bytes of it is an error.
 	Data []byte
 }
+
+// MaxAccessTokenData bounds AccessToken.Data, in bytes.
+const MaxAccessTokenData = 64 << 10
 
 // AccessTokens remembers every access token that was issued, for revocation and
 // for listing by user and client.

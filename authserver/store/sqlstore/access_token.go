@@ -19,7 +19,12 @@ ON CONFLICT DO NOTHING`
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING`
 
-	accessTokenColumns = `SELECT id, client_id, subject, session, grant_id, scope, audience, issued_at, expires_at FROM access_tokens
+	// Of people, and opaque ones.
+	insertTokenWithData = `INSERT INTO access_tokens (environment, id, client_id, subject, session, scope, audience, issued_at, expires_at, grant_id, data)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT DO NOTHING`
+
+	accessTokenColumns = `SELECT id, client_id, subject, session, grant_id, scope, audience, issued_at, expires_at, data FROM access_tokens
 `
 	// expires_at is in the text so that PostgreSQL looks into one partition.
 	accessTokenByID = accessTokenColumns + `WHERE environment = $1 AND id = $2 AND expires_at = $3`
@@ -41,6 +46,9 @@ func (db *DB) PutAccessToken(ctx context.Context, t store.AccessToken) error {
 	if !identity(t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Grant) || !text(t.Scope) || !text(t.Audience...) {
 		return errText("access token")
 	}
+	if len(t.Data) > store.MaxAccessTokenData {
+		return fmt.Errorf("store: %d bytes of data of an access token are too many, at most %d", len(t.Data), store.MaxAccessTokenData)
+	}
 	audience, err := encodeStrings(t.Audience)
 	if err != nil {
 		return fmt.Errorf("store access token: %w", err)
@@ -48,7 +56,10 @@ func (db *DB) PutAccessToken(ctx context.Context, t store.AccessToken) error {
 	s := &Statement{Text: insertAccessToken, Args: []any{
 		t.Environment, t.ID, t.Client, t.Subject, t.Session, t.Scope, audience, t.IssuedAt.Unix(), t.ExpiresAt.Unix(),
 	}}
-	if t.Grant != "" {
+	switch {
+	case len(t.Data) > 0:
+		s.Text, s.Args = insertTokenWithData, append(s.Args, t.Grant, t.Data)
+	case t.Grant != "":
 		s.Text, s.Args = insertGrantedToken, append(s.Args, t.Grant)
 	}
 	if err := db.commit(ctx, &write{statements: []*Statement{s}}); err != nil {
@@ -103,13 +114,13 @@ func (db *DB) accessTokens(ctx context.Context, environment, query string, args 
 		t := store.AccessToken{Environment: environment}
 		var audience string
 		var issued, expires int64
-		if err := r.Scan(&t.ID, &t.Client, &t.Subject, &t.Session, &t.Grant, &t.Scope, &audience, &issued, &expires); err != nil {
+		if err := r.Scan(&t.ID, &t.Client, &t.Subject, &t.Session, &t.Grant, &t.Scope, &audience, &issued, &expires, &t.Data); err != nil {
 			return err
 		}
 		if err := decodeStrings(audience, &t.Audience); err != nil {
 			return err
 		}
-		t.IssuedAt, t.ExpiresAt = seconds(issued), seconds(expires)
+		t.IssuedAt, t.ExpiresAt, t.Data = seconds(issued), seconds(expires), unblob(t.Data)
 		tokens = append(tokens, t)
 		return nil
 	})

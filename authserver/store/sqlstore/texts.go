@@ -26,6 +26,7 @@ func Texts(d Dialect) map[string]string {
 	all := map[string]string{
 		"insertAccessToken":       insertAccessToken,
 		"insertGrantedToken":      insertGrantedToken,
+		"insertTokenWithData":     insertTokenWithData,
 		"accessTokenByID":         accessTokenByID,
 		"accessTokensByClient":    accessTokensByClient,
 		"accessTokensBySubject":   accessTokensBySubject,

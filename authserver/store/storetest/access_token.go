@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -27,9 +28,12 @@ func tokenRoundTrip(t *testing.T, s store.Store) {
 	full := token(1)
 	full.Subject, full.Session, full.Grant = "alice", "session-1", "grant-1"
 	full.Audience = []string{"https://orders.example.com", "a\nb", `"quoted"`, "ünï"}
+	full.Data = []byte("{\"a\":\"\x00\xff\"}")
+	opaque := token(2) // of a client that acts for itself
+	opaque.Data = bytes.Repeat([]byte{0, 1, 2, 255}, store.MaxAccessTokenData/4)
 	bare := store.AccessToken{Environment: env1, ID: "bare", Client: "client-1", IssuedAt: Now, ExpiresAt: Now.Add(30 * 24 * time.Hour)}
-	put(t, s, full, bare)
-	for _, want := range []store.AccessToken{full, bare} {
+	put(t, s, full, opaque, bare)
+	for _, want := range []store.AccessToken{full, opaque, bare} {
 		got, err := s.AccessTokenByID(testContext(t), want.Environment, want.ID, want.ExpiresAt, Now)
 		if err != nil {
 			t.Fatalf("AccessTokenByID(%s): %v", want.ID, err)
@@ -37,6 +41,10 @@ func tokenRoundTrip(t *testing.T, s store.Store) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("token %s (-want +got):\n%s", want.ID, diff)
 		}
+	}
+	list, err := s.ListAccessTokens(testContext(t), store.AccessTokenFilter{Environment: env1, Subject: "alice"}, "", 10, Now)
+	if diff := cmp.Diff([]store.AccessToken{full}, list); diff != "" || err != nil {
+		t.Errorf("listed: %v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -114,6 +122,26 @@ func tokenContention(t *testing.T, s store.Store) {
 	if won != 1 {
 		t.Errorf("%d puts succeeded, want 1", won)
 	}
+	// With data it is another statement: of one batch, and of one ID.
+	won = 0
+	errs := race(50, func(i int) error {
+		a := token(2 + i%2)
+		if i%3 == 0 {
+			a.Data = []byte("data")
+		}
+		return s.PutAccessToken(ctx, a)
+	})
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			won++
+		case !errors.Is(err, store.ErrExists):
+			t.Errorf("PutAccessToken = %v, want ErrExists", err)
+		}
+	}
+	if won != 2 {
+		t.Errorf("%d puts of two IDs succeeded, want 2", won)
+	}
 }
 
 func tokenText(t *testing.T, s store.Store) {
@@ -137,6 +165,10 @@ func tokenText(t *testing.T, s store.Store) {
 		}, true},
 		{"513 bytes of session, which nobody could revoke", func(a *store.AccessToken) { a.Session = strings.Repeat("s", 513) }, false},
 		{"513 bytes of grant", func(a *store.AccessToken) { a.Grant = strings.Repeat("g", 513) }, false},
+		{"64 KiB of data", func(a *store.AccessToken) { a.Data = make([]byte, 64<<10) }, true},
+		{"a byte more", func(a *store.AccessToken) { a.Data = make([]byte, 64<<10+1) }, false},
+		{"64 KiB of data of a grant's", func(a *store.AccessToken) { a.Grant, a.Data = "grant-1", make([]byte, 64<<10) }, true},
+		{"a byte more of a grant's", func(a *store.AccessToken) { a.Grant, a.Data = "grant-1", make([]byte, 64<<10+1) }, false},
 		{"bad UTF-8 in the audience", func(a *store.AccessToken) { a.Audience = []string{"\xc3"} }, false},
 	}
 	errs := race(2*len(tests), func(i int) error {

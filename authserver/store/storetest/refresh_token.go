@@ -29,7 +29,10 @@ var refreshTokenTests = []namedTest{
 	{"families are ended by each field, and by several", familyEnd},
 	{"of concurrent ends each family is returned to one", func(t *testing.T, s store.Store) { familyEndContention(t, s, s) }},
 	{"no exchange succeeds after the end of its family", func(t *testing.T, s store.Store) { endAndRotate(t, s, s) }},
-	{"live families are listed, newest first", familyList},
+	{"live families are listed by ID, with the expiry of their newest token", familyList},
+	{"a list of families goes on behind an ID", familyPages},
+	{"a family whose newest token has expired is not listed", familyExpiries},
+	{"a list that races with exchanges has each family once", func(t *testing.T, s store.Store) { listAndRotate(t, s, s) }},
 	{"a filter without a field is refused", familyFilter},
 }
 
@@ -538,12 +541,12 @@ func familyList(t *testing.T, s store.Store) {
 		limit  int
 		want   []string
 	}{
-		{"a client's", store.FamilyFilter{Environment: env1, Client: "c0"}, 10, []string{"f6", "f4", "f0", "endless"}},
-		{"the newest two", store.FamilyFilter{Environment: env1, Client: "c0"}, 2, []string{"f6", "f4"}},
+		{"a client's", store.FamilyFilter{Environment: env1, Client: "c0"}, 10, []string{"endless", "f0", "f4", "f6"}},
+		{"the first two", store.FamilyFilter{Environment: env1, Client: "c0"}, 2, []string{"endless", "f0"}},
 		{"none are asked for", store.FamilyFilter{Environment: env1, Client: "c0"}, 0, nil},
-		{"a subject's", store.FamilyFilter{Environment: env1, Subject: "s0"}, 10, []string{"f5", "f4", "f1", "f0"}},
-		{"a subject's at a client", store.FamilyFilter{Environment: env1, Subject: "s0", Client: "c0"}, 10, []string{"f4", "f0"}},
-		{"a session's", store.FamilyFilter{Environment: env1, Session: "sid0"}, 10, []string{"f3", "f1", "f0"}},
+		{"a subject's", store.FamilyFilter{Environment: env1, Subject: "s0"}, 10, []string{"f0", "f1", "f4", "f5"}},
+		{"a subject's at a client", store.FamilyFilter{Environment: env1, Subject: "s0", Client: "c0"}, 10, []string{"f0", "f4"}},
+		{"a session's", store.FamilyFilter{Environment: env1, Session: "sid0"}, 10, []string{"f0", "f1", "f3"}},
 		{"one", store.FamilyFilter{Environment: env1, ID: "f7"}, 10, []string{"f7"}},
 		{"one that has ended", store.FamilyFilter{Environment: env1, ID: "f2"}, 10, nil},
 		{"one that has expired", store.FamilyFilter{Environment: env1, ID: "over"}, 10, nil},
@@ -556,8 +559,124 @@ func familyList(t *testing.T, s store.Store) {
 		}
 	}
 	list, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, ID: "endless"}, "", 1, Now)
+	endless.TokenExpiresAt = refresh("endless", Now).ExpiresAt
 	if diff := cmp.Diff([]store.Family{endless}, list); diff != "" || err != nil {
 		t.Errorf("listed: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func familyPages(t *testing.T, s store.Store) {
+	ctx := testContext(t)
+	var want []string
+	for i := range 25 {
+		f := family(fmt.Sprintf("f%02d", i))
+		// Not in the order of their making.
+		f.CreatedAt = Now.Add(time.Duration(i*7%25) * time.Hour)
+		putFamily(t, s, f)
+		want = append(want, f.ID)
+	}
+	for _, f := range []store.FamilyFilter{
+		{Environment: env1, Client: "client-1"}, {Environment: env1, Subject: "alice"}, {Environment: env1, Session: "sid-1"},
+		{Environment: env1, Client: "client-1", Subject: "alice", Session: "sid-1"},
+	} {
+		var got []string
+		var sizes []int
+		for after := ""; len(sizes) == 0 || sizes[len(sizes)-1] > 0; {
+			page, err := s.ListFamilies(ctx, f, after, 10, Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, len(page))
+			for _, f := range page {
+				got, after = append(got, f.ID), f.ID
+			}
+		}
+		if diff := cmp.Diff([]int{10, 10, 5, 0}, sizes); diff != "" {
+			t.Errorf("%+v: page sizes (-want +got):\n%s", f, diff)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v: families (-want +got):\n%s", f, diff)
+		}
+	}
+	one := store.FamilyFilter{Environment: env1, ID: "f03"}
+	for after, want := range map[string]int{"f02": 1, "f03": 0, "f04": 0, "\x00": 0} {
+		if list, err := s.ListFamilies(ctx, one, after, 10, Now); len(list) != want || err != nil {
+			t.Errorf("f03 behind %q: %d families, %v, want %d", after, len(list), err, want)
+		}
+	}
+}
+
+func familyExpiries(t *testing.T, s store.Store) {
+	ctx := testContext(t)
+	put := func(id string, ttl time.Duration) {
+		if err := s.PutFamily(ctx, family(id), store.RefreshToken{Hash: hash("refresh " + id), ExpiresAt: Now.Add(ttl)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exchange := func(from, to string, ttl time.Duration, at time.Time) {
+		next := store.RefreshToken{Hash: hash("refresh " + to), ExpiresAt: Now.Add(ttl)}
+		if _, _, err := s.RotateRefreshToken(ctx, env1, hash("refresh "+from), next, 0, true, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("once", 2*time.Hour)
+	put("prolonged", 2*time.Hour)
+	exchange("prolonged", "prolonged'", 3*time.Hour, Now)
+	exchange("prolonged'", "prolonged''", 4*time.Hour, Now.Add(time.Minute))
+	// Its client was given less time meanwhile: what was exchanged lives longer and is good for nothing.
+	put("shortened", 4*time.Hour)
+	exchange("shortened", "shortened'", time.Hour, Now)
+	for _, tt := range []struct {
+		name string
+		at   time.Duration
+		want map[string]time.Duration
+	}{
+		{"at first", 0, map[string]time.Duration{"once": 2 * time.Hour, "prolonged": 4 * time.Hour, "shortened": time.Hour}},
+		{"in the last microsecond of one", time.Hour - time.Microsecond,
+			map[string]time.Duration{"once": 2 * time.Hour, "prolonged": 4 * time.Hour, "shortened": time.Hour}},
+		{"when the newest of one expires", time.Hour, map[string]time.Duration{"once": 2 * time.Hour, "prolonged": 4 * time.Hour}},
+		{"when the only one of another expires", 2 * time.Hour, map[string]time.Duration{"prolonged": 4 * time.Hour}},
+		{"when all have expired", 4 * time.Hour, map[string]time.Duration{}},
+	} {
+		list, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "alice"}, "", 10, Now.Add(tt.at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]time.Duration{}
+		for _, f := range list {
+			got[f.ID] = f.TokenExpiresAt.Sub(Now)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// A reader sees a family before an exchange or after it, and never without a newest
+// token or with two.
+func listAndRotate(t *testing.T, a, b store.Store) {
+	ctx := testContext(t)
+	const n = 20
+	var want []string
+	for i := range n {
+		putFamily(t, a, family(fmt.Sprintf("f%02d", i)))
+		want = append(want, fmt.Sprintf("f%02d", i))
+	}
+	for i, err := range race(3*n, func(i int) error {
+		if i%3 < 2 {
+			id := want[i%n]
+			_, _, err := either(a, b, i).RotateRefreshToken(ctx, env1, refresh(id, Now).Hash, refresh(fmt.Sprint(id, " ", i), Now), time.Minute, true, Now)
+			return err
+		}
+		list, err := either(a, b, i/3).ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "alice"}, "", 2*n, Now)
+		if diff := cmp.Diff(want, ids(list)); diff != "" {
+			t.Errorf("listed (-want +got):\n%s", diff)
+		}
+		return err
+	}) {
+		if err != nil {
+			t.Errorf("call %d = %v, want nil", i, err)
+		}
 	}
 }
 

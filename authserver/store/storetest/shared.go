@@ -29,6 +29,7 @@ var sharedTests = []sharedTest{
 	{"of 50 replays on both exactly one ends the family", replayContention},
 	{"of concurrent ends on both each family is returned to one", familyEndContention},
 	{"no exchange succeeds after the end of its family on the other", endAndRotate},
+	{"a list that races with exchanges on the other has each family once", listAndRotate},
 	{"of concurrent consents on both one stays whole", consentContention},
 	{"of concurrent users with one username on both exactly one is stored", userNameContention},
 	{"of concurrent replacements of a user on both exactly one succeeds", userContention},
