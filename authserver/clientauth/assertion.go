@@ -110,7 +110,7 @@ func checkAssertionClaims(c *jose.Claims, env *store.Environment, endpoint strin
 // libraries send the issuer and the token endpoint in one list.
 func audienceIs(c *jose.Claims, env *store.Environment, endpoint string) bool {
 	if env.Compat.AssertionAudienceEndpoint {
-		ours := []string{env.Issuer, env.Issuer + "/token", env.Issuer + "/" + endpoint}
+		ours := []string{env.Issuer, env.EndpointURL("token"), env.EndpointURL(endpoint)}
 		foreign := func(aud string) bool { return !slices.Contains(ours, aud) }
 		return len(c.Audience) > 0 && !slices.ContainsFunc(c.Audience, foreign)
 	}

@@ -88,7 +88,7 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 		if r.Method != http.MethodPost || !q.confirmed(env, b) {
 			e.Sessions.Begin(b)
 			b.WriteCookies(w, env)
-			e.Pages.ConfirmSignOff(w, r, env, env.Issuer+"/signoff", q.hidden(q.proof(env, b)))
+			e.Pages.ConfirmSignOff(w, r, env, env.EndpointURL("signoff"), q.hidden(q.proof(env, b)))
 			return nil
 		}
 	}

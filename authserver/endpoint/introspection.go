@@ -63,37 +63,55 @@ func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store
 	}
 
 	// act: who may see the token is judged every time, whatever was cached
-	body, err := e.answer(r.Context(), env, caller, raw)
+	verdict, err := e.Judge(r.Context(), env, caller, false, raw)
 	if err != nil {
 		return err
 	}
-	if body == nil {
-		body = inactive
-	}
 
 	// respond
-	web.WriteJSON(w, http.StatusOK, body)
+	web.WriteJSON(w, http.StatusOK, verdict.JSON(env))
 	return nil
 }
 
-// answer is what the caller may know of the token; nil for nothing.
-func (e *Introspection) answer(ctx context.Context, env *store.Environment, caller clientauth.Caller, raw string) ([]byte, error) {
+// Verdict is what may be told of a token: one field is set, or none where that is nothing.
+type Verdict struct {
+	Access  *token.Active
+	Refresh *token.Held
+	ID      *token.ActiveIDToken
+}
+
+// JSON is the answer of RFC 7662 §2.2.
+func (v *Verdict) JSON(env *store.Environment) []byte {
+	switch {
+	case v.Access != nil:
+		return v.Access.Introspection
+	case v.Refresh != nil:
+		return v.Refresh.Introspection(env)
+	case v.ID != nil:
+		return v.ID.Introspection
+	}
+	return inactive
+}
+
+// Judge finds out what an authenticated caller may know of a token. With all, that
+// is what the token's own client may know. The error is temporarily_unavailable: it cannot be told now.
+func (e *Introspection) Judge(ctx context.Context, env *store.Environment, caller clientauth.Caller, all bool, raw string) (Verdict, error) {
 	if !strings.Contains(raw, ".") { // the others are JWTs
 		if caller.Client == nil {
-			return nil, nil
+			return Verdict{}, nil
 		}
-		return e.refreshToken(ctx, env, caller.Client, raw)
+		return e.refreshToken(ctx, env, caller.Client, all, raw)
 	}
 	active, err := e.Tokens.Verify(ctx, env, raw)
 	switch {
-	case err == nil && concerns(active, caller):
-		return active.Introspection, nil
+	case err == nil && (all || concerns(active, caller)):
+		return Verdict{Access: active}, nil
 	case err == nil || caller.Client == nil && errors.Is(err, token.ErrInactive):
-		return nil, nil
+		return Verdict{}, nil
 	case !errors.Is(err, token.ErrInactive):
-		return nil, err
+		return Verdict{}, err
 	}
-	return e.idToken(ctx, env, caller.Client, raw)
+	return e.idToken(ctx, env, caller.Client, all, raw)
 }
 
 // concerns reports whether the caller is the client that obtained the token, or
@@ -105,35 +123,35 @@ func concerns(t *token.Active, caller clientauth.Caller) bool {
 	return caller.Client != nil && caller.Client.ID == t.Client
 }
 
-func (e *Introspection) refreshToken(ctx context.Context, env *store.Environment, client *store.Client, raw string) ([]byte, error) {
+func (e *Introspection) refreshToken(ctx context.Context, env *store.Environment, client *store.Client, all bool, raw string) (Verdict, error) {
 	held, err := e.Refresh.Find(ctx, env, secret.Of(raw))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, nil
+		return Verdict{}, nil
 	case err != nil:
-		return nil, err
-	case held.Spent || held.Ended || held.Authorization.Client != client.ID:
-		return nil, nil
+		return Verdict{}, err
+	case held.Spent || held.Ended || held.Authorization.Client != client.ID && !all:
+		return Verdict{}, nil
 	}
 	on := held.Authorization.On
 	if user, _, err := grant.Present(ctx, env, e.Users, e.Sessions, on.Subject, on.Session); err != nil || user == nil {
-		return nil, err
+		return Verdict{}, err
 	}
-	return held.Introspection(env), nil
+	return Verdict{Refresh: &held}, nil
 }
 
-func (e *Introspection) idToken(ctx context.Context, env *store.Environment, client *store.Client, raw string) ([]byte, error) {
+func (e *Introspection) idToken(ctx context.Context, env *store.Environment, client *store.Client, all bool, raw string) (Verdict, error) {
 	id, err := e.Tokens.VerifyIDToken(ctx, env, raw)
 	switch {
 	case errors.Is(err, token.ErrInactive):
-		return nil, nil
+		return Verdict{}, nil
 	case err != nil:
-		return nil, err
-	case id.Client != client.ID:
-		return nil, nil
+		return Verdict{}, err
+	case id.Client != client.ID && !all:
+		return Verdict{}, nil
 	}
 	if user, _, err := grant.Present(ctx, env, e.Users, e.Sessions, id.Subject, id.Session); err != nil || user == nil {
-		return nil, err
+		return Verdict{}, err
 	}
-	return id.Introspection, nil
+	return Verdict{ID: id}, nil
 }

@@ -269,7 +269,7 @@ func answer(env *store.Environment, c *store.RegisteredClient, s secrets, token 
 		body["client_secret"] = s.ClientSecret
 		body["client_secret_expires_at"] = 0 // never
 	}
-	body["registration_client_uri"] = env.Issuer + "/register/" + c.ID
+	body["registration_client_uri"] = env.EndpointURL("register") + "/" + c.ID
 	body["registration_access_token"] = token
 	return json.Marshal(body)
 }

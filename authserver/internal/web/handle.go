@@ -42,6 +42,8 @@ type Route struct {
 	ContentType string
 	// AllowHeaders are further request headers that scripts may send.
 	AllowHeaders string
+	// Headers are set on every answer, errors included. Names are canonical.
+	Headers http.Header
 }
 
 // Host is what Handle needs of the server around it. It is safe for concurrent
@@ -66,6 +68,9 @@ func Handle(h *Host, rt *Route, w http.ResponseWriter, r *http.Request, serve Ha
 	header := newHeaders(w.Header())
 	header.set("Correlation-Id", id)
 	header.set("X-Content-Type-Options", "nosniff")
+	for name, values := range rt.Headers {
+		w.Header()[name] = slices.Clip(values)
+	}
 	if rt.AnyOrigin {
 		header.set("Access-Control-Allow-Origin", "*")
 		header.set("Access-Control-Expose-Headers", "Correlation-Id")
