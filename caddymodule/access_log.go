@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver"
 )
 
 // confidential are the parameters, in an address, whose values open something.
@@ -20,37 +23,82 @@ var confidential = map[string]bool{
 	"id_token_hint": true, "logout_token": true, "client_secret": true, "client_assertion": true, "code_verifier": true,
 	"assertion": true, "subject_token": true, "actor_token": true, "password": true,
 	"request": true, // a request object may have an id_token_hint in it
+	// AM's: SSO tokens, steps of a sign-on, credentials typed into an address, and queries that may name a token.
+	"tokenid": true, "sessionupgradessotokenid": true, "ssotokenid": true, "authid": true, "idtoken1": true, "idtoken2": true,
+	"_queryid": true,
 }
+
+// addresses are request headers that hold the address of this or another request: browsers and proxies write them.
+var addresses = []string{"Referer", "X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url"}
 
 // accessLog stands in for Caddy's access log where that would have a code or a token
 // in it. In the front channel these travel in addresses: an answer's in Location, an
-// id_token_hint in the request's own. Caddy hides credentials in headers alone, and lets no
+// id_token_hint in the request's own; on legacy paths in the path itself, and in headers that only AM knows. Caddy
+// hides a few well-known headers alone, and lets no
 // handler change what it is going to write; but one can be left out. So such a
 // request's line is left out and written here, to the same loggers, with REDACTED in the places of the
 // values. Fields added by log_append are missing in it.
 //
 // Who has asked Caddy to log credentials (log_credentials) gets Caddy's own line.
-type accessLog struct{ logger *zap.Logger }
+type accessLog struct {
+	logger *zap.Logger
+	// secrets are the canonical names of request headers that say who somebody is, beside those that Caddy hides.
+	secrets []string
+	// parameter is that of a query that holds an SSO token, in lower case.
+	parameter string
+}
 
-// newAccessLog writes where Caddy's HTTP app of this configuration does.
-func newAccessLog(ctx caddy.Context) accessLog {
-	return accessLog{ctx.Logger(new(caddyhttp.App)).Named("log.access")}
+// newAccessLog writes where Caddy's HTTP app of this configuration does. SSO tokens are in headers of the name ssoToken.
+func newAccessLog(ctx caddy.Context, ssoToken string) accessLog {
+	return accessLog{
+		logger:    ctx.Logger(new(caddyhttp.App)).Named("log.access"),
+		secrets:   []string{http.CanonicalHeaderKey(ssoToken), "X-Openam-Username", "X-Openam-Password"},
+		parameter: strings.ToLower(ssoToken),
+	}
 }
 
 // around serves a request, and writes its line where Caddy must not.
-func (l accessLog) around(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || server.Logs == nil || server.Logs.ShouldLogCredentials {
-		serve(w, r)
-		return
+func (l accessLog) around(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error) (err error) {
+	logs := loggedBy(r)
+	if logs == nil {
+		return serve(w, r)
 	}
 	start, rec := time.Now(), caddyhttp.NewResponseRecorder(w, nil, nil)
-	defer func() { l.write(server.Logs, r, rec, time.Since(start)) }() // after a panic too
-	serve(rec, r)
+	defer func() { l.write(logs, r, rec, err, time.Since(start)) }() // after a panic too
+	return serve(rec, r)
 }
 
-// write writes the line if there is something to hide.
-func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec caddyhttp.ResponseRecorder, took time.Duration) {
+// loggedBy is how Caddy logs the request, or nil where there is nothing to see to.
+func loggedBy(r *http.Request) *caddyhttp.ServerLogConfig {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server.Logs == nil || server.Logs.ShouldLogCredentials {
+		return nil
+	}
+	return server.Logs
+}
+
+// hides reports whether a request that others will answer has something in it that is hidden here.
+func (l accessLog) hides(r *http.Request) bool {
+	if loggedBy(r) == nil {
+		return false
+	}
+	uri := r.RequestURI
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		uri = original.RequestURI
+	}
+	if _, hidden := authserver.Redact(uri); hidden {
+		return true
+	}
+	for _, name := range l.secrets {
+		if r.Header[name] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// write writes the line if there is something to hide. err is that of a handler which Caddy is going to answer.
+func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec caddyhttp.ResponseRecorder, err error, took time.Duration) {
 	ctx := r.Context()
 	if skip, _ := caddyhttp.GetVar(ctx, caddyhttp.LogSkipVar).(bool); skip {
 		return
@@ -59,18 +107,32 @@ func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec c
 	if original, ok := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		asked.Method, asked.RequestURI = original.Method, original.RequestURI
 	}
-	var inURI, inReferer, inLocation bool
-	asked.RequestURI, inURI = hide(asked.RequestURI)
 	answered := rec.Header().Clone()
-	inReferer = hideIn(asked.Header, "Referer")
-	inLocation = hideIn(answered, "Location")
-	if !inURI && !inReferer && !inLocation {
+	var hidden bool
+	asked.RequestURI, hidden = l.hide(asked.RequestURI)
+	for _, field := range addresses {
+		hidden = l.hideIn(asked.Header, field) || hidden
+	}
+	hidden = l.hideIn(answered, "Location") || hidden
+	for _, name := range l.secrets {
+		for i := range asked.Header[name] {
+			asked.Header[name][i], hidden = redacted, true
+		}
+	}
+	if !hidden {
 		return
 	}
 	caddyhttp.SetVar(ctx, caddyhttp.LogSkipVar, true)
 
+	status := rec.Status()
+	if err != nil {
+		status = http.StatusInternalServerError
+		if answer, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
+			status = answer.StatusCode
+		}
+	}
 	level := zapcore.InfoLevel
-	if rec.Status() >= http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError {
 		level = zapcore.ErrorLevel
 	}
 	if name, ok := caddyhttp.GetVar(ctx, caddyhttp.LogLevelVar).(string); ok {
@@ -91,7 +153,7 @@ func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec c
 			entry.Write(
 				zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: asked}),
 				zap.Int("bytes_read", int(max(r.ContentLength, 0))), zap.String("user_id", user), zap.Duration("duration", took),
-				zap.Int("size", rec.Size()), zap.Int("status", rec.Status()),
+				zap.Int("size", rec.Size()), zap.Int("status", status),
 				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: answered}),
 			)
 		}
@@ -148,20 +210,25 @@ func ofHost(all map[string]caddyhttp.StringArray, host string) (names []string, 
 }
 
 // hideIn hides what is confidential in the addresses of a header field.
-func hideIn(h http.Header, field string) (hidden bool) {
+func (l accessLog) hideIn(h http.Header, field string) (hidden bool) {
 	for i, address := range h[field] {
-		shown, some := hide(address)
+		shown, some := l.hide(address)
 		h[field][i] = shown
 		hidden = hidden || some
 	}
 	return hidden
 }
 
-// hide replaces the values of confidential parameters in an address, in its query and in its fragment.
-func hide(address string) (shown string, hidden bool) {
+// redacted stands for what is hidden.
+const redacted = "REDACTED"
+
+// hide replaces what opens something in an address: in its path, and the values of confidential parameters in its query and in
+// its fragment.
+func (l accessLog) hide(address string) (shown string, hidden bool) {
+	address, hidden = authserver.Redact(address)
 	start := strings.IndexAny(address, "?#")
 	if start < 0 {
-		return address, false
+		return address, hidden
 	}
 	var b strings.Builder
 	b.WriteString(address[:start])
@@ -173,8 +240,9 @@ func hide(address string) (shown string, hidden bool) {
 			end = len(rest)
 		}
 		name, _, ok := strings.Cut(rest[:end], "=")
-		if plain, err := url.QueryUnescape(name); ok && (err != nil || confidential[strings.ToLower(plain)]) {
-			b.WriteString(name + "=REDACTED")
+		plain, err := url.QueryUnescape(name)
+		if plain = strings.ToLower(plain); ok && (err != nil || confidential[plain] || plain == l.parameter) {
+			b.WriteString(name + "=" + redacted)
 			hidden = true
 		} else {
 			b.WriteString(rest[:end])

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver"
+	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
 )
@@ -40,6 +41,8 @@ type App struct {
 	Notifier *Notifier `json:"notifier,omitempty"`
 	// The rules of requests to applications: their keys, and logout tokens.
 	Outbound *Outbound `json:"outbound,omitempty"`
+	// The paths of PingAM below /am, for clients that cannot be changed yet. Default: none.
+	Legacy *Legacy `json:"legacy,omitempty"`
 	// Networks (CIDR) whose addresses may guess as often as they like: for load
 	// tests and certification runs. Accounts are locked all the same. Default: none.
 	InsecureUnlimited []string `json:"insecure_unlimited,omitempty"`
@@ -53,6 +56,7 @@ type App struct {
 	unlimited []netip.Prefix
 	notifier  *authserver.Notifier
 	outbound  authserver.Outbound
+	legacy    *legacy.Config // nil: none
 	directory *declared.Directory
 	servers   []*authserver.Server // those of this configuration's handlers
 	state     *sharedState
@@ -77,6 +81,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	config, err := expandDeclared(declared.Config{Environments: a.Environments})
 	if err != nil {
+		return err
+	}
+	if a.legacy, err = a.Legacy.resolve(config.Environments); err != nil {
 		return err
 	}
 	if a.directory, err = declared.New(config); err != nil {
@@ -184,8 +191,8 @@ func (a *App) isUnlimited(address string) bool {
 	return err == nil && slices.ContainsFunc(a.unlimited, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) })
 }
 
-// environment finds the environment with exactly this issuer, its own or that of
-// a custom domain, or nil.
+// environment finds the environment with exactly this issuer, its own, that of a
+// custom domain or another of its, or nil.
 func (a *App) environment(issuer string) (*store.Environment, error) {
 	all, err := a.directory.Environments(context.Background()) // from memory
 	if err != nil {
@@ -199,6 +206,9 @@ func (a *App) environment(issuer string) (*store.Environment, error) {
 			if domain.Issuer == issuer {
 				return a.directory.EnvironmentByHost(context.Background(), domain.Host)
 			}
+		}
+		if slices.Contains(e.AllIssuers, issuer) {
+			return e.At(store.Domain{Issuer: issuer}), nil
 		}
 	}
 	return nil, nil
@@ -235,7 +245,7 @@ func expandDeclared(c declared.Config) (declared.Config, error) {
 			}
 			return fmt.Errorf("environment %s: %w", env.Name, err)
 		}
-		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience), e.all("domain", &env.Domains))); err != nil {
+		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience), e.all("domain", &env.Domains), e.all("issuers", &env.Issuers))); err != nil {
 			return c, err
 		}
 		for j := range env.Resources {

@@ -44,13 +44,15 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    api_url     <url>
 //	    audit_retention <duration>
 //	    environment <name> <uuid> { … }
+//	    legacy      { … }
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
 	if d.NextArg() {
 		return d.Errf("gatehouse takes no argument, but has '%s'", d.Val())
 	}
-	return eachSubdirective(d, "gatehouse", map[string]option{
+	var l legacyBlock
+	if err := eachSubdirective(d, "gatehouse", map[string]option{
 		"storage":            once(a.parseStorage(d)),
 		"secrets_key":        once(oneString(d, &a.SecretsKey)),
 		"notifier":           once(a.parseNotifier(d)),
@@ -59,7 +61,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"api_url":            once(oneString(d, &a.APIURL)),
 		"audit_retention":    once(duration(d, func(v caddy.Duration) { a.AuditRetention = v })),
 		"environment":        repeated(a.parseEnvironment(d)),
-	})
+		"legacy":             once(func() error { return l.parse(d) }),
+	}); err != nil {
+		return err
+	}
+	a.Legacy = l.Legacy
+	return l.declares(a.Environments)
 }
 
 func (a *App) parseStorage(d *caddyfile.Dispenser) func() error {
@@ -105,18 +112,19 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 		return d.Errf("environment %s: unexpected '%s' behind the id", e.Name, d.Val())
 	}
 	return eachSubdirective(d, "environment "+e.Name, map[string]option{
-		"issuer":            once(oneString(d, &e.Issuer)),
-		"organization":      once(oneString(d, &e.Organization)),
-		"api_audience":      once(oneString(d, &e.APIAudience)),
-		"signing_algorithm": once(oneString(d, &e.SigningAlgorithm)),
-		"key_rotation":      once(keyRotation(d, e)),
-		"access_token_type": once(oneString(d, &e.AccessTokenType)),
-		"compat":            once(someStrings(d, &e.Compat)),
-		"security_profile":  once(oneString(d, &e.SecurityProfile)),
-		"domain":            repeated(someStrings(d, &e.Domains)),
-		"vendor_claims":     once(flag(&e.VendorClaims)),
-		"sign_on":           once(func() error { return signOnBlock(d, e.Name, &e.SignOn) }),
-		"branding":          once(func() error { return brandingBlock(d, e.Name, &e.Branding) }),
+		"issuer":              once(oneString(d, &e.Issuer)),
+		"organization":        once(oneString(d, &e.Organization)),
+		"api_audience":        once(oneString(d, &e.APIAudience)),
+		"signing_algorithm":   once(oneString(d, &e.SigningAlgorithm)),
+		"key_rotation":        once(keyRotation(d, e)),
+		"access_token_type":   once(oneString(d, &e.AccessTokenType)),
+		"access_token_format": once(oneString(d, &e.AccessTokenFormat)),
+		"compat":              once(someStrings(d, &e.Compat)),
+		"security_profile":    once(oneString(d, &e.SecurityProfile)),
+		"domain":              repeated(someStrings(d, &e.Domains)),
+		"vendor_claims":       once(flag(&e.VendorClaims)),
+		"sign_on":             once(func() error { return signOnBlock(d, e.Name, &e.SignOn) }),
+		"branding":            once(func() error { return brandingBlock(d, e.Name, &e.Branding) }),
 		"client_registration": once(func() error {
 			return registrationBlock(d, e.Name, &e.Registration)
 		}),

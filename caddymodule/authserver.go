@@ -24,7 +24,7 @@ func init() {
 // AuthServer answers the authorization server's paths, of every environment of
 // the gatehouse app, and passes on the others.
 type AuthServer struct {
-	// The surfaces to expose. Default: all there are ("oidc", "management").
+	// The surfaces to expose: "oidc", "management", and "legacy", which has to be configured in the gatehouse app. Default: all there are.
 	Surfaces []string `json:"surfaces,omitempty"`
 
 	server *authserver.Server
@@ -48,11 +48,11 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	if app == nil {
 		return errors.New("authorization_server needs the gatehouse app: configure the global option 'gatehouse'")
 	}
-	m.access = newAccessLog(ctx)
+	m.access = newAccessLog(ctx, app.ssoTokenName())
 	m.server, err = authserver.New(ctx, authserver.Config{
 		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
 		Notifier: app.notifier, Outbound: app.outbound, Address: clientAddress, InsecureNoLimit: app.isUnlimited,
-		APIURL: app.APIURL, AuditRetention: time.Duration(app.AuditRetention),
+		Legacy: app.legacy, APIURL: app.APIURL, AuditRetention: time.Duration(app.AuditRetention),
 	})
 	if err == nil {
 		app.servers = append(app.servers, m.server)
@@ -77,11 +77,16 @@ func clientAddress(r *http.Request) string {
 
 // ServeHTTP answers a request for the server, or passes it on.
 func (m *AuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if !m.server.Handles(r) {
-		return next.ServeHTTP(w, r)
+	if m.server.Handles(r) {
+		return m.access.around(w, r, func(w http.ResponseWriter, r *http.Request) error {
+			m.server.ServeHTTP(w, r)
+			return nil
+		})
 	}
-	m.access.around(w, r, m.server.ServeHTTP)
-	return nil
+	if m.access.hides(r) { // a legacy path, where that surface is off
+		return m.access.around(w, r, next.ServeHTTP)
+	}
+	return next.ServeHTTP(w, r)
 }
 
 func parseAuthServer(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -30,4 +30,6 @@ func LoadSecretsKey(file string, log *slog.Logger) func(create bool) ([]byte, er
 }
 
 // Hide is what the access log does to addresses.
-var Hide = hide
+func Hide(address string) (shown string, hidden bool) {
+	return accessLog{parameter: "iplanetdirectorypro"}.hide(address)
+}

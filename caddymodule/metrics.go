@@ -19,8 +19,8 @@ const namespace = "gatehouse"
 
 // metrics are made once per process, so that counters survive reloads, and
 // registered with the registry of each configuration. Labels come from closed
-// sets: configured issuers, routes, registered codes; never a client, a user or
-// a path.
+// sets: configured issuers, routes, registered codes; never a user or a path, and a
+// client in one metric alone, which is bounded (legacyMetrics).
 var metrics = newCollectors()
 
 // collectors are all metrics of Gatehouse.
@@ -73,7 +73,7 @@ func collect(ctx caddy.Context) {
 		metrics.decisions, metrics.verificationSeconds, metrics.jwksRefreshes, metrics.introspections,
 		metrics.introspectionSeconds, metrics.caches,
 		s.requests, s.seconds, s.issued, s.revoked, s.swept, s.rotations,
-		s.passwords, s.hashing, s.signOns, s.replays, s.logouts, s.webhooks,
+		s.passwords, s.hashing, s.signOns, s.replays, s.logouts, s.webhooks, s.legacy.requests,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); again {
@@ -278,6 +278,7 @@ type serverObserver struct {
 	logouts, webhooks          *prometheus.CounterVec
 	swept, replays             prometheus.Counter
 	hashing                    prometheus.Histogram
+	legacy                     *legacyMetrics
 
 	byAnswer   handles[[2]string, prometheus.Counter]
 	byEndpoint handles[string, prometheus.Observer]
@@ -306,6 +307,7 @@ func newServerObserver() *serverObserver {
 			"Attempts to tell an application of an ended session, by outcome (ok, retry, given_up).", "outcome"),
 		webhooks: counter("webhook_deliveries_total",
 			"Attempts to tell a webhook of a change, by outcome (ok, retry, given_up).", "outcome"),
+		legacy: newLegacyMetrics(),
 		replays: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "refresh_token_replays_total", Help: "Refresh tokens used twice, whose families were ended.",
 		}),
@@ -355,7 +357,9 @@ func (o *serverObserver) LogoutDelivered(outcome string) { o.logouts.WithLabelVa
 func (o *serverObserver) WebhookDelivered(outcome string) { o.webhooks.WithLabelValues(outcome).Inc() }
 
 // LegacyCalled implements authserver.Observer.
-func (o *serverObserver) LegacyCalled(endpoint, application string) {}
+func (o *serverObserver) LegacyCalled(endpoint, application string) {
+	o.legacy.called(endpoint, application)
+}
 
 // KeyRotated implements authserver.Observer.
 func (o *serverObserver) KeyRotated(outcome string) { o.rotations.WithLabelValues(outcome).Inc() }

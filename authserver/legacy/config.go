@@ -174,7 +174,7 @@ func (c *Config) checkNames() error {
 	case domain != "" && !validDomain(domain):
 		return fmt.Errorf("cookie_domain %q is not a domain", c.CookieDomain)
 	case c.AdministratorIdle < time.Minute || c.AdministratorLifetime < c.AdministratorIdle:
-		return fmt.Errorf("administrator sessions: idle %v and lifetime %v: at least a minute, and no less than idle", c.AdministratorIdle, c.AdministratorLifetime)
+		return fmt.Errorf("administrator_session: idle %v and lifetime %v: at least a minute, and no less than idle", c.AdministratorIdle, c.AdministratorLifetime)
 	case !c.Sunset.IsZero() && c.Sunset.Before(c.Deprecated):
 		return errors.New("sunset is before deprecated (RFC 9745 §4)")
 	}
