@@ -15,7 +15,7 @@ type Mode string
 const (
 	ModeJWT        Mode = "jwt"        // signature and claims
 	ModeIntrospect Mode = "introspect" // RFC 7662, JWT or opaque
-	ModeBoth       Mode = "both"       // JWT first, and introspected at most every RecheckEvery
+	ModeBoth       Mode = "both"       // JWT first, and introspected at most every RecheckEvery; opaque only with OpaqueTokens
 )
 
 // Config is what tells two verifiers apart: the trusted issuers and how they are asked.
@@ -66,9 +66,9 @@ type Introspection struct {
 	AuthMethod   string // oauth.AuthClientSecretBasic (default), …Post, oauth.AuthPrivateKeyJWT
 	ClientSecret string
 	PrivateKey   *jose.SigningKey // for private_key_jwt
-	TTL          time.Duration    // how long an active answer is believed; default 1 min, never past exp
-	// OpaqueTokens: this issuer is asked about tokens that are not JWTs. Implied
-	// when it is the only introspecting issuer.
+	TTL          time.Duration    // how long an active answer is believed; default 1 min, never past exp. ModeBoth has RecheckEvery for it
+	// OpaqueTokens: this issuer is asked about tokens that are not JWTs, and that no Local issuer knows. Implied
+	// when it is the only one of ModeIntrospect; one of ModeBoth has to say so.
 	OpaqueTokens bool
 	// StaleOnError is how long an old active answer may be used while the endpoint is down; default 0: never.
 	StaleOnError time.Duration

@@ -157,7 +157,7 @@ func (is *Issuer) validateMode() error {
 	switch is.Mode {
 	case ModeJWT:
 		if in.OpaqueTokens {
-			return errors.New("opaque_tokens: needs verify introspect")
+			return errors.New("opaque_tokens: needs verify introspect or jwt_and_introspect")
 		}
 		if in.Endpoint != "" || in.ClientID != "" {
 			return errors.New("introspection: has no effect with verify jwt")
@@ -170,9 +170,6 @@ func (is *Issuer) validateMode() error {
 	case ModeBoth:
 		if is.RecheckEvery <= 0 {
 			return errors.New("verify jwt_and_introspect: needs a positive interval")
-		}
-		if in.OpaqueTokens {
-			return errors.New("opaque_tokens: needs verify introspect")
 		}
 	default:
 		return fmt.Errorf("verify: %q is not a mode", is.Mode)

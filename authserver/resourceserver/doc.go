@@ -4,6 +4,9 @@
 // answers with the challenges of RFC 6750. It is a library of its own: it knows
 // neither Caddy nor the authorization server.
 //
+// What is no JWT is looked up by the authorization servers in this process, and introspected elsewhere
+// where none of them knows it and an issuer is configured to be asked.
+//
 // One request goes through Authorize: bearer.go takes the token out; verifier.go
 // finds it among the results (results.go) or sends it to jwt.go, introspection.go or
 // local.go; policy.go judges it; refusal.go says no.

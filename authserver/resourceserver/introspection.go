@@ -122,10 +122,13 @@ func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Re
 	}
 	ttl := in.config.TTL
 	e := jwt
+	if in.issuer.config.Mode == ModeBoth {
+		ttl = in.issuer.config.RecheckEvery
+	}
 	if e == nil {
 		e = newEntry(Token{Claims: a.claims, issuer: in.issuer}, asked)
+		e.opaque = true
 	} else {
-		ttl = in.issuer.config.RecheckEvery
 		if exp := a.claims.Expiry; !exp.IsZero() {
 			e.end = min(e.end, nanos(exp.Add(in.issuer.config.ClockSkew)))
 		}

@@ -373,6 +373,10 @@ type local struct {
 	err     error
 	epoch   atomic.Uint64
 	asked   atomic.Int64
+
+	opaque    map[string]*jose.Claims // tokens that are no JWTs
+	opaqueErr error
+	lookedUp  atomic.Int64
 }
 
 func (l *local) Keys(context.Context, string) (*jose.KeySet, error) {
@@ -381,7 +385,26 @@ func (l *local) Keys(context.Context, string) (*jose.KeySet, error) {
 	return l.keys, l.keysErr
 }
 
-func (l *local) Opaque(context.Context, string) (*jose.Claims, error) { return nil, nil }
+func (l *local) Opaque(_ context.Context, raw string) (*jose.Claims, error) {
+	l.lookedUp.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opaqueErr != nil {
+		return nil, l.opaqueErr
+	}
+	return l.opaque[raw], nil
+}
+
+// issue makes raw a token of the server.
+func (l *local) issue(raw string, c claims) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opaque == nil {
+		l.opaque = map[string]*jose.Claims{}
+	}
+	l.opaque[raw] = must(jose.ParseClaims([]byte(c.json()), jose.Limits{}))
+	return raw
+}
 
 func (l *local) Epoch() uint64 { return l.epoch.Load() }
 

@@ -15,7 +15,7 @@ import (
 // requests, the verdict of a gate that remembers equals the verdict of one that
 // has just been made.
 func TestCacheTransparency(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { cacheTransparency(t, seed) })
 	}
 }
@@ -54,11 +54,20 @@ func cacheTransparency(t *testing.T, seed uint64) {
 			tokens = append(tokens, mangle(token))
 		}
 	}
+	for i := range 12 {
+		now := c.Now().Unix() + int64(random.IntN(200)) - 100
+		tokens = append(tokens, l.issue(fmt.Sprintf("in-process-%d", i), goodClaims(
+			pick(inProcess.Issuer, inProcess.Issuer, inProcess.Issuer, byKeys.Issuer, "https://x.example").(string), c).with(claims{
+			"jti": fmt.Sprint(i), "iat": now, "exp": now + int64(random.IntN(4500)), "nbf": now + int64(random.IntN(60)),
+			"aud": pick(audience, audience, audience, "other"), "scope": pick("read", "", nil),
+		})))
+	}
 	for i := range 8 {
 		token := fmt.Sprintf("opaque-%d", i)
 		ends[token] = c.Now().Unix() + int64(random.IntN(300))
 		tokens = append(tokens, token)
 	}
+	random.Shuffle(len(tokens), func(i, j int) { tokens[i], tokens[j] = tokens[j], tokens[i] })
 	policies := []*resourceserver.Policy{
 		nil, {Scopes: []string{"read"}}, {AnyScope: []string{"write", "admin"}}, {Audience: []string{"other"}},
 		{Claims: []resourceserver.ClaimRule{{Name: "sub", Values: []string{"alice"}}}},

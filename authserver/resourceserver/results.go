@@ -30,7 +30,7 @@ type entry struct {
 	kid   string        // of the key that verified, for JWTs of local issuers
 	epoch atomic.Uint64 // of the local issuer: no revocation until it concerned the token
 	dead  atomic.Bool   // refused since
-	// opaque: a local issuer said what the token says, and no key has verified it.
+	// opaque: the issuer said what the token says, and no key has verified it.
 	opaque bool
 }
 

@@ -173,7 +173,7 @@ func (v *Verifier) reuse(ctx context.Context, raw string, e *entry, now time.Tim
 	if now.UnixNano() >= e.fresh {
 		return nil, outcome{}, false
 	}
-	if is.source != nil {
+	if is.source != nil && !e.opaque {
 		if keys, ok := is.source.Current(now); !ok || keys != e.keys {
 			return nil, outcome{}, false
 		}
