@@ -19,6 +19,7 @@ const (
 
 	workerID       = "bench-worker"
 	workerSecret   = "bench-worker-secret"
+	opaqueWorkerID = "bench-opaque-worker" // its access tokens are opaque; the secret is the same
 	resourceID     = "orders"
 	resourceSecret = "bench-resource-secret"
 
@@ -41,7 +42,7 @@ func (b *bench) authorityConfig(dir string) (*authority, error) {
 }
 
 // authorityOn describes one with the given lines about its store, whose gate
-// takes tokens of one environment.
+// takes tokens of one environment. $ADDR in the lines is where it will listen.
 func (b *bench) authorityOn(storage, gated string) (*authority, error) {
 	a := &authority{}
 	sites := []site{{}, {}}
@@ -57,7 +58,7 @@ func (b *bench) authorityOn(storage, gated string) (*authority, error) {
 		a.issuer(gated), audience, tokenScope) + b.proxyTo()
 
 	var globals strings.Builder
-	globals.WriteString("\tgatehouse {\n" + storage + "\t\tinsecure_unlimited 127.0.0.0/8\n")
+	globals.WriteString("\tgatehouse {\n" + strings.ReplaceAll(storage, "$ADDR", a.addr) + "\t\tinsecure_unlimited 127.0.0.0/8\n")
 	for _, env := range []struct{ name, id, algorithm string }{{"rsa", rsaEnvironment, "RS256"}, {"ec", ecEnvironment, "ES256"}} {
 		fmt.Fprintf(&globals, `		environment %s %s {
 			issuer %s
@@ -71,6 +72,12 @@ func (b *bench) authorityOn(storage, gated string) (*authority, error) {
 				type worker
 				secret %s
 				allow %s
+			}
+			application %s {
+				type worker
+				secret %s
+				allow %s
+				access_token_format opaque
 			}
 			application %s {
 				type worker
@@ -89,7 +96,7 @@ func (b *bench) authorityOn(storage, gated string) (*authority, error) {
 			}
 		}
 `, env.name, env.id, a.issuer(env.id), env.algorithm, resourceID, audience, tokenScope, resourceSecret,
-			workerID, workerSecret, tokenScope, adminID, adminSecret, webID, webSecret, webRedirect, webUser, webPassword)
+			workerID, workerSecret, tokenScope, opaqueWorkerID, workerSecret, tokenScope, adminID, adminSecret, webID, webSecret, webRedirect, webUser, webPassword)
 	}
 	globals.WriteString("\t}\n")
 	var err error
@@ -124,7 +131,11 @@ func (b *bench) run(a *authority, name string) error {
 }
 
 func (a *authority) tokenRequest(environment string) []byte {
-	return post(a.addr, "/"+environment+"/as/token", workerID, workerSecret,
+	return a.tokenRequestOf(workerID, environment)
+}
+
+func (a *authority) tokenRequestOf(worker, environment string) []byte {
+	return post(a.addr, "/"+environment+"/as/token", worker, workerSecret,
 		url.Values{"grant_type": {"client_credentials"}, "scope": {tokenScope}})
 }
 

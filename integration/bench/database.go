@@ -41,16 +41,44 @@ type dialect struct {
 	digits string // a number with leading zeros; %[1]s is the number, %[2]d how many digits
 	hex    string // the same with digits of base 16
 	hash   string // of nothing: a store.Hash that is zero
+	drawn  string // a store.Hash that nothing else has; %s is a text that nothing else has
+	blob   string // the bytes of a text
 	after  []string
 }
 
 // databases are those that this machine can run, and why it cannot run others.
 var databases = []struct {
 	name string
-	open func(*bench) (*database, error)
+	open func(b *bench, measure string) (*database, error)
 }{
-	{"sqlite", func(b *bench) (*database, error) { return sqliteIn(filepath.Join(b.runs, "managing-sqlite")), nil }},
-	{"postgres", func(*bench) (*database, error) { return newPostgres() }},
+	{"sqlite", func(b *bench, measure string) (*database, error) {
+		return sqliteIn(filepath.Join(b.runs, measure+"-sqlite")), nil
+	}},
+	{"postgres", func(*bench, string) (*database, error) { return newPostgres() }},
+}
+
+// onEach has a measure made on each store, and adds the results of its rows, whose names begin
+// with the measure's and the store's. Where a store cannot be had, its results are missing and say why.
+func (b *bench) onEach(measure string, rows []row, run func(*database, *sheet) error) error {
+	for _, d := range databases {
+		sheet := newSheet(measure+"."+d.name, rows)
+		database, err := d.open(b, measure)
+		if err != nil {
+			b.report.add(sheet.missing(err.Error())...)
+			continue
+		}
+		err = run(database, sheet)
+		database.close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+		results, err := sheet.complete()
+		if err != nil {
+			return err
+		}
+		b.report.add(results...)
+	}
+	return nil
 }
 
 // sqliteIn is a file in a folder that exists once the store was opened.
@@ -64,6 +92,8 @@ func sqliteIn(dir string) *database {
 			digits: "printf('%%0%[2]dd', %[1]s)",
 			hex:    "printf('%%0%[2]dx', %[1]s)",
 			hash:   "zeroblob(32)",
+			drawn:  "randomblob(28 + 4 * (%s <> ''))",
+			blob:   "CAST(%s AS BLOB)",
 			after:  []string{"PRAGMA wal_checkpoint(TRUNCATE)"},
 		},
 		open: func() (startable, error) { return sqlite.New(sqlite.Config{Path: path}), nil },
@@ -106,6 +136,8 @@ func newPostgres() (*database, error) {
 			digits: "lpad((%[1]s)::text, %[2]d, '0')",
 			hex:    "lpad(to_hex(%[1]s), %[2]d, '0')",
 			hash:   "decode(repeat('00', 32), 'hex')",
+			drawn:  "sha256(convert_to(%s, 'UTF8'))",
+			blob:   "convert_to(%s, 'UTF8')",
 			// What autovacuum does a while later, in the middle of a measure.
 			after: []string{"VACUUM ANALYZE", "CHECKPOINT"},
 		},

@@ -24,7 +24,7 @@ type measure struct {
 var measures = []measure{
 	{"harness", "how far the measuring itself is to be trusted", (*bench).harness},
 	{"gate.hot", "one hot JWT against the same Caddy without a check, at two settings of GOGC", (*bench).gateHot},
-	{"gate.local", "one hot token of an authorization server in the same process", (*bench).gateLocal},
+	{"gate.local", "one hot token of an authorization server in the same process, a JWT and an opaque one", (*bench).gateLocal},
 	{"gate.10000", "10,000 distinct valid JWTs in turn", (*bench).gateMany},
 	{"gate.new", "every token new", (*bench).gateNew},
 	{"gate.opaque", "opaque tokens whose introspection is cached: one, and 10,000", (*bench).gateOpaque},
@@ -36,6 +36,7 @@ var measures = []measure{
 	{"documents", "JWKS and discovery against a static answer", (*bench).documents},
 	{"stored", "the same rates with a million live tokens stored", (*bench).stored},
 	{"managing", "the management API among a million users and 10,000 applications, on each store", (*bench).managing},
+	{"legacy", "the legacy endpoints among a million live tokens, on each store", (*bench).legacy},
 	{"revocation", "tokens still accepted after their revocation", (*bench).revocation},
 	{"footprint", "memory, cold start and size added to stock Caddy", (*bench).footprint},
 	{"peers", "other plugins on the same work", (*bench).peers},

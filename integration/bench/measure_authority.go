@@ -160,7 +160,7 @@ func staticBody(size int) string {
 	return fmt.Sprintf("\theader Content-Type application/json\n\trespond \"%s\" 200\n", strings.Repeat("x", size))
 }
 
-// gateLocal is the gate whose issuer lives in the same process.
+// gateLocal is the gate whose issuer lives in the same process: a JWT, and an opaque token.
 func (b *bench) gateLocal() error {
 	a, err := b.startAuthority("gate-local")
 	if err != nil {
@@ -171,20 +171,26 @@ func (b *bench) gateLocal() error {
 	if err != nil {
 		return err
 	}
-	tokens, err := a.issue(rsaEnvironment, 1)
-	if err != nil {
-		return err
+	for _, c := range []struct{ name, worker string }{{"gate.local", workerID}, {"gate.local.opaque", opaqueWorkerID}} {
+		token, err := a.issueOne(a.tokenRequestOf(c.worker, rsaEnvironment))
+		if err != nil {
+			return err
+		}
+		if jwt := strings.Count(token, ".") == 2; jwt != (c.worker == workerID) {
+			return fmt.Errorf("%s: the token is a JWT: %t", c.name, jwt)
+		}
+		if _, err := a.answers(a.gate, get(a.gate, "/", token), http.StatusOK); err != nil {
+			return err
+		}
+		tokens := []string{token}
+		o, err := b.play(quickly(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(a.server, a.gate, tokens, http.StatusOK), 10))
+		if err != nil {
+			return err
+		}
+		b.report.add(
+			requestRate(c.name+".rate", o, bareName).target(atLeast, 0.97),
+			cpu(c.name+".cpu", o, bareName),
+		)
 	}
-	if _, err := a.answers(a.gate, get(a.gate, "/", tokens[0]), http.StatusOK); err != nil {
-		return err
-	}
-	o, err := b.play(quickly(b.through(bare, bareAddr, tokens, http.StatusOK), b.through(a.server, a.gate, tokens, http.StatusOK), 10))
-	if err != nil {
-		return err
-	}
-	b.report.add(
-		requestRate("gate.local.rate", o, bareName).target(atLeast, 0.97),
-		cpu("gate.local.cpu", o, bareName),
-	)
 	return nil
 }

@@ -38,29 +38,8 @@ type managed struct {
 }
 
 // managing measures the management API on each store: pages, the import, and what
-// stored applications cost the protocols. Where a store cannot be had, its results are
-// missing and say why.
-func (b *bench) managing() error {
-	for _, d := range databases {
-		sheet := newSheet("managing."+d.name, managingRows)
-		database, err := d.open(b)
-		if err != nil {
-			b.report.add(sheet.missing(err.Error())...)
-			continue
-		}
-		err = b.managingOn(database, sheet)
-		database.close()
-		if err != nil {
-			return fmt.Errorf("%s: %w", d.name, err)
-		}
-		rows, err := sheet.complete()
-		if err != nil {
-			return err
-		}
-		b.report.add(rows...)
-	}
-	return nil
-}
+// stored applications cost the protocols.
+func (b *bench) managing() error { return b.onEach("managing", managingRows, b.managingOn) }
 
 func (b *bench) managingOn(d *database, s *sheet) error {
 	m := &managed{bench: b, database: d, users: b.some(managedUsers), sheet: s}
@@ -232,7 +211,7 @@ func (m *managed) pages() error {
 		c.visitors = newVisitors(m.server, m.addr, managers, requests...)
 		defer c.visitors.close()
 	}
-	if err := m.rounds(list); err != nil {
+	if err := m.rounds("managing", list); err != nil {
 		return err
 	}
 	after, err := residentBytes(m.pid())
@@ -244,7 +223,7 @@ func (m *managed) pages() error {
 }
 
 // rounds plays all collections in turn, half as often again where others use the server's core, too.
-func (m *managed) rounds(list []*collection) error {
+func (m *managed) rounds(measure string, list []*collection) error {
 	const warm, window = 50 * time.Millisecond, 400 * time.Millisecond
 	blocks := m.blocks(6)
 	play := func() error {
@@ -265,7 +244,7 @@ func (m *managed) rounds(list []*collection) error {
 		}
 		return nil
 	}
-	if err := m.whileProfiled(m.server, "managing-"+m.database.name, time.Duration(blocks*len(list))*(warm+window), play); err != nil {
+	if err := m.whileProfiled(m.server, measure+"-"+m.database.name, time.Duration(blocks*len(list))*(warm+window), play); err != nil {
 		return err
 	}
 	for _, c := range list {

@@ -29,9 +29,8 @@ const (
 // for users all over the table.
 func peopleText(d dialect, n int) string {
 	number := func(i string, digits int) string { return fmt.Sprintf(d.digits, i, digits) }
-	hex := func(i string, digits int) string { return fmt.Sprintf(d.hex, i, digits) }
 	return "CREATE TEMP TABLE people AS SELECT " + strings.Join([]string{
-		hex("(i * 2654435761) % 4294967296", 8) + " || '-0000-4000-8000-' || " + hex("i", 12) + " AS id",
+		personID(d, "i") + " AS id",
 		"'user' || " + number("i", 7) + " AS username",
 		fmt.Sprintf("'Given' || %s AS given", number(fmt.Sprintf("i %% %d", givenNames), 2)),
 		fmt.Sprintf("'Family' || %s AS family", number(fmt.Sprintf("(i / 7) %% %d", familyNames), 3)),
@@ -39,6 +38,11 @@ func peopleText(d dialect, n int) string {
 		"CASE i % 10 WHEN 0 THEN 1 ELSE 0 END AS disabled",
 		"i % 4 AS quarter",
 	}, ", ") + " FROM " + fmt.Sprintf(d.series, n) + " AS numbers"
+}
+
+// personID is the ID of the person whose number i stands for.
+func personID(d dialect, i string) string {
+	return fmt.Sprintf(d.hex, "(("+i+") * 2654435761) % 4294967296", 8) + " || '-0000-4000-8000-' || " + fmt.Sprintf(d.hex, i, 12)
 }
 
 // termTexts are where the terms of people come from, by attribute. That they are
