@@ -121,6 +121,7 @@ func TestErrors(t *testing.T) {
 		return func(e *environment) { change(&e.Resources[0]) }
 	}
 	issuer := func(s string) func(*environment) { return func(e *environment) { e.Issuer = s } }
+	issuers := func(list ...string) func(*environment) { return func(e *environment) { e.Issuers = list } }
 	const (
 		anApp = `environment demo: application "batch": `
 		aRes  = `environment demo: resource "orders": `
@@ -154,6 +155,25 @@ func TestErrors(t *testing.T) {
 		{"organization", func(e *environment) { e.Organization = "acme" }, "environment demo: organization "},
 		{"algorithm", func(e *environment) { e.SigningAlgorithm = "HS256" }, "environment demo: signing_algorithm "},
 		{"typ", func(e *environment) { e.AccessTokenType = "jwt" }, "environment demo: access_token_type "},
+		{"opaque tokens", func(e *environment) { e.AccessTokenFormat = "opaque" }, ""},
+		{"JWTs", func(e *environment) { e.AccessTokenFormat = "jwt" }, ""},
+		{"format", func(e *environment) { e.AccessTokenFormat = "JWT" }, `environment demo: access_token_format "JWT" is neither jwt nor opaque`},
+		{"another issuer", issuers("https://am.example.com/am/oauth2/realms/root/realms/alpha"), ""},
+		{"several", issuers("https://am.example.com/am/oauth2", "http://localhost:8080/am/oauth2", "https://am.example.com"), ""},
+		{"another over http", issuers("http://am.example.com/am/oauth2"), `environment demo: issuers: "http://am.example.com/am/oauth2" is neither `},
+		{"another that is relative", issuers("/am/oauth2"), "environment demo: issuers: "},
+		{"another that is empty", issuers(""), "environment demo: issuers: is missing"},
+		{"another with query", issuers("https://am.example.com/am/oauth2?realm=alpha"), "environment demo: issuers: "},
+		{"another with fragment", issuers("https://am.example.com/am/oauth2#"), "environment demo: issuers: "},
+		{"another with slash", issuers("https://am.example.com/am/oauth2/"), "environment demo: issuers: "},
+		{"another with user", issuers("https://u@am.example.com/am/oauth2"), "environment demo: issuers: "},
+		{"another twice", issuers("https://am.example.com/am/oauth2", "https://am.example.com/am/oauth2"), `environment demo: issuers: "https://am.example.com/am/oauth2" is the environment's already`},
+		{"its own as another", issuers("https://auth.example.com/" + id + "/as"), `environment demo: issuers: "https://auth.example.com/` + id + `/as" is the environment's already`},
+		{"that of its domain as another", func(e *environment) {
+			e.Domains, e.Issuers = []string{"login.example.com"}, []string{"https://login.example.com/as"}
+		}, `environment demo: issuers: "https://login.example.com/as" is the environment's already`},
+		{"that of an environment yet to be made", issuers("https://auth.example.com/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a61/as"), `environment demo: issuers: `},
+		{"almost that", issuers("https://auth.example.com/5f0c9f3a/as"), ""},
 		{"compat", func(e *environment) { e.Compat = []string{"everything"} }, "environment demo: compat "},
 		{"rotation too quick", func(e *environment) { e.KeyRotation = declared.Duration(time.Hour) }, "environment demo: key_rotation "},
 		{"overlap too short", func(e *environment) { e.KeyOverlap = declared.Duration(time.Minute) }, "environment demo: key_overlap "},
@@ -223,6 +243,8 @@ func TestErrors(t *testing.T) {
 		{"grant", app(func(a *declared.Application) { a.Grants = []string{"password"} }), anApp + "grant "},
 		{"unknown scope", app(func(a *declared.Application) { a.Allow = []string{"nothing"} }), anApp + "allow: no resource "},
 		{"ambiguous scope", app(func(a *declared.Application) { a.Allow = []string{"read"} }), anApp + "allow: several resources "},
+		{"opaque tokens of a client", app(func(a *declared.Application) { a.AccessTokenFormat = "opaque" }), ""},
+		{"format of a client's tokens", app(func(a *declared.Application) { a.AccessTokenFormat = "OPAQUE" }), anApp + `access_token_format "OPAQUE" is neither jwt nor opaque`},
 		{"roles of a service", app(func(a *declared.Application) { a.Type = "service" }), anApp + "role "},
 		{"redirect to a script", app(func(a *declared.Application) { a.RedirectURIs = []string{"javascript:alert(1)"} }), anApp + "redirect_uri "},
 		{"redirect with fragment", app(func(a *declared.Application) { a.RedirectURIs = []string{"https://a.example.com/#x"} }), anApp + "redirect_uri "},

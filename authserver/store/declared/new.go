@@ -201,12 +201,12 @@ func setIssuers(e *store.Environment, issuers []string) error {
 		if err := checkIssuer(raw, ""); err != nil {
 			return fmt.Errorf("issuers: %w", err)
 		}
+		if slices.Contains(e.Issuers(), raw) {
+			return fmt.Errorf("issuers: %q is the environment's already", raw)
+		}
 		if rest, ok := strings.CutSuffix(raw, "/as"); ok && secret.IsID(rest[strings.LastIndexByte(rest, '/')+1:]) {
 			// It is what an environment with this ID has for its own, and one may be made any time.
 			return fmt.Errorf("issuers: %q is how environments' own issuers are written", raw)
-		}
-		if slices.Contains(e.Issuers(), raw) {
-			return fmt.Errorf("issuers: %q is the environment's already", raw)
 		}
 		if e.AllIssuers == nil {
 			e.AllIssuers = []string{e.Issuer}
