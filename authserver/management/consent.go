@@ -1,10 +1,7 @@
 package management
 
 import (
-	"context"
-	"errors"
 	"net/http"
-	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
@@ -15,10 +12,6 @@ import (
 
 // maxConsents is how many consents of one person are looked at.
 const maxConsents = 1000
-
-// withdrawTimeout bounds the withdrawing of one consent. It goes on when the client that asked for it goes
-// away, so that nothing is left half ended.
-const withdrawTimeout = 10 * time.Second
 
 // consentShape describes a consent.
 type consentShape struct {
@@ -141,52 +134,9 @@ func (c *call) deleteConsent() error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), withdrawTimeout)
-	defer cancel()
-	// The consent first: who has not agreed any more is asked again, so no new tokens come of it.
-	if err := c.api.Store.DeleteConsent(ctx, c.env.ID, r.Subject, r.Client); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if err := c.endGrants(ctx, r.Subject, r.Client); err != nil {
+	w := token.Withdrawal{Store: c.api.Store, Revoker: c.api.Revoker, Now: c.api.Now}
+	if err := w.Withdraw(c.r.Context(), c.env, r.Subject, r.Client); err != nil {
 		return err
 	}
 	return c.noContent()
-}
-
-// endGrants ends what an application holds of one person: refresh tokens first, so that no more access tokens
-// come of them, and then every authorization that an access token is left of. A code that was given out just
-// before and is redeemed now still brings tokens.
-func (c *call) endGrants(ctx context.Context, subject, client string) error {
-	ended, err := c.api.Store.EndFamilies(ctx, store.FamilyFilter{Environment: c.env.ID, Subject: subject, Client: client})
-	if err != nil {
-		return err
-	}
-	grants := map[string]bool{}
-	for _, f := range ended {
-		grants[f.ID] = true
-	}
-	const pageSize = 500
-	for after := ""; ; {
-		f := store.AccessTokenFilter{Environment: c.env.ID, Subject: subject, Client: client}
-		tokens, err := c.api.Store.ListAccessTokens(ctx, f, after, pageSize, c.api.Now())
-		if err != nil {
-			return err
-		}
-		for _, t := range tokens {
-			after = t.ID
-			if t.Grant != "" {
-				grants[t.Grant] = true
-			}
-		}
-		if len(tokens) < pageSize {
-			break
-		}
-	}
-	for id := range grants {
-		a := token.Authorization{Grant: id, Client: client, On: token.SignedOn{Subject: subject}, TTL: store.MaxAccessTokenTTL}
-		if err := c.api.Revoker.EndGrant(ctx, c.env, a); err != nil {
-			return err
-		}
-	}
-	return nil
 }
