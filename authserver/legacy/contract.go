@@ -4,14 +4,6 @@ import (
 	"net/http"
 )
 
-// ---- owner: frrest and applications (sections 5, 9) ----
-
-// tokenRoutes: frrest: oauth2/token, oauth2/token/{}.
-func (l *Legacy) tokenRoutes() []route { panic("contract") }
-
-// applicationRoutes: json: users/{}/oauth2/applications, users/{}/oauth2/applications/{}.
-func (l *Legacy) applicationRoutes() []route { panic("contract") }
-
 // ---- owner: oauth2 (sections 6, 7, 8) ----
 
 // oauthRoutes: tokeninfo, introspect, token/revoke, revoke, and the aliases.
