@@ -101,7 +101,9 @@ func (i *Issuer) make(ctx context.Context, env *store.Environment, req *Request,
 		r.add("code", id.Code)
 	}
 	if slices.Contains(req.ResponseType, oauth.ResponseToken) {
-		access, err := i.Tokens.Mint(ctx, env, a.Access(client, user))
+		wanted := a.Access(client, user)
+		wanted.GrantType = oauth.GrantImplicit
+		access, err := i.Tokens.Mint(ctx, env, wanted)
 		if err != nil {
 			return false, fmt.Errorf("issue access token: %w", err)
 		}

@@ -94,7 +94,7 @@ func (g *AuthorizationCode) lost(ctx context.Context, env *store.Environment, a 
 
 // redeem makes what a promises, as far as it still may: narrowed.
 func (g *AuthorizationCode) redeem(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a, narrowed token.Authorization) (*Response, error) {
-	response, err := g.make(ctx, env, client, user, narrowed)
+	response, err := g.make(ctx, env, g.Type(), client, user, narrowed)
 	if err != nil {
 		return nil, err
 	}

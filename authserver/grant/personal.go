@@ -107,9 +107,11 @@ func (p *Personal) settle(ctx context.Context, env *store.Environment, a token.A
 // make mints the access token for a, and the ID token where openid is granted
 // (OIDC Core §3.1.3.3). The claims of the scopes are UserInfo's (§5.4); the ID token
 // has those that were asked for it one by one, and both have what is mapped for
-// the client.
-func (p *Personal) make(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a token.Authorization) (*Response, error) {
-	minted, err := p.Tokens.Mint(ctx, env, a.Access(client, user))
+// the client. by is the grant_type.
+func (p *Personal) make(ctx context.Context, env *store.Environment, by string, client *store.Client, user *store.User, a token.Authorization) (*Response, error) {
+	access := a.Access(client, user)
+	access.GrantType = by
+	minted, err := p.Tokens.Mint(ctx, env, access)
 	if err != nil {
 		return nil, err
 	}

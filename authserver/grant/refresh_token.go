@@ -70,7 +70,7 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	if err := g.agreed(ctx, r, held.Authorization); err != nil {
 		return nil, err
 	}
-	response, err := g.make(ctx, a.In(env), r.Client, user, a)
+	response, err := g.make(ctx, a.In(env), g.Type(), r.Client, user, a)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -49,13 +50,19 @@ func (a Authorization) In(env *store.Environment) *store.Environment {
 }
 
 // Access is the access token that a client gets for it; user is the person of
-// a.On.
+// a.On. By which grant is for the caller to say.
 func (a Authorization) Access(client *store.Client, user *store.User) Access {
-	return Access{
+	access := Access{
 		Client: a.Client, Subject: a.On.Subject, Session: a.On.Session, Grant: a.Grant,
 		AuthTime: a.On.AuthTime, ACR: a.On.ACR, AMR: a.On.AMR,
 		Scope: a.Scope, Audience: a.Audience, TTL: a.TTL,
 		Asked: a.Claims.UserInfo, For: client, IncludeX5T: client.IncludeX5T,
 		Resources: a.Resources, User: user, KeyRotationPolicy: client.KeyRotationPolicy,
+		RedirectURI: a.RedirectURI, Nonce: a.Nonce,
 	}
+	if len(a.Claims.IDToken)+len(a.Claims.UserInfo) > 0 {
+		text, _ := json.Marshal(a.Claims) // maps, truths and texts: there is a word for each
+		access.Claims = string(text)
+	}
+	return access
 }

@@ -2,11 +2,13 @@ package token
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -65,8 +67,8 @@ type Minter struct {
 	Set *Revocations
 }
 
-// Mint signs a token and stores its record; only then it returns. When keys, those
-// of its policy included, or store cannot be had, or the client was changed meanwhile, it is temporarily_unavailable; where a
+// Mint makes a token, a JWT or an opaque one as its client wants, and stores its
+// record; only then it returns. When keys, those of its policy included, or store cannot be had, or the client was changed meanwhile, it is temporarily_unavailable; where a
 // resource requires a mapped claim that has no value it is invalid_request.
 func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Minted, error) {
 	more, err := m.mapped(ctx, env, &a)
@@ -80,9 +82,11 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		}
 		more.userInfo = beyondScope(o, a.User, a.For, a.Scope, a.Asked)
 	}
-	signer, err := m.Keys.SignerFor(ctx, env, a.KeyRotationPolicy)
-	if err != nil {
-		return Minted{}, unavailable(err)
+	var signer *jose.SigningKey // nil for an opaque token
+	if !opaque(env, a.For) {
+		if signer, err = m.Keys.SignerFor(ctx, env, a.KeyRotationPolicy); err != nil {
+			return Minted{}, unavailable(err)
+		}
 	}
 	if err := m.notBefore(ctx, env, &a); err != nil {
 		return Minted{}, err
@@ -92,9 +96,9 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		Environment: env.ID, ID: m.NewID(), Client: a.Client, Subject: a.Subject, Session: a.Session, Grant: a.Grant,
 		Scope: join(a.Scope), Audience: a.Audience, IssuedAt: now, ExpiresAt: now.Add(a.TTL),
 	}
-	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims(env, &record, &a, more))
+	raw, err := m.write(env, signer, &record, &a, claims(env, &record, &a, more))
 	if err != nil {
-		return Minted{}, fmt.Errorf("sign access token: %w", err)
+		return Minted{}, err
 	}
 	if err := m.Store.PutAccessToken(ctx, record); err != nil {
 		return Minted{}, unavailable(fmt.Errorf("store access token: %w", err))
@@ -104,6 +108,45 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 	}
 	return Minted{Raw: raw, ID: record.ID, TTL: a.TTL}, nil
 }
+
+// opaque reports whether the access tokens of a client are.
+func opaque(env *store.Environment, client *store.Client) bool {
+	if client == nil || client.AccessTokenFormat == store.FormatDefault {
+		return env.OpaqueTokens
+	}
+	return client.AccessTokenFormat == store.FormatOpaque
+}
+
+// write makes the text of a token that says claims, and completes its record.
+func (m *Minter) write(env *store.Environment, signer *jose.SigningKey, t *store.AccessToken, a *Access, claims []byte) (string, error) {
+	if signer == nil {
+		return m.writeOpaque(t, a, claims)
+	}
+	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims)
+	if err != nil {
+		return "", fmt.Errorf("sign access token: %w", err)
+	}
+	if t.Subject != "" || t.Session != "" || a.GrantType != "" {
+		t.Data, err = details(a, nil).encode()
+	}
+	return raw, err
+}
+
+func (m *Minter) writeOpaque(t *store.AccessToken, a *Access, claims []byte) (string, error) {
+	if len(claims) > maxOpaqueClaims {
+		return "", fmt.Errorf("%d bytes of claims are too many for an access token, at most %d", len(claims), maxOpaqueClaims)
+	}
+	raw, err := newOpaque(t.ID, t.ExpiresAt, m.NewSecret())
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.Sum256([]byte(raw))
+	t.Data, err = details(a, &OpaqueDetails{Hash: hash[:], Claims: claims}).encode()
+	return raw, err
+}
+
+// maxOpaqueClaims is how long claims may be that are read again (jose.Limits).
+const maxOpaqueClaims = 16384
 
 // claims encodes the claims set in a fixed order. env and org are there only for
 // the PingOne API. grant_id and userinfo_claims are ours: by the first a

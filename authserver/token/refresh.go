@@ -95,12 +95,13 @@ func (r *Refresher) Begin(ctx context.Context, env *store.Environment, client *s
 	return raw, nil
 }
 
-// family is the record of a's family. What only the code needed is left out.
+// family is the record of a's family. What only the code needed is left out; the
+// address that the code was sent to is shown where refresh tokens are listed.
 func family(env *store.Environment, a Authorization, now, end time.Time) (store.Family, error) {
 	if a.Issuer == "" {
 		a.Issuer = env.Issuer
 	}
-	a.Nonce, a.RedirectURI, a.Challenge, a.Method = "", "", "", ""
+	a.Nonce, a.Challenge, a.Method = "", "", ""
 	data, err := json.Marshal(a)
 	if err != nil {
 		return store.Family{}, fmt.Errorf("encode authorization: %w", err)
@@ -137,6 +138,15 @@ func (r *Refresher) Find(ctx context.Context, env *store.Environment, raw secret
 	h := Held{ExpiresAt: t.ExpiresAt, Spent: spent, Ended: f.Ended, hash: hash, rolled: f.ExpiresAt}
 	if err := json.Unmarshal(f.Data, &h.Authorization); err != nil {
 		return Held{}, fmt.Errorf("decode authorization: %w", err)
+	}
+	return h, nil
+}
+
+// FamilyHeld is the newest refresh token of a family, as far as store.ListFamilies says it; it cannot be exchanged.
+func FamilyHeld(f store.Family) (Held, error) {
+	h := Held{ExpiresAt: f.TokenExpiresAt, Ended: f.Ended, rolled: f.ExpiresAt}
+	if err := json.Unmarshal(f.Data, &h.Authorization); err != nil {
+		return Held{}, errors.New("token: the record of refresh tokens cannot be read")
 	}
 	return h, nil
 }

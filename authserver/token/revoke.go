@@ -36,8 +36,8 @@ type Revoker struct {
 // A refresh token, exchanged or not, takes its family and the access tokens of
 // its grant along (§2.1).
 func (v *Revoker) Revoke(ctx context.Context, env *store.Environment, client *store.Client, raw string) error {
-	if !strings.Contains(raw, ".") {
-		return v.revokeRefresh(ctx, env, client, raw) // an access token is a JWT
+	if !strings.Contains(raw, ".") && !IsOpaque(raw) {
+		return v.revokeRefresh(ctx, env, client, raw)
 	}
 	t, err := v.Verifier.Read(ctx, env, raw)
 	switch {
@@ -54,9 +54,30 @@ func (v *Revoker) Revoke(ctx context.Context, env *store.Environment, client *st
 	case !t.Personal && env.Compat.UnrevocableClientCredentials:
 		return oauth.UnsupportedTokenType("Tokens without a session cannot be revoked")
 	}
+	return v.endToken(ctx, env, t.ID(), t.ExpiresAt)
+}
+
+// End ends one access token for whoever may: its person, or an administrator. Other than Revoke it does not ask for the client,
+// and knows no token that cannot be revoked.
+func (v *Revoker) End(ctx context.Context, env *store.Environment, r *Record) error {
+	return v.endToken(ctx, env, r.ID, r.ExpiresAt)
+}
+
+// EndGrantOf ends the whole authorization that a record came of, refresh tokens included; of a record without one, the token.
+func (v *Revoker) EndGrantOf(ctx context.Context, env *store.Environment, r *Record) error {
+	if r.Grant == "" {
+		return v.End(ctx, env, r)
+	}
+	// How long the others live is not in the record: no token lives longer than this.
+	return v.EndGrant(ctx, env, Authorization{
+		Grant: r.Grant, Client: r.Client, On: SignedOn{Subject: r.Subject, Session: r.Session}, TTL: store.MaxAccessTokenTTL,
+	})
+}
+
+func (v *Revoker) endToken(ctx context.Context, env *store.Environment, id string, expires time.Time) error {
 	return v.put(ctx, store.Revocation{
-		Environment: env.ID, Kind: store.RevokedToken, Value: t.ID(),
-		At: v.Now().UTC().Truncate(time.Second), ExpiresAt: t.ExpiresAt.Add(clockSlack).UTC().Truncate(time.Second),
+		Environment: env.ID, Kind: store.RevokedToken, Value: id,
+		At: v.Now().UTC().Truncate(time.Second), ExpiresAt: expires.Add(clockSlack).UTC().Truncate(time.Second),
 	})
 }
 

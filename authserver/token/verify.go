@@ -21,8 +21,8 @@ import (
 // is in the text, for the log; a client learns only that it is not active.
 var ErrInactive = errors.New("inactive token")
 
-// Active is an access token of ours whose signature and times were good. It is
-// shared and read only.
+// Active is an access token of ours whose signature (or record, if it is opaque) and times
+// were good. It is shared and read only.
 type Active struct {
 	Environment string // id
 	Issuer      string
@@ -36,7 +36,7 @@ type Active struct {
 	Introspection []byte
 
 	holder Holder
-	kid    string
+	kid    string                    // "" of an opaque one, which no key has signed
 	ring   atomic.Pointer[keys.Ring] // the ring that last had the key
 	epoch  atomic.Uint64             // revocations' epoch+1 when it was last found not revoked
 }
@@ -90,15 +90,19 @@ func (v *Verifier) Verify(ctx context.Context, env *store.Environment, raw strin
 // Read is Verify without asking whether the token has been revoked.
 func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string) (*Active, error) {
 	now := v.Now()
-	ring, err := v.Keys.Ring(ctx, env)
-	if err != nil {
-		return nil, unavailable(err)
+	unsigned := IsOpaque(raw)
+	var ring *keys.Ring
+	if !unsigned {
+		var err error
+		if ring, err = v.Keys.Ring(ctx, env); err != nil {
+			return nil, unavailable(err)
+		}
 	}
 	if a, ok := v.Cache.Get(raw, now); ok {
 		if a.Environment != env.ID || !speaksFor(env, a.Issuer) || !now.Before(a.ExpiresAt) {
 			return nil, inactive("foreign or expired")
 		}
-		if a.ring.Load() != ring {
+		if !unsigned && a.ring.Load() != ring {
 			if !ring.Set.HasID(a.kid) {
 				return nil, inactive("its key is withdrawn")
 			}
@@ -106,7 +110,11 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 		}
 		return a, nil
 	}
-	a, err := v.read(ctx, env, raw, now)
+	read := v.read
+	if unsigned {
+		read = v.readOpaque
+	}
+	a, err := read(ctx, env, raw, now)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +141,17 @@ func (v *Verifier) read(ctx context.Context, env *store.Environment, raw string,
 	case !now.Before(c.Expiry):
 		return nil, inactive("expired")
 	}
+	a := active(env, c)
+	a.kid = jws.Header.KeyID
+	a.ring.Store(ring)
+	return a, nil
+}
+
+// active is a token of env that says c.
+func active(env *store.Environment, c *jose.Claims) *Active {
 	a := &Active{
 		Environment: env.ID, Issuer: c.Issuer, Client: c.ClientID, Audience: c.Audience, ExpiresAt: c.Expiry,
-		holder: holder(c), kid: jws.Header.KeyID, Introspection: answer(c),
+		holder: holder(c), Introspection: answer(c),
 	}
 	if a.Personal = a.holder.Subject != "" || a.holder.Session != ""; a.Personal {
 		a.Person = &Person{
@@ -143,8 +159,7 @@ func (v *Verifier) read(ctx context.Context, env *store.Environment, raw string,
 			Scope: c.Scope, UserInfo: texts(c, claimUserInfo),
 		}
 	}
-	a.ring.Store(ring)
-	return a, nil
+	return a
 }
 
 // open verifies the signature of anything that the environment's keys have signed.
@@ -187,6 +202,11 @@ func isAccessToken(h *jose.Header, c *jose.Claims) bool {
 	if h.Type != "" && !h.TypeIs(oauth.TypeAccessToken) && !h.TypeIs("JWT") {
 		return false
 	}
+	return complete(c)
+}
+
+// complete reports whether c has what every access token has.
+func complete(c *jose.Claims) bool {
 	return c.ClientID != "" && c.ID != "" && len(c.Audience) > 0 && !c.Expiry.IsZero() && !c.IssuedAt.IsZero()
 }
 

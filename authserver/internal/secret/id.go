@@ -9,6 +9,17 @@ func NewID() string {
 	return uuid.Must(uuid.NewV7()).String() // fails only with the system's generator
 }
 
+// IDBytes are the 16 bytes of an identifier; ok is false for what IsID does not accept.
+func IDBytes(id string) (b [16]byte, ok bool) {
+	if !IsID(id) {
+		return b, false
+	}
+	return uuid.MustParse(id), true
+}
+
+// IDOf is the identifier of 16 bytes.
+func IDOf(b [16]byte) string { return uuid.UUID(b).String() }
+
 // IsID reports whether s is a UUID as NewID writes them: lower case, with
 // hyphens, of any version (RFC 9562 §4).
 func IsID(s string) bool {

@@ -82,9 +82,9 @@ func NewAuthority(t testing.TB, st store.Store, clock *Clock) *Authority {
 	t.Cleanup(verified.Close)
 	a.Sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: clock.Now}
 	a.Scopes = &token.Scopes{Directory: a.Directory()}
-	a.Tokens = &token.Minter{Keys: a.Rings, Store: st, NewID: secret.NewID, Now: clock.Now, Directory: a.Directory()}
+	a.Tokens = &token.Minter{Keys: a.Rings, Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: clock.Now, Directory: a.Directory()}
 	a.IDTokens = &token.IDTokens{Keys: a.Rings, Now: clock.Now, Directory: a.Directory()}
-	a.Verifier = &token.Verifier{Keys: a.Rings, Revocations: a.Set, Cache: verified, Now: clock.Now}
+	a.Verifier = &token.Verifier{Keys: a.Rings, Revocations: a.Set, Cache: verified, Store: st, Now: clock.Now}
 	a.Codes = &token.Codes{Tickets: st, NewSecret: secret.New, Now: clock.Now}
 	a.Refresh = &token.Refresher{Store: st, Sealer: sealer, NewSecret: secret.New, Now: clock.Now, Replayed: func() {
 		a.mu.Lock()

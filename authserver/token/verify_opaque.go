@@ -1,0 +1,75 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// opaqueClaims are those of an opaque token of the environment, which has not expired at now: store.ErrNotFound for
+// what is none. All of raw is compared, in constant time: who learned a jti has nothing.
+func opaqueClaims(ctx context.Context, tokens store.AccessTokens, environment, raw string, now func(expires time.Time) time.Time) (*jose.Claims, error) {
+	id, expires, ok := parseOpaque(raw)
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	t, err := tokens.AccessTokenByID(ctx, environment, id, expires, now(expires))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, store.ErrNotFound
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("find access token: %w", err))
+	}
+	r, err := readRecord(t)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.Sum256([]byte(raw))
+	if r.Opaque == nil || subtle.ConstantTimeCompare(hash[:], r.Opaque.Hash) != 1 {
+		return nil, store.ErrNotFound // the jti of a JWT, or a guess
+	}
+	c, err := jose.ParseClaims(r.Opaque.Claims, jose.Limits{})
+	if err != nil || c.ID != t.ID || !c.Expiry.Equal(t.ExpiresAt) || !complete(c) {
+		return nil, errRecord
+	}
+	return c, nil
+}
+
+// readOpaque is read for an opaque token.
+func (v *Verifier) readOpaque(ctx context.Context, env *store.Environment, raw string, now time.Time) (*Active, error) {
+	c, err := opaqueClaims(ctx, v.Store, env.ID, raw, func(time.Time) time.Time { return now })
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, inactive("unknown, or expired")
+	case err != nil:
+		return nil, err
+	case !speaksFor(env, c.Issuer):
+		return nil, inactive("of another issuer")
+	}
+	return active(env, c), nil
+}
+
+// Opaque gives the claims of an opaque token of the environment, for a gate in the same process
+// (resourceserver.Local): nil, nil for what is none of ours. Whether it has expired or was revoked is not looked at here.
+// Just after a start it waits like Keys.
+func (l *Local) Opaque(ctx context.Context, raw string) (*jose.Claims, error) {
+	if !IsOpaque(raw) {
+		return nil, nil
+	}
+	if err := l.Set.Wait(ctx); err != nil {
+		return nil, err
+	}
+	// A record that has expired is as good as another here: the caller has a clock, and this has none.
+	before := func(expires time.Time) time.Time { return expires.Add(-time.Second) }
+	c, err := opaqueClaims(ctx, l.Store, l.Environment.ID, raw, before)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return c, err
+}
