@@ -110,7 +110,7 @@ func newKit(t testing.TB) *kit {
 	k.sessions = &session.Sessions{Store: k.db, NewID: secret.NewID, NewSecret: secret.New, Now: k.clock.Now}
 	k.issuer = &authorize.Issuer{
 		Codes:    &token.Codes{Tickets: k.db, NewSecret: secret.New, Now: k.clock.Now},
-		Tokens:   &token.Minter{Keys: k.rings, Store: k.db, NewID: secret.NewID, Now: k.clock.Now, Directory: k.directory},
+		Tokens:   &token.Minter{Keys: k.rings, Store: k.db, NewID: secret.NewID, NewSecret: secret.New, Now: k.clock.Now, Directory: k.directory},
 		IDTokens: &token.IDTokens{Keys: k.rings, Now: k.clock.Now, Directory: k.directory},
 		Sessions: k.sessions, NewID: secret.NewID, NewSecret: secret.New, Now: k.clock.Now,
 		Issued: func(grant string) { k.issued = append(k.issued, grant) },

@@ -96,7 +96,7 @@ func (v *Verdict) JSON(env *store.Environment) []byte {
 // Judge finds out what an authenticated caller may know of a token. With all, that
 // is what the token's own client may know. The error is temporarily_unavailable: it cannot be told now.
 func (e *Introspection) Judge(ctx context.Context, env *store.Environment, caller clientauth.Caller, all bool, raw string) (Verdict, error) {
-	if !strings.Contains(raw, ".") { // the others are JWTs
+	if !strings.Contains(raw, ".") && !token.IsOpaque(raw) { // the others are access tokens and JWTs
 		if caller.Client == nil {
 			return Verdict{}, nil
 		}

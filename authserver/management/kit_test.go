@@ -185,10 +185,10 @@ func assembleKit(t testing.TB, d *declared.Directory, st store.Store, clock *tes
 
 	registrar := &registration.Registrar{Store: st, Sealer: sealer, NewID: secret.NewID, NewSecret: secret.New, Now: now, Outbound: outbound}
 	live := &directory.Live{Declared: d, Store: st, Open: registrar.Open, Sealer: sealer, Now: now}
-	verifier := &token.Verifier{Keys: rings, Revocations: set, Cache: verified, Now: now}
+	verifier := &token.Verifier{Keys: rings, Revocations: set, Cache: verified, Store: st, Now: now}
 	refresher := &token.Refresher{Store: st, Sealer: sealer, NewSecret: secret.New, Now: now, Replayed: func() {}}
 	revoker := &token.Revoker{Verifier: verifier, Refresh: refresher, Store: st, Set: set, Now: now, Revoked: func(string) {}}
-	k.Minter = &token.Minter{Keys: rings, Store: st, NewID: secret.NewID, Now: now, Directory: &testkit.Unchanging{Directory: live}}
+	k.Minter = &token.Minter{Keys: rings, Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: now, Directory: &testkit.Unchanging{Directory: live}}
 	sessions := &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: now}
 	users := &identity.Users{
 		Directory: live, Store: st, NewID: secret.NewID, Now: now, Checked: func(string) {}, Hashed: func(time.Duration) {}, Log: log,

@@ -243,7 +243,7 @@ func TestRefreshTokensAtRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := held.Authorization; got.Nonce+got.RedirectURI+got.Challenge != "" || got.Grant != auth.Grant {
+	if got := held.Authorization; got.Nonce+got.Challenge != "" || got.Grant != auth.Grant || got.RedirectURI != auth.RedirectURI {
 		t.Errorf("authorization = %+v, want only what is needed on", got)
 	}
 	second, err := a.Refresh.Exchange(t.Context(), a.Env, client, held)

@@ -109,7 +109,7 @@ func New(t testing.TB) *Rig {
 		Flows: g.Store, Consents: g.Store, Directory: g.Directory, Users: g.Users, Sessions: g.Sessions,
 		Issuer: &authorize.Issuer{
 			Codes:    g.Codes,
-			Tokens:   &token.Minter{Keys: rings, Store: g.Store, NewID: secret.NewID, Now: g.Clock.Now, Directory: g.Directory},
+			Tokens:   &token.Minter{Keys: rings, Store: g.Store, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now, Directory: g.Directory},
 			IDTokens: g.IDTokens,
 			Sessions: g.Sessions, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now,
 		},
