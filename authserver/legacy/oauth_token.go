@@ -165,16 +165,15 @@ func (t *oauthToken) parent() string {
 // lookup finds tokens, and remembers for one request what several of them have in common.
 type lookup struct {
 	c       *call
+	people  *people
 	clients map[string]*store.Client // by environment and ID; nil: gone
-	present map[string]bool          // by environment, person and session
 	refresh map[string]*token.Held   // by environment and family; nil: none that works
 	whole   map[string]bool          // by environment and person: refresh has all of theirs
 }
 
 func (c *call) lookup() *lookup {
 	return &lookup{
-		c: c, clients: map[string]*store.Client{}, present: map[string]bool{}, refresh: map[string]*token.Held{},
-		whole: map[string]bool{},
+		c: c, people: newPeople(c), clients: map[string]*store.Client{}, refresh: map[string]*token.Held{}, whole: map[string]bool{},
 	}
 }
 
@@ -265,21 +264,18 @@ func (f *lookup) family(h home, held *token.Held) (*oauthToken, error) {
 		return nil, store.ErrNotFound
 	}
 	a := &held.Authorization
-	if ok, err := f.there(h, a.On.Subject, a.On.Session); !ok || err != nil {
-		return nil, or(err, store.ErrNotFound)
+	user, _, err := grant.Present(f.c.r.Context(), h.env, f.people.users(), f.people.sessions(), a.On.Subject, a.On.Session)
+	if err != nil {
+		return nil, err
+	}
+	if user == nil {
+		return nil, store.ErrNotFound
 	}
 	client, err := f.client(h, a.Client)
 	if err != nil {
 		return nil, err
 	}
 	return &oauthToken{home: h, held: held, client: client}, nil
-}
-
-func or(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // client finds a token's client: store.ErrNotFound where it is gone.
@@ -301,20 +297,6 @@ func (f *lookup) client(h home, id string) (*store.Client, error) {
 		return nil, store.ErrNotFound
 	}
 	return client, nil
-}
-
-// there reports whether a person still may, and the session still lives.
-func (f *lookup) there(h home, subject, session string) (bool, error) {
-	k := key(h.env.ID, subject, session)
-	if ok, known := f.present[k]; known {
-		return ok, nil
-	}
-	user, _, err := grant.Present(f.c.r.Context(), h.env, f.c.l.Users, f.c.l.Sessions, subject, session)
-	if err != nil {
-		return false, err
-	}
-	f.present[k] = user != nil
-	return user != nil, nil
 }
 
 // refreshOf is the refresh token that an access token was issued with, or nil.
@@ -356,6 +338,11 @@ func (f *lookup) preload(ctx context.Context, h home, subject string) error {
 	list, err := f.c.l.Store.ListFamilies(ctx, store.FamilyFilter{Environment: h.env.ID, Subject: subject}, "", maxPreload, f.c.l.Now())
 	if err != nil {
 		return oauth.CannotTell("list refresh tokens", err)
+	}
+	if len(list) > 1 {
+		if err := f.people.preload(ctx, h.env, subject); err != nil {
+			return err
+		}
 	}
 	for _, family := range list {
 		held, err := token.FamilyHeld(family)
@@ -425,7 +412,7 @@ func (f *lookup) identify(b map[string]any, t *oauthToken, id string) error {
 	b["id"], b[memberID] = []string{id}, id
 	b["parent"] = values(t.parent())
 	b["authGrantId"] = values(t.grant())
-	b["auditTrackingId"] = []string{auditID(t.id())}
+	b["auditTrackingId"] = []string{t.handle()} // as introspection and tokeninfo have it
 	if t.record == nil {
 		return nil
 	}
@@ -435,9 +422,6 @@ func (f *lookup) identify(b map[string]any, t *oauthToken, id string) error {
 	}
 	return err
 }
-
-// auditID has AM's form of one: a UUID, a hyphen and a number.
-func auditID(id string) string { return id + "-0" }
 
 // listed is the object of a token in a list (5.3).
 func (f *lookup) listed(t *oauthToken, administrator bool) (map[string]any, error) {

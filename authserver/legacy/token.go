@@ -183,7 +183,7 @@ func (t *tokens) changing(c *call) (*signedOn, error) {
 // own finds the token of the path, if the caller may have it: 404 where there is none, in words that the operation
 // has, and 401 where it is another's.
 func (t *tokens) own(c *call, on *signedOn, f *lookup, missing string) (*oauthToken, error) {
-	homes, err := c.homes(on)
+	homes, err := c.everywhere(on)
 	if err != nil {
 		return nil, err
 	}
@@ -270,6 +270,26 @@ func (c *call) homes(on *signedOn) ([]home, error) {
 		}
 	}
 	return all, nil
+}
+
+// everywhere are the environments in which a token is looked for that somebody names: those of all realms, or of the one in the
+// query, since another realm's token is another person's (5.1), and is refused as such. The person's own
+// realm comes first.
+func (c *call) everywhere(on *signedOn) ([]home, error) {
+	all, err := c.homes(nil)
+	if err != nil || on.super {
+		return all, err
+	}
+	own, err := c.homes(on)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range all {
+		if len(own) == 0 || h.env.ID != on.env.ID {
+			own = append(own, h)
+		}
+	}
+	return own, nil
 }
 
 // among finds a token in one of several homes.

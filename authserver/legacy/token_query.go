@@ -104,7 +104,7 @@ func (c *call) sources(on *signedOn, homes []home, f *tokenFilter) ([]source, er
 		subjects, itself := []string{on.user.ID}, false
 		if on.super {
 			var err error
-			if subjects, itself, err = c.named(h, f.userName); err != nil {
+			if subjects, itself, err = c.meant(h, f.userName); err != nil {
 				return nil, err
 			}
 		}
@@ -128,8 +128,8 @@ func (c *call) sources(on *signedOn, homes []home, f *tokenFilter) ([]source, er
 	return slices.Concat(access, refresh), nil
 }
 
-// named finds whom a userName means: a person by ID or by name, and the client of that ID for what it has of its own.
-func (c *call) named(h home, name string) (subjects []string, client bool, err error) {
+// meant finds whom a userName means: a person by ID or by name, and the client of that ID for what it has of its own.
+func (c *call) meant(h home, name string) (subjects []string, client bool, err error) {
 	ctx := c.r.Context()
 	for _, find := range []func(context.Context, *store.Environment, string) (*store.User, error){c.l.Users.ByID, c.l.Users.ByName} {
 		switch user, err := find(ctx, h.env, name); {
@@ -156,10 +156,16 @@ type position struct {
 	Client      string `json:"c,omitempty"`
 	Refresh     bool   `json:"r,omitempty"`
 	After       string `json:"a,omitempty"`
+	Skip        int    `json:"n,omitempty"` // what is left of _pagedResultsOffset
 }
 
 func (s *source) at(after string) *position {
-	return &position{s.env.ID, s.subject, s.client, s.refresh, after}
+	return &position{Environment: s.env.ID, Subject: s.subject, Client: s.client, Refresh: s.refresh, After: after}
+}
+
+// is reports whether a position is in s.
+func (s *source) is(p *position) bool {
+	return s.env.ID == p.Environment && s.subject == p.Subject && s.client == p.Client && s.refresh == p.Refresh
 }
 
 // walk reads the sources of one query.
@@ -174,6 +180,9 @@ type walk struct {
 // page gives the results from a position on (nil: the beginning), without the first skip ones. next is nil at the end.
 func (w *walk) page(ctx context.Context, from *position, skip, limit int) (p page, next *position, err error) {
 	p.total = -1
+	if from != nil {
+		skip = from.Skip
+	}
 	next, err = w.each(ctx, from, func(t *oauthToken) (bool, error) {
 		if skip > 0 {
 			skip--
@@ -188,6 +197,9 @@ func (w *walk) page(ctx context.Context, from *position, skip, limit int) (p pag
 		}
 		return true, err
 	})
+	if next != nil {
+		next.Skip = skip
+	}
 	return p, next, err
 }
 
@@ -207,7 +219,7 @@ func (w *walk) count(ctx context.Context) (int, error) {
 func (w *walk) each(ctx context.Context, from *position, take func(*oauthToken) (bool, error)) (next *position, err error) {
 	i, after := 0, ""
 	if from != nil {
-		i = slices.IndexFunc(w.sources, func(s source) bool { return *s.at(from.After) == *from })
+		i = slices.IndexFunc(w.sources, func(s source) bool { return s.is(from) })
 		if i < 0 {
 			return nil, badCookie() // whom it names is gone
 		}
@@ -290,6 +302,11 @@ func (w *walk) readFamilies(ctx context.Context, s *source, after string) (batch
 	families, err := w.c.l.Store.ListFamilies(ctx, f, after, batchSize, w.c.l.Now())
 	if err != nil {
 		return nil, "", oauth.CannotTell("list refresh tokens", err)
+	}
+	if len(families) > 1 {
+		if err := w.people.preload(ctx, s.env, s.subject); err != nil {
+			return nil, "", err
+		}
 	}
 	for _, family := range families {
 		held, err := token.FamilyHeld(family)
