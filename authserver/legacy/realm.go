@@ -53,7 +53,7 @@ func (c *call) environment(r *realm) (*store.Environment, error) {
 	if s := r.seen.Load(); s != nil && s.env == env {
 		return s.here, nil
 	}
-	here := env.At(store.Domain{Issuer: r.issuer})
+	here := env.At(store.Domain{Issuer: r.issuer, Home: env.Issuer, Paths: own})
 	r.seen.Store(&seen{env, here})
 	return here, nil
 }

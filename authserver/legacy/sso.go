@@ -29,12 +29,17 @@ var tail = base64.URLEncoding.WithPadding('.').Strict()
 
 // ssoText is the SSO token of a session's secret, as clients see it; it names the realm.
 func (l *Legacy) ssoText(r *realm, value secret.Value) string {
+	return value.Reveal() + "*" + realmTail(r) + "*"
+}
+
+// realmTail is what names a realm.
+func realmTail(r *realm) string {
 	var b []byte
 	for _, text := range []string{realmKey, r.Path} {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(text)))
 		b = append(b, text...)
 	}
-	return value.Reveal() + "*" + tail.EncodeToString(b) + "*"
+	return tail.EncodeToString(b)
 }
 
 // parseSSO reads an SSO token. There is one text for each secret and realm.
@@ -42,23 +47,31 @@ func (l *Legacy) parseSSO(text string) (r *realm, value secret.Value, ok bool) {
 	if len(text) < secretSize+2 || len(text) > maxSSO || text[secretSize] != '*' || text[len(text)-1] != '*' {
 		return nil, secret.Value{}, false
 	}
-	encoded := text[secretSize+1 : len(text)-1]
-	if strings.ContainsAny(encoded, "\r\n") { // base64 would skip them
+	if r = l.realmOfTail(text[secretSize+1 : len(text)-1]); r == nil {
 		return nil, secret.Value{}, false
+	}
+	return r, secret.Of(text[:secretSize]), true
+}
+
+// realmOfTail reads what realmTail has written; nil for anything else.
+func (l *Legacy) realmOfTail(encoded string) *realm {
+	if strings.ContainsAny(encoded, "\r\n") { // base64 would skip them
+		return nil
 	}
 	b, err := tail.DecodeString(encoded)
 	if err != nil {
-		return nil, secret.Value{}, false
+		return nil
 	}
 	key, b, found := cutText(b)
 	path, rest, whole := cutText(b)
 	if !found || !whole || key != realmKey || len(rest) != 0 {
-		return nil, secret.Value{}, false
+		return nil
 	}
-	if r = l.byPath(path); r == nil || r.Path != path {
-		return nil, secret.Value{}, false
+	r := l.byPath(path)
+	if r == nil || r.Path != path {
+		return nil
 	}
-	return r, secret.Of(text[:secretSize]), true
+	return r
 }
 
 func cutText(b []byte) (text string, rest []byte, ok bool) {
@@ -127,6 +140,11 @@ func unauthorized() error {
 	e := crest(http.StatusUnauthorized, "Unauthorized")
 	e.Reason = "session"
 	return e
+}
+
+func isUnauthorized(err error) bool {
+	e, ok := errors.AsType[*oauth.Error](err)
+	return ok && e.Status == http.StatusUnauthorized
 }
 
 // sso finds out who called: 401 "Access Denied" where there is no SSO token, 401 "Unauthorized" where

@@ -70,3 +70,8 @@ func Ends(env *store.Environment, s *Session) (unused, latest time.Time) {
 	}
 	return latest, latest
 }
+
+// Bounds are how long a session of an environment may be unused, and how long it may last.
+func Bounds(env *store.Environment) (unused, lifetime time.Duration) {
+	return idle(env), end(env, time.Time{}).Sub(time.Time{})
+}
