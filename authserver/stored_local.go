@@ -62,16 +62,17 @@ func (l *storedLocal) Keys(ctx context.Context, kid string) (*jose.KeySet, error
 	return keys, err
 }
 
-// Opaque gives the claims of an opaque token of the environment.
+// Opaque gives the claims of an opaque token of the environment: nil, nil while that is not there.
 func (l *storedLocal) Opaque(ctx context.Context, raw string) (*jose.Claims, error) {
+	if !token.IsOpaque(raw) {
+		return nil, nil // the store has better things to do
+	}
+	if _, err := l.Keys(ctx, ""); err != nil { // which notices that the environment was deleted
+		return nil, err
+	}
 	local := l.found.Load()
 	if local == nil {
-		if _, err := l.Keys(ctx, ""); err != nil {
-			return nil, err
-		}
-		if local = l.found.Load(); local == nil {
-			return nil, nil
-		}
+		return nil, nil
 	}
 	return local.Opaque(ctx, raw)
 }

@@ -71,6 +71,10 @@ func TestEnvironmentProblems(t *testing.T) {
 		want string
 	}{
 		{"good", func(*directory.Environment) {}, ""},
+		{"opaque tokens", func(e *directory.Environment) { e.Name, e.AccessTokenFormat = "Opaque", text("OPAQUE") }, ""},
+		{"JWTs", func(e *directory.Environment) { e.Name, e.AccessTokenFormat = "Signed", text("JWT") }, ""},
+		{"tokens of another format", func(e *directory.Environment) { e.AccessTokenFormat = text("opaque") }, "Bad Request INVALID_VALUE accessTokenFormat"},
+		{"tokens of no format", func(e *directory.Environment) { e.AccessTokenFormat = text("") }, "Bad Request INVALID_VALUE accessTokenFormat"},
 		{"no name", func(e *directory.Environment) { e.Name = " " }, "Bad Request REQUIRED_VALUE name"},
 		{"a long name", func(e *directory.Environment) { e.Name = strings.Repeat("x", 257) }, "Bad Request SIZE_LIMIT_EXCEEDED name"},
 		{"the longest name", func(e *directory.Environment) { e.Name = strings.Repeat("x", 256) }, ""},
