@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
@@ -35,6 +36,16 @@ type Request struct {
 	Challenge    string              `json:"code_challenge,omitempty"`
 	Method       string              `json:"code_challenge_method,omitempty"`
 	Display      string              `json:"display,omitempty"`
+	// Issuer is the one of the environment that answers, where that is not the one at which the answer is made.
+	Issuer string `json:"iss,omitempty"`
+}
+
+// At is env at the issuer that answers.
+func (r *Request) At(env *store.Environment) *store.Environment {
+	if r.Issuer == "" || r.Issuer == env.Issuer || !slices.Contains(env.AllIssuers, r.Issuer) {
+		return env
+	}
+	return env.At(store.Domain{Issuer: r.Issuer})
 }
 
 // ReplyTo is where an answer may go: a registered redirect URI of the client,
@@ -73,11 +84,23 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Read judges a request of the front channel. Every error is a *Failure; a fault
 // of the store is one too, which may travel like the others once it is known where to.
 func (r *Reader) Read(ctx context.Context, env *store.Environment, form *web.Form) (*Request, *store.Client, error) {
+	req, _, client, err := r.ReadToKeep(ctx, env, form)
+	return req, client, err
+}
+
+// Parameters are those that a request was made of.
+type Parameters struct {
+	form   *web.Form
+	signed bool // they come out of an object that the client signed
+}
+
+// ReadToKeep is Read for an endpoint that may have to hand the request on to another one: see Keep.
+func (r *Reader) ReadToKeep(ctx context.Context, env *store.Environment, form *web.Form) (*Request, *Parameters, *store.Client, error) {
 	d := &draft{Reader: r, env: env, form: form}
 	if err := d.judge(ctx, front); err != nil {
-		return nil, nil, &Failure{Err: oauth.From(err), ReplyTo: d.replyTo, Client: d.client}
+		return nil, nil, nil, &Failure{Err: oauth.From(err), ReplyTo: d.replyTo, Client: d.client}
 	}
-	return &d.req, d.client, nil
+	return &d.req, &Parameters{d.form, d.signed}, d.client, nil
 }
 
 // draft is a request while it is judged. It belongs to one goroutine.

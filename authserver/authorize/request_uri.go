@@ -35,7 +35,18 @@ func (r *Reader) Push(ctx context.Context, env *store.Environment, client *store
 	if err := d.judge(ctx, pushed); err != nil {
 		return "", 0, oauth.From(err)
 	}
-	data, err := json.Marshal(pushedRequest{Form: relevant(d.form).Encode(), Signed: d.signed})
+	return r.keep(ctx, env, client, d.form, d.signed)
+}
+
+// Keep keeps a request that ReadToKeep has judged, for another endpoint of the environment to go on with, and returns
+// its request_uri. Errors are *oauth.Error.
+func (r *Reader) Keep(ctx context.Context, env *store.Environment, client *store.Client, p *Parameters) (uri string, err error) {
+	uri, _, err = r.keep(ctx, env, client, p.form, p.signed)
+	return uri, err
+}
+
+func (r *Reader) keep(ctx context.Context, env *store.Environment, client *store.Client, form *web.Form, signed bool) (uri string, life time.Duration, err error) {
+	data, err := json.Marshal(pushedRequest{Form: relevant(form).Encode(), Signed: signed})
 	if err != nil {
 		return "", 0, oauth.From(fmt.Errorf("keep pushed request: %w", err))
 	}

@@ -27,7 +27,7 @@ type Authorization struct {
 // nothing is needed of the person, otherwise with the way to the sign-on page. A
 // caller with response_mode=pi.flow gets the flow itself.
 func (e *Authorization) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
-	c := &authorization{Authorization: e, r: r, env: env}
+	c := &authorization{Authorization: e, r: r, env: env, said: speaking(r, env)}
 	if err := c.serve(w); err != nil {
 		return &web.Presented{Err: err, Write: func(w http.ResponseWriter, shown *oauth.Error, id string) {
 			c.refuse(w, err, shown, id)
@@ -41,7 +41,8 @@ type authorization struct {
 	*Authorization
 	r       *http.Request
 	env     *store.Environment
-	mode    string // as asked for, or, once that is known, as it will be
+	said    *store.Environment // env at the issuer that answers
+	mode    string             // as asked for, or, once that is known, as it will be
 	browser *session.Browser
 }
 
@@ -61,13 +62,20 @@ func (c *authorization) serve(w http.ResponseWriter) error {
 		return err
 	}
 
-	// validate
 	c.mode = form.Get("response_mode")
-	req, client, err := c.Reader.Read(ctx, c.env, form)
+	if c.env.Home != "" {
+		return c.away(w, form)
+	}
+
+	// validate
+	req, client, err := c.Reader.Read(ctx, c.said, form)
 	if err != nil {
 		return err
 	}
 	c.mode = req.ReplyTo.Mode
+	if c.said != c.env {
+		req.Issuer = c.said.Issuer
+	}
 	if c.browser, err = c.Sessions.Read(c.r, c.env); err != nil {
 		fault := oauth.TemporarilyUnavailable(err)
 		return &authorize.Failure{Err: fault, ReplyTo: &req.ReplyTo, Client: client}
@@ -119,7 +127,7 @@ func (c *authorization) refuse(w http.ResponseWriter, err error, shown *oauth.Er
 	failure, ok := errors.AsType[*authorize.Failure](err)
 	if ok && failure.ReplyTo != nil {
 		if c.mode = failure.ReplyTo.Mode; c.mode != oauth.ModePingFlow {
-			authorize.Refuse(c.env, *failure.ReplyTo, shown, id).Write(w, c.r)
+			authorize.Refuse(c.said, *failure.ReplyTo, shown, id).Write(w, c.r)
 			return
 		}
 	}

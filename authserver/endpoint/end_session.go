@@ -54,10 +54,13 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	if err != nil {
 		return oauth.TemporarilyUnavailable(err)
 	}
+	if b.Session == nil && env.Home != "" {
+		return sendHome(w, r, env, "signoff")
+	}
 	var client *store.Client
 	trusted := false
 	if q.hint != "" {
-		hint, err := e.Logout.Hint(ctx, env, q.hint)
+		hint, err := e.Logout.Hint(ctx, speaking(r, env), q.hint)
 		if err != nil {
 			return err
 		}

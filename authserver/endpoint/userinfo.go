@@ -120,19 +120,9 @@ func bearer(r *http.Request) (string, error) {
 			return "", misplaced("Access tokens are not accepted in the query string")
 		}
 	}
-	headers := r.Header["Authorization"]
-	if len(headers) > 1 {
-		return "", misplaced("There is more than one Authorization header")
-	}
-	raw := ""
-	if len(headers) == 1 {
-		scheme, rest, _ := strings.Cut(headers[0], " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return "", denied(http.StatusUnauthorized, "", "", "The scheme Bearer is required")
-		}
-		if raw = strings.TrimLeft(rest, " "); !tokenSyntax(raw) {
-			return "", misplaced("The Authorization header is malformed")
-		}
+	raw, err := HeaderToken(r)
+	if err != nil {
+		return "", err
 	}
 	if r.Method != http.MethodPost || web.MediaType(r) != "application/x-www-form-urlencoded" {
 		return raw, nil
@@ -146,6 +136,28 @@ func bearer(r *http.Request) (string, error) {
 		return "", misplaced("The access token was sent in more than one way")
 	}
 	return raw + body, nil
+}
+
+// HeaderToken is the access token of the one Authorization header (RFC 6750 §2.1); "" where there is none. Two headers,
+// and one that is malformed, are invalid_request.
+func HeaderToken(r *http.Request) (string, error) {
+	headers := r.Header["Authorization"]
+	switch len(headers) {
+	case 0:
+		return "", nil
+	case 1:
+	default:
+		return "", misplaced("There is more than one Authorization header")
+	}
+	scheme, rest, _ := strings.Cut(headers[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", denied(http.StatusUnauthorized, "", "", "The scheme Bearer is required")
+	}
+	raw := strings.TrimLeft(rest, " ")
+	if !tokenSyntax(raw) {
+		return "", misplaced("The Authorization header is malformed")
+	}
+	return raw, nil
 }
 
 // tokenSyntax reports whether s is b64token (RFC 6750 §2.1).

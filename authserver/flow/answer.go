@@ -30,6 +30,7 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 		return nil, err
 	}
 	f.Answered = true
+	env = s.state.Request.At(env)
 	reply := s.state.Request.ReplyTo
 	if s.state.Status == Failed {
 		return authorize.Refuse(env, reply, s.state.error(), correlation), nil

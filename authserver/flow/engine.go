@@ -63,7 +63,25 @@ const (
 //
 // The caller writes the browser's cookies.
 func (e *Engine) Start(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser) (*Flow, error) {
-	f, err := e.start(ctx, env, req, client, b)
+	return e.started(ctx, env, req, client, b, e.begin)
+}
+
+// Silent is Start for a place without pages: what needs the person begins no flow, though it counts as one. The
+// Flow then says by its Status what is needed, and no more; it has no ID.
+func (e *Engine) Silent(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser) (*Flow, error) {
+	return e.started(ctx, env, req, client, b, func(_ context.Context, s *step) (*Flow, error) {
+		if err := e.limited(&e.starts, b.Address); err != nil {
+			return nil, err
+		}
+		return &Flow{Status: s.state.Status, Request: req, Client: client}, nil
+	})
+}
+
+// beginning is what becomes of a request that needs its person.
+type beginning func(context.Context, *step) (*Flow, error)
+
+func (e *Engine) started(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser, begin beginning) (*Flow, error) {
+	f, err := e.start(ctx, env, req, client, b, begin)
 	if err == nil {
 		return f, nil
 	}
@@ -73,7 +91,7 @@ func (e *Engine) Start(ctx context.Context, env *store.Environment, req *authori
 	return nil, &authorize.Failure{Err: fault("begin flow", err), ReplyTo: &req.ReplyTo, Client: client}
 }
 
-func (e *Engine) start(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser) (*Flow, error) {
+func (e *Engine) start(ctx context.Context, env *store.Environment, req *authorize.Request, client *store.Client, b *session.Browser, begin beginning) (*Flow, error) {
 	st := &state{Request: req, CreatedAt: e.Now().UTC()}
 	st.remember(req.LoginHint)
 	s := &step{Engine: e, env: env, browser: b, client: client, state: st}
@@ -97,7 +115,7 @@ func (e *Engine) start(ctx context.Context, env *store.Environment, req *authori
 		e.tell(failure.Err.Code)
 		return nil, failure
 	}
-	return e.begin(ctx, s)
+	return begin(ctx, s)
 }
 
 // begin stores a new flow that waits for its person.

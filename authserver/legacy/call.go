@@ -16,6 +16,7 @@ type call struct {
 	at place
 
 	realm *realm             // of query or path; below /frrest the top one
+	lost  error              // why realm and env could not be found
 	env   *store.Environment // the realm's, with the realm's issuer; nil for a top realm of administrators alone
 	// values are the parameters of the query, read strictly.
 	values url.Values
@@ -25,18 +26,25 @@ type call struct {
 	application string
 }
 
+// findPlace settles what a request is about, for prepare to judge.
+func (c *call) findPlace() {
+	if c.at.route == nil {
+		return
+	}
+	if c.lost = c.readValues(); c.lost == nil {
+		c.lost = c.findRealm()
+	}
+}
+
 // prepare settles what every endpoint needs to know first.
 func (c *call) prepare() error {
-	if err := c.readValues(); err != nil {
-		return err
+	if c.lost != nil {
+		return c.lost
 	}
 	if c.at.dialect == dialectCREST {
 		if err := c.readCREST(); err != nil {
 			return err
 		}
-	}
-	if err := c.findRealm(); err != nil {
-		return err
 	}
 	if c.at.route.tree == treeJSON {
 		return c.checkCSRF()

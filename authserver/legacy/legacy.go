@@ -88,42 +88,45 @@ func (l *Legacy) Handles(path string) bool {
 
 // Match finds what answers a request below /am: never nil, since errors have dialects here.
 func (l *Legacy) Match(r *http.Request) (*web.Route, web.Handler) {
-	at := l.find(r.URL.EscapedPath())
+	c := &call{l: l, r: r, at: l.find(r.URL.EscapedPath())}
+	c.findPlace()
+	at := c.at
 	around := &web.Route{
 		Name: at.name(), Methods: at.methods(), Render: at.dialect.render(), RenderAll: true, ContentType: contentType, AnyOrigin: at.anyOrigin(),
 		CacheControl: at.cacheControl(), AllowHeaders: allowedHeaders,
+		Headers: l.deprecation(c),
 	}
-	around.Preflight = func(origin string) bool { return l.trusts(r.Context(), r, at, origin) }
-	return around, func(w http.ResponseWriter, r *http.Request) error { return l.serve(at, w, r) }
+	around.Preflight = func(origin string) bool { return c.trusts(r.Context(), origin) }
+	return around, func(w http.ResponseWriter, r *http.Request) error {
+		c.w, c.r = w, r
+		return c.serve()
+	}
 }
 
 // serve answers one request.
-func (l *Legacy) serve(at place, w http.ResponseWriter, r *http.Request) error {
-	c := &call{l: l, w: w, r: r, at: at}
-	c.markDeprecated()
-	if at.dialect == dialectCREST {
+func (c *call) serve() error {
+	if c.at.dialect == dialectCREST {
 		c.markCREST()
 	}
-	if at.route == nil {
-		return notFound(at.dialect)
+	if c.at.route == nil {
+		return notFound(c.at.dialect)
 	}
 	if err := c.prepare(); err != nil {
 		return err
 	}
-	err := at.route.serve(c)
+	err := c.at.route.serve(c)
 	if err == nil {
-		l.Called(at.route.name, c.application)
+		c.l.Called(c.at.route.name, c.application)
 	}
 	return err
 }
 
 // trusts reports whether scripts of an origin may call with the cookie: an application of the realm trusts it.
-func (l *Legacy) trusts(ctx context.Context, r *http.Request, at place, origin string) bool {
-	c := &call{l: l, r: r, at: at}
-	if at.route == nil || !at.route.cookies || c.findRealm() != nil || c.env == nil {
+func (c *call) trusts(ctx context.Context, origin string) bool {
+	if c.at.route == nil || !c.at.route.cookies || c.env == nil {
 		return false
 	}
-	trusted, err := l.Directory.TrustedOrigin(ctx, c.env.ID, origin)
+	trusted, err := c.l.Directory.TrustedOrigin(ctx, c.env.ID, origin)
 	return err == nil && trusted
 }
 

@@ -57,6 +57,9 @@ func wellFormed(value string) bool {
 // state that the check-session iframe reads (OIDC Session Management §3.2), not HttpOnly.
 // Both end with the browser; the session behind them may end sooner. A second call sends nothing.
 func (b *Browser) WriteCookies(w http.ResponseWriter, env *store.Environment) {
+	if b.set && env.Home != "" {
+		b.set = false // another cookie has the session there, and it is not ours to write
+	}
 	if b.set {
 		if value := b.token.Reveal(); value != "" {
 			http.SetCookie(w, cookie(env, Cookie, value, true))
@@ -74,6 +77,14 @@ func (b *Browser) WriteCookies(w http.ResponseWriter, env *store.Environment) {
 	case state == "" && b.presentedState:
 		http.SetCookie(w, expired(cookie(env, StateCookie, "", false)))
 		b.state, b.presentedState = "", false
+	}
+}
+
+// HandOver gives the browser the cookie ST of b's session at the environment's home
+// (store.Environment.Home), where another cookie has it here.
+func (b *Browser) HandOver(w http.ResponseWriter, env *store.Environment) {
+	if b.Session != nil && env.Home != "" {
+		http.SetCookie(w, cookie(env.At(store.Domain{Issuer: env.Home}), Cookie, b.token.Reveal(), true))
 	}
 }
 

@@ -40,6 +40,11 @@ func Description(e *oauth.Error, id string) string {
 	if e.Description != "" && e.Code != oauth.CodeServerError {
 		text += ": " + e.Description
 	}
+	return Printable(text + " (Correlation ID: " + id + ")")
+}
+
+// Printable is text as an error_description may have it: printable ASCII without quotes and backslashes (RFC 6749 §5.2).
+func Printable(text string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case c == '"':
@@ -48,7 +53,7 @@ func Description(e *oauth.Error, id string) string {
 			return ' '
 		}
 		return c
-	}, text+" (Correlation ID: "+id+")")
+	}, text)
 }
 
 // PingOne renders the error body of the rest of PingOne's surface, whose id is

@@ -1,0 +1,147 @@
+package legacy
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// redacted stands for what was hidden.
+const redacted = "[redacted]"
+
+// separator is what some reader may take for the end of a segment, however often it was escaped.
+var separator = regexp.MustCompile(`(?i)[/\\]|%(25)*(2f|5c)`)
+
+// Redact gives an address (a path with or without query, or a whole URL) of which nothing opens anything any more; hidden tells
+// whether something was hidden. It errs on the side of hiding: near misses of our paths count.
+//
+// Ours is what has a segment am first, or frrest, or oauth2 with token behind it, or sessions anywhere: in any case, escaped any number of
+// times, with any slashes between. Of such a path the words of our own stay, and what can be no token.
+func Redact(address string) (shown string, hidden bool) {
+	front, path, behind := takeApart(address)
+	segments := separator.Split(path, -1)
+	words := make([]string, len(segments))
+	for i, s := range segments {
+		words[i] = plain(s)
+	}
+	if !ours(words) {
+		return address, false
+	}
+	var b strings.Builder
+	b.WriteString(front)
+	secret := false // what follows may be one
+	for i, s := range segments {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		switch w := words[i]; {
+		case w == "" && strings.Trim(s, " ") == "":
+		case known[w] && !(secret && !after[w]):
+			b.WriteString(w)
+			secret = secret || opens[w]
+		case secret || !harmless.MatchString(s):
+			b.WriteString(redacted)
+			hidden = true
+		default:
+			b.WriteString(s)
+		}
+	}
+	query, inQuery := redactQuery(behind)
+	if !hidden && !inQuery {
+		return address, false
+	}
+	return b.String() + query, true
+}
+
+// takeApart splits scheme and authority off, and query and fragment.
+func takeApart(address string) (front, path, behind string) {
+	path = address
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path, behind = path[:i], path[i:]
+	}
+	if i := strings.Index(path, "://"); i >= 0 && !strings.ContainsAny(path[:i], `/\`) {
+		n := i + len("://")
+		if j := strings.IndexAny(path[n:], `/\%`); j >= 0 {
+			return path[:n+j], path[n+j:], behind
+		}
+		return path, "", behind
+	}
+	return "", path, behind
+}
+
+// plain is what a careless reader may take a segment for: unescaped to the end, in lower case, without parameters
+// and what is not seen.
+func plain(s string) string {
+	for range 8 {
+		next, err := url.PathUnescape(s)
+		if err != nil || next == s {
+			break
+		}
+		s = next
+	}
+	s, _, _ = strings.Cut(s, ";")
+	return strings.ToLower(strings.TrimFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '.' }))
+}
+
+// ours reports whether the segments of a path are, or nearly are, one of ours.
+func ours(words []string) bool {
+	for i, w := range words {
+		switch {
+		case w == "":
+		case strings.Contains(w, "frrest"), w == "sessions":
+			return true
+		case w == "am" && !slices.ContainsFunc(words[:i], func(s string) bool { return s != "" }):
+			return true
+		case strings.HasPrefix(w, "token") && slices.ContainsFunc(words[:i], func(s string) bool { return strings.Contains(s, "oauth2") }):
+			return true
+		}
+	}
+	return false
+}
+
+// known are the words of our paths, which say nothing. Behind those that opens has, nothing but the words of after is shown: a token
+// follows, or would with a slip of the pen.
+var (
+	known = set("am", "json", "frrest", "oauth2", "realms", "root", "serverinfo", "*", "authenticate", "sessions", "users", "applications",
+		"token", "tokeninfo", "introspect", "revoke", "access_token", "authorize", "userinfo", "register", "par", "connect",
+		"jwk_uri", "endsession", "checksession", "well-known", "openid-configuration")
+	opens = set("frrest", "sessions", "token", "tokeninfo", "introspect", "revoke", "access_token", "userinfo", "authenticate", "authorize",
+		"endsession", "checksession", "par")
+	after = set("oauth2", "token", "revoke", "realms", "root", "json")
+)
+
+// harmless is what can be no token of ours, all of which are longer than the ID of a person.
+var harmless = regexp.MustCompile(`^[A-Za-z0-9._@:+~-]{1,36}$`)
+
+func set(words ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range words {
+		m[w] = true
+	}
+	return m
+}
+
+// secretParameters are those of queries that open something, or did.
+var secretParameters = set("tokenid", "token", "access_token", "refresh_token", "id_token", "id_token_hint", "client_secret", "client_assertion",
+	"code", "code_verifier", "password", "assertion", "request", "request_uri", "authid", "sessionupgradessotokenid", "ssotokenid", "login_hint_token",
+	"logout_token", "idtoken1", "idtoken2", "confirmation")
+
+// redactQuery hides the values of those in a query, and a fragment altogether.
+func redactQuery(behind string) (shown string, hidden bool) {
+	query, fragment, _ := strings.Cut(behind, "#")
+	if fragment != "" {
+		fragment, hidden = "#"+redacted, true
+	}
+	if query == "" {
+		return fragment, hidden
+	}
+	parts := strings.FieldsFunc(query[1:], func(r rune) bool { return r == '&' || r == ';' })
+	for i, p := range parts {
+		name, value, _ := strings.Cut(p, "=")
+		if value != "" && secretParameters[plain(strings.ReplaceAll(name, "+", " "))] {
+			parts[i], hidden = name+"="+redacted, true
+		}
+	}
+	return "?" + strings.Join(parts, "&") + fragment, hidden
+}
