@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// redacted stands for what was hidden.
-const redacted = "[redacted]"
+// redacted stands for what was hidden, as Caddy writes it for credentials in headers.
+const redacted = "REDACTED"
 
 // separator is what some reader may take for the end of a segment, however often it was escaped.
 var separator = regexp.MustCompile(`(?i)[/\\]|%(25)*(2f|5c)`)
@@ -16,7 +16,7 @@ var separator = regexp.MustCompile(`(?i)[/\\]|%(25)*(2f|5c)`)
 // Redact gives an address (a path with or without query, or a whole URL) of which nothing opens anything any more; hidden tells
 // whether something was hidden. It errs on the side of hiding: near misses of our paths count.
 //
-// Ours is what has a segment am first, or frrest, or oauth2 with token behind it, or sessions anywhere: in any case, escaped any number of
+// Ours is what has a segment am first, or frrest, or oauth2 with token behind it, or json with sessions behind it, anywhere: in any case, escaped any number of
 // times, with any slashes between. Of such a path the words of our own stay, and what can be no token.
 func Redact(address string) (shown string, hidden bool) {
 	front, path, behind := takeApart(address)
@@ -89,7 +89,9 @@ func ours(words []string) bool {
 	for i, w := range words {
 		switch {
 		case w == "":
-		case strings.Contains(w, "frrest"), w == "sessions":
+		case strings.Contains(w, "frrest"):
+			return true
+		case w == "sessions" && slices.Contains(words[:i], "json"): // /v1 has sessions too, whose IDs open nothing
 			return true
 		case w == "am" && !slices.ContainsFunc(words[:i], func(s string) bool { return s != "" }):
 			return true
