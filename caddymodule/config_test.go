@@ -114,6 +114,9 @@ func checkRefused(t *testing.T, err error, want string) {
 func TestGatehouseConfiguration(t *testing.T) {
 	t.Setenv("CONF_EMPTY", "")
 	t.Setenv("CONF_KEY", secretBase64)
+	t.Setenv("CONF_URL", "https://auth.example.com")
+	t.Setenv("CONF_DOMAIN", "example.com")
+	t.Setenv("CONF_HASH", "$argon2id$v=19$"+secretBase64)
 	const env = `environment demo 5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60 {
 		issuer https://auth.example.com/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as
 		resource orders {
@@ -121,6 +124,8 @@ func TestGatehouseConfiguration(t *testing.T) {
 			secret %s
 		}
 	}`
+	const withLegacy = "storage sqlite {\npath $DIR/a.db\n}\nlegacy {\nurl https://auth.example.com/am\nrealm alpha demo\n%s\n}\n"
+	withDemo := fmt.Sprintf(env, "{env.CONF_KEY}")
 	tests := []struct{ name, gatehouse, site, want string }{
 		{"sqlite alone", "storage sqlite {\npath $DIR/a.db\n}", "", ""},
 		{"sqlite below a folder that is missing", "storage sqlite {\npath $DIR/b/c/a.db\n}", "", ""},
@@ -135,8 +140,27 @@ func TestGatehouseConfiguration(t *testing.T) {
 		{"environment", "storage sqlite {\npath $DIR/a.db\n}\n" + fmt.Sprintf(env, "{env.CONF_KEY}"), "authorization_server", ""},
 		{"secret from an empty variable", "storage sqlite {\npath $DIR/a.db\n}\n" + fmt.Sprintf(env, "{env.CONF_EMPTY}"), "", "secret"},
 		{"secret that is too short", "storage sqlite {\npath $DIR/a.db\n}\n" + fmt.Sprintf(env, "short"), "", "secret"},
+		{"opaque tokens", "storage sqlite {\npath $DIR/a.db\n}\n" + strings.Replace(withDemo, "resource", "access_token_format opaque\nresource", 1), "authorization_server", ""},
+		{"opaque tokens of an application", "storage sqlite {\npath $DIR/a.db\n}\n" + strings.Replace(withDemo, "resource", "application a {\ntype web_app\nsecret a-long-secret\naccess_token_format opaque\n}\nresource", 1), "authorization_server", ""},
+		{"tokens of a format that there is not", "storage sqlite {\npath $DIR/a.db\n}\n" + strings.Replace(withDemo, "resource", "access_token_format reference\nresource", 1), "", `environment demo: access_token_format "reference" is neither jwt nor opaque`},
+		{"an application's tokens of a format that there is not", "storage sqlite {\npath $DIR/a.db\n}\n" + strings.Replace(withDemo, "resource", "application a {\ntype web_app\nsecret a-long-secret\naccess_token_format at+jwt\n}\nresource", 1), "", `application "a": access_token_format "at+jwt" is neither jwt nor opaque`},
 		{"unknown surface", "storage sqlite {\npath $DIR/a.db\n}", "authorization_server everything", "everything"},
 		{"directive without the app", "-", "authorization_server", "gatehouse"},
+		{"legacy", fmt.Sprintf(withLegacy, "") + withDemo, "authorization_server", ""},
+		{"legacy listed", fmt.Sprintf(withLegacy, "") + withDemo, "authorization_server oidc legacy", ""},
+		{"legacy listed and not configured", "storage sqlite {\npath $DIR/a.db\n}\n" + withDemo, "authorization_server oidc legacy", "legacy"},
+		{"legacy configured and nobody serves it", fmt.Sprintf(withLegacy, "") + withDemo, "", ""},
+		{"legacy configured and not listed", fmt.Sprintf(withLegacy, "") + withDemo, "authorization_server oidc", ""},
+		{"legacy url from a variable", strings.Replace(fmt.Sprintf(withLegacy, ""), "https://auth.example.com", "{env.CONF_URL}", 1) + withDemo, "", ""},
+		{"legacy url from an empty variable", strings.Replace(fmt.Sprintf(withLegacy, ""), "https://auth.example.com/am", "{env.CONF_EMPTY}", 1) + withDemo, "", "legacy: url"},
+		{"legacy url from a variable that is none", strings.Replace(fmt.Sprintf(withLegacy, ""), "/am", "/{env.CONF_DOMAIN}", 1) + withDemo, "", "legacy: url"},
+		{"legacy password from a variable", fmt.Sprintf(withLegacy, "administrator amadmin {env.CONF_KEY}") + withDemo, "", ""},
+		{"legacy password from an empty variable", fmt.Sprintf(withLegacy, "administrator amadmin {env.CONF_EMPTY}") + withDemo, "", "legacy: administrator amadmin: password"},
+		{"legacy password from a variable that only looks like a hash", fmt.Sprintf(withLegacy, "administrator amadmin {env.CONF_HASH}") + withDemo, "", "legacy: administrator amadmin: password"},
+		{"legacy cookie domain from a variable", fmt.Sprintf(withLegacy, "cookie_domain {env.CONF_DOMAIN}") + withDemo, "", ""},
+		{"legacy cookie domain from an empty variable", fmt.Sprintf(withLegacy, "cookie_domain {env.CONF_EMPTY}") + withDemo, "", "legacy: cookie_domain"},
+		{"realm's issuer in this process needs an audience too", fmt.Sprintf(withLegacy, "") + withDemo, "bearer_auth {\nissuer https://auth.example.com/am/oauth2/realms/root/realms/alpha\n}", "audience"},
+		{"realm's issuer in this process", fmt.Sprintf(withLegacy, "") + withDemo, "bearer_auth {\nissuer https://auth.example.com/am/oauth2/realms/root/realms/alpha\naudience orders\n}", ""},
 		{"issuer in this process needs an audience too", "storage sqlite {\npath $DIR/a.db\n}\n" + fmt.Sprintf(env, "{env.CONF_KEY}"),
 			"bearer_auth {\nissuer https://auth.example.com/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as\n}", "audience"},
 	}
