@@ -58,7 +58,7 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 		return sendHome(w, r, env, "signoff")
 	}
 	var client *store.Client
-	trusted := false
+	trusted, hinted := false, ""
 	if q.hint != "" {
 		hint, err := e.Logout.Hint(ctx, speaking(r, env), q.hint)
 		if err != nil {
@@ -70,7 +70,7 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 		if b.Session != nil && b.Session.Subject != hint.Subject {
 			return oauth.InvalidRequest("The id_token_hint was issued to somebody else")
 		}
-		client, trusted = hint.Client, true
+		client, trusted, hinted = hint.Client, true, hint.Session
 	} else if client, err = q.named(ctx, e.Directory, env); err != nil {
 		return err
 	}
@@ -98,10 +98,20 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 
 	// act
 	var frames []string
+	signedOff := ""
 	if b.Session != nil {
+		signedOff = b.Session.ID
 		if frames, err = e.Logout.End(ctx, env, b.Session.ID, b); err != nil {
 			return err
 		}
+	}
+	if env.Home != "" && trusted && hinted != "" && hinted != signedOff {
+		// The client knows the person by a session of the hosted pages, whose cookie is not sent here.
+		more, err := e.Logout.End(ctx, env, hinted, nil)
+		if err != nil {
+			return err
+		}
+		frames = append(frames, more...)
 	}
 
 	// respond

@@ -219,7 +219,11 @@ func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment, 
 		m.list("code_challenge_methods_supported", oauth.ChallengePlain, oauth.ChallengeS256)
 		m.list("grant_types_supported", append(slices.Clone(e.GrantTypes), oauth.GrantImplicit)...)
 	}
-	m.list("response_modes_supported", oauth.ModePingFlow, oauth.ModeQuery, oauth.ModeFragment, oauth.ModeFormPost)
+	modes := []string{oauth.ModePingFlow, oauth.ModeQuery, oauth.ModeFragment, oauth.ModeFormPost}
+	if env.Home != "" {
+		modes = modes[1:] // the flow is elsewhere
+	}
+	m.list("response_modes_supported", modes...)
 	scopes, _ := added(o)
 	m.list("scopes_supported", append([]string{oauth.ScopeOpenID, "profile", "email", "address", "phone", oauth.ScopeOfflineAccess}, scopes...)...)
 	m.list("acr_values_supported", authorize.ACRValues...)

@@ -3,6 +3,8 @@ package legacy
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -17,7 +19,17 @@ func (c *call) authorize() error {
 	if err != nil {
 		return err
 	}
-	return c.inAM(c.l.Endpoints["authorize"](c.w, c.asBrowser(on), c.env))
+	application, err := c.asked()
+	if err != nil {
+		return err
+	}
+	if err := c.l.Endpoints["authorize"](c.w, c.asBrowser(on), c.env); err != nil {
+		return c.inAM(err)
+	}
+	if !strings.HasPrefix(c.w.Header().Get("Location"), c.env.Home+"/") { // where it goes on, nothing was answered
+		c.application = application("client_id")
+	}
+	return nil
 }
 
 // endSession is the end-session endpoint. It ends the session that the SSO token stands for; where there is
@@ -27,11 +39,41 @@ func (c *call) endSession() error {
 	if err != nil {
 		return err
 	}
+	sent, err := c.asked()
+	if err != nil {
+		return err
+	}
 	w := c.w
 	if on != nil && on.inCookie {
 		w = &beforeHeader{ResponseWriter: c.w, do: func() { c.forgetEnded(on) }}
 	}
-	return c.inAM(c.l.Endpoints["signoff"](w, c.asBrowser(on), c.env))
+	if err := c.l.Endpoints["signoff"](w, c.asBrowser(on), c.env); err != nil {
+		return c.inAM(err)
+	}
+	if on == nil {
+		return nil
+	}
+	if hint := sent("id_token_hint"); hint != "" {
+		if h, err := c.l.Logout.Hint(c.r.Context(), c.env, hint); err == nil {
+			c.application = h.Client.ID
+		}
+	}
+	return nil
+}
+
+// asked gives the parameters of a request of the front channel by name, of the query or of the form, once it was found good.
+func (c *call) asked() (parameter func(name string) string, err error) {
+	if c.r.Method != http.MethodPost {
+		return c.values.Get, nil
+	}
+	body, err := c.keepBody()
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) string {
+		form, _ := url.ParseQuery(string(body)) // nobody's, if it cannot be read
+		return form.Get(name)
+	}, nil
 }
 
 // personHere is the person of this realm who is signed on; nil where nobody is. Administrators are nobody's person.

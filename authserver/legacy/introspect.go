@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,11 +78,11 @@ func (c *call) seen(ctx context.Context, caller clientauth.Caller, raw string) (
 				continue
 			}
 			env, err := c.environment(r)
-			if err != nil {
+			switch {
+			case err != nil && oauth.From(err).Status != http.StatusServiceUnavailable, err == nil && env == nil:
+				continue // its environment is gone, or it never had one
+			case err != nil:
 				return nil, err
-			}
-			if env == nil {
-				continue
 			}
 			if body, err := c.seenIn(ctx, r, env, caller, true, raw); body != nil || err != nil {
 				return body, err
@@ -92,7 +94,7 @@ func (c *call) seen(ctx context.Context, caller clientauth.Caller, raw string) (
 
 // sight says whose tokens an application may see. A scope counts that it was granted and whose resource still has it.
 func (c *call) sight(ctx context.Context, client *store.Client) (all, everywhere bool, err error) {
-	if client == nil {
+	if client == nil || client.AuthMethod == oauth.AuthNone { // anybody can say that they are a public client
 		return false, false, nil
 	}
 	for id, granted := range client.Grants {
@@ -120,10 +122,10 @@ func (c *call) seenIn(ctx context.Context, r *realm, env *store.Environment, cal
 	if err != nil {
 		return nil, err
 	}
-	switch at := (&call{l: c.l, realm: r}); {
-	case verdict.Access != nil && !at.elsewhere(verdict.Access.Issuer):
+	switch {
+	case verdict.Access != nil && !c.l.elsewhere(r, verdict.Access.Issuer):
 		return c.accessAnswer(r, env, verdict)
-	case verdict.Refresh != nil && !at.elsewhere(verdict.Refresh.Authorization.In(env).Issuer):
+	case verdict.Refresh != nil && !c.l.elsewhere(r, verdict.Refresh.Authorization.In(env).Issuer):
 		return c.refreshAnswer(r, env, verdict)
 	}
 	return nil, nil
@@ -131,29 +133,33 @@ func (c *call) seenIn(ctx context.Context, r *realm, env *store.Environment, cal
 
 // accessAnswer is AM's answer about an access token.
 func (c *call) accessAnswer(r *realm, env *store.Environment, v endpoint.Verdict) ([]byte, error) {
-	user, grantID := v.Access.Client, ""
+	about := subject{user: v.Access.Client, handle: handleOf(v.Access)}
 	if v.Access.Person != nil {
-		user, grantID = v.Access.Person.Subject, v.Access.Person.Grant
+		about.user, about.grant = v.Access.Person.Subject, v.Access.Person.Grant
 	}
-	handle := (&token.Record{AccessToken: store.AccessToken{ID: v.Access.ID(), ExpiresAt: v.Access.ExpiresAt}}).Handle()
-	o, said, err := c.answerTo(r, env, v, user, grantID, handle)
+	o, said, err := c.answerAbout(r, env, v, about)
 	if err != nil {
 		return nil, err
 	}
 	o.set("expires_in", secondsUntil(v.Access.ExpiresAt, c.l.Now()))
-	// What a resource maps, act, may_act and cnf, and the rest of what a JWT says; grant_id is there as AM calls it.
-	for _, name := range said.names {
+	// act, may_act and cnf, what resources map, and the rest of what a JWT says; grant_id is there as AM calls it.
+	for _, name := range slices.Sorted(maps.Keys(said)) {
 		if name != "grant_id" {
-			o.set(name, said.members[name])
+			o.set(name, said[name])
 		}
 	}
 	return o.bytes(), nil
 }
 
+// handleOf names the record of an access token.
+func handleOf(t *token.Active) string {
+	return (&token.Record{AccessToken: store.AccessToken{ID: t.ID(), ExpiresAt: t.ExpiresAt}}).Handle()
+}
+
 // refreshAnswer is AM's answer about a refresh token.
 func (c *call) refreshAnswer(r *realm, env *store.Environment, v endpoint.Verdict) ([]byte, error) {
 	a := &v.Refresh.Authorization
-	o, _, err := c.answerTo(r, env, v, a.On.Subject, a.Grant, a.Grant)
+	o, _, err := c.answerAbout(r, env, v, subject{a.On.Subject, a.Grant, a.Grant})
 	if err != nil {
 		return nil, err
 	}
@@ -161,57 +167,34 @@ func (c *call) refreshAnswer(r *realm, env *store.Environment, v endpoint.Verdic
 	return o.bytes(), nil
 }
 
-// members are those of a JSON object, and their order.
-type members struct {
-	names   []string
-	members map[string]json.RawMessage
-}
+// subject is who a token speaks for, the person or the client itself, and where it comes from.
+type subject struct{ user, grant, handle string }
 
-// answerTo are the members that both kinds have.
-func (c *call) answerTo(r *realm, env *store.Environment, v endpoint.Verdict, user, grantID, handle string) (*object, *members, error) {
-	said, err := readMembers(v.JSON(env))
-	if err != nil {
-		return nil, nil, err
+// answerAbout has the members that answers about both kinds of tokens have. said is what the server's own endpoint says.
+func (c *call) answerAbout(r *realm, env *store.Environment, v endpoint.Verdict, about subject) (o *object, said map[string]json.RawMessage, err error) {
+	if err := json.Unmarshal(v.JSON(env), &said); err != nil {
+		return nil, nil, fmt.Errorf("read the answer of introspection: %w", err)
 	}
-	o := &object{}
+	o = &object{}
 	o.set("active", true)
+	o.copy("scope", said)
 	o.set("scope", "")
-	if scope, ok := said.members["scope"]; ok {
-		*o = object{}
-		o.set("active", true)
-		o.set("scope", scope)
-	}
 	o.set("realm", r.Path)
-	o.set("client_id", said.members["client_id"])
-	o.set("user_id", user)
-	o.set("username", user)
-	o.set("token_type", said.members["token_type"])
-	o.set("exp", said.members["exp"])
-	if sub, ok := said.members["sub"]; ok {
-		o.set("sub", sub)
-	}
-	o.set("sub", user)
-	o.set("subname", user)
-	o.set("iss", said.members["iss"])
+	o.copy("client_id", said)
+	o.set("user_id", about.user)
+	o.set("username", about.user)
+	o.copy("token_type", said)
+	o.copy("exp", said)
+	o.copy("sub", said) // as the resource maps it
+	o.set("sub", about.user)
+	o.set("subname", about.user)
+	o.copy("iss", said)
 	o.set("auth_level", 0)
-	if grantID != "" {
-		o.set("authGrantId", grantID)
+	if about.grant != "" {
+		o.set("authGrantId", about.grant)
 	}
-	o.set("auditTrackingId", handle)
+	o.set("auditTrackingId", about.handle)
 	return o, said, nil
-}
-
-// readMembers takes a JSON object apart.
-func readMembers(text []byte) (*members, error) {
-	m := &members{members: map[string]json.RawMessage{}}
-	if err := json.Unmarshal(text, &m.members); err != nil {
-		return nil, err
-	}
-	for name := range m.members {
-		m.names = append(m.names, name)
-	}
-	slices.Sort(m.names)
-	return m, nil
 }
 
 // inOrder are the realms, by path.

@@ -1,5 +1,7 @@
 package legacy
 
+import "encoding/json"
+
 // object is a JSON object whose members are written in the order in which they were set: that of
 // AM. A name that is there stays as it is.
 type object struct {
@@ -30,6 +32,13 @@ func (o *object) bytes() []byte {
 	b := append(make([]byte, 0, len(o.text)+1), o.text...)
 	b[0] = '{'
 	return append(b, '}')
+}
+
+// copy adds a member of another object, where it is there.
+func (o *object) copy(name string, from map[string]json.RawMessage) {
+	if value, ok := from[name]; ok {
+		o.set(name, value)
+	}
 }
 
 // reserve keeps a name from being set.

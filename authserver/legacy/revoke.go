@@ -37,7 +37,7 @@ func (c *call) revoke() error {
 	if err != nil {
 		return err
 	}
-	if !c.elsewhere(issuer) {
+	if !c.l.elsewhere(c.realm, issuer) {
 		if err := c.l.Revoker.Revoke(ctx, c.env, client, raw); err != nil {
 			if e := oauth.From(err); e.Code == oauth.CodeUnauthorizedClient {
 				return oauth.InvalidGrant("The token was not issued to the client").WithCause(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func (c *call) tokenInfo() error {
 		return c.invalidToken(err)
 	case err != nil:
 		return err
-	case c.elsewhere(active.Issuer):
+	case c.l.elsewhere(c.realm, active.Issuer):
 		return c.invalidToken(errors.New("the token is another realm's"))
 	}
 
@@ -58,8 +59,23 @@ func (c *call) tokenInfo() error {
 	}
 
 	// respond
+	body, err := c.tokenInfoAnswer(raw, active, record, profile)
+	if err != nil {
+		return err
+	}
 	c.application = active.Client
-	var o object
+	c.writeJSON(http.StatusOK, body)
+	return nil
+}
+
+// tokenInfoAnswer has AM's members: those that every token has, those of a JWT, and one for each scope.
+func (c *call) tokenInfoAnswer(raw string, t *token.Active, record *token.Record, profile map[string]string) ([]byte, error) {
+	var said map[string]json.RawMessage
+	if err := json.Unmarshal(t.Introspection, &said); err != nil {
+		return nil, fmt.Errorf("read the answer of introspection: %w", err)
+	}
+	scope := append([]string{}, strings.Fields(record.Scope)...) // [] and not null
+	o := &object{}
 	o.set("access_token", raw)
 	o.set("grant_type", grantType(record))
 	o.set("auth_level", 0)
@@ -67,35 +83,24 @@ func (c *call) tokenInfo() error {
 	if record.Grant != "" {
 		o.set("authGrantId", record.Grant)
 	}
-	scope := strings.Fields(record.Scope)
-	if scope == nil {
-		scope = []string{}
-	}
 	o.set("scope", scope)
 	o.set("realm", c.realm.Path)
 	o.set("token_type", "Bearer")
-	o.set("expires_in", secondsUntil(active.ExpiresAt, c.l.Now()))
-	o.set("client_id", active.Client)
-	var said map[string]json.RawMessage
-	if err := json.Unmarshal(active.Introspection, &said); err != nil {
-		return err
-	}
-	if cnf, ok := said["cnf"]; ok {
-		o.set("cnf", cnf)
-	}
+	o.set("expires_in", secondsUntil(t.ExpiresAt, c.l.Now()))
+	o.set("client_id", t.Client)
+	o.copy("cnf", said)
 	if record.Opaque == nil {
+		subject := t.Client
+		if t.Person != nil {
+			subject = t.Person.Subject
+		}
 		o.set("tokenName", "access_token")
 		o.set("cts", "OAUTH2_STATELESS_GRANT")
-		subject := active.Client
-		if active.Person != nil {
-			subject = active.Person.Subject
-		}
+		o.copy("sub", said) // as the resource maps it
 		o.set("sub", subject)
 		o.set("subname", subject)
 		for _, name := range [...]string{"iss", "aud", "auth_time", "exp", "iat", "jti"} {
-			if v, ok := said[name]; ok {
-				o.set(name, v)
-			}
+			o.copy(name, said)
 		}
 		o.set("nbf", said["iat"])
 	}
@@ -105,8 +110,7 @@ func (c *call) tokenInfo() error {
 	for _, name := range scope {
 		o.set(name, profile[name])
 	}
-	c.writeJSON(http.StatusOK, o.bytes())
-	return nil
+	return o.bytes(), nil
 }
 
 // fixedMembers are those that no scope gives: in AM a scope that is called so would put something else in their place.
@@ -206,13 +210,10 @@ func grantType(r *token.Record) string {
 // secondsUntil is expires_in.
 func secondsUntil(end, now time.Time) int64 { return int64(end.Sub(now) / time.Second) }
 
-// elsewhere reports whether an issuer is that of another realm. The environment's own ones are every realm's.
-func (c *call) elsewhere(issuer string) bool {
-	if issuer == c.realm.issuer {
-		return false
-	}
-	for _, r := range c.l.realms {
-		if r.issuer == issuer {
+// elsewhere reports whether an issuer is that of another realm than r. The environment's own ones are every realm's.
+func (l *Legacy) elsewhere(r *realm, issuer string) bool {
+	for _, other := range l.realms {
+		if other != r && issuer != "" && other.issuer == issuer {
 			return true
 		}
 	}

@@ -1,7 +1,0 @@
-package legacy
-
-import (
-	"net/http"
-)
-
-var _ = http.MethodGet
