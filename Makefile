@@ -33,6 +33,7 @@ run: ## serve Caddyfile.example: authorization server, gate, a demo API and a de
 	echo "  authorization server   http://localhost:8080/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as/.well-known/openid-configuration"; \
 	echo "  API, verified locally  http://localhost:8081/         needs orders:read; /admin needs orders:write"; \
 	echo "  API, introspected      http://localhost:8082/"; \
+	echo "  old clients (PingAM)   http://localhost:8080/am       realm alpha; amadmin with amadmin-demo-pass"; \
 	echo "  metrics                http://localhost:2019/metrics"; \
 	echo; \
 	echo "Paste these: the first gets a token, the second calls the API with it."; \

@@ -77,16 +77,13 @@ func loggedBy(r *http.Request) *caddyhttp.ServerLogConfig {
 	return server.Logs
 }
 
-// hides reports whether a request that others will answer has something in it that is hidden here.
-func (l accessLog) hides(r *http.Request) bool {
+// concerns reports whether a request that others will answer is of a client of the legacy paths, whose line has to be looked at all
+// the same: the paths are switched off, or are served by somebody else still.
+func (l accessLog) concerns(r *http.Request) bool {
 	if loggedBy(r) == nil {
 		return false
 	}
-	uri := r.RequestURI
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		uri = original.RequestURI
-	}
-	if _, hidden := authserver.Redact(uri); hidden {
+	if strings.HasPrefix(r.URL.Path, "/am/") {
 		return true
 	}
 	for _, name := range l.secrets {
@@ -94,7 +91,19 @@ func (l accessLog) hides(r *http.Request) bool {
 			return true
 		}
 	}
-	return false
+	uri := r.RequestURI
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		uri = original.RequestURI
+	}
+	_, hidden := authserver.Redact(uri)
+	for _, field := range addresses {
+		for _, address := range r.Header[field] {
+			if !hidden {
+				_, hidden = authserver.Redact(address)
+			}
+		}
+	}
+	return hidden
 }
 
 // write writes the line if there is something to hide. err is that of a handler which Caddy is going to answer.
@@ -222,6 +231,9 @@ func (l accessLog) hideIn(h http.Header, field string) (hidden bool) {
 // redacted stands for what is hidden.
 const redacted = "REDACTED"
 
+// longestName is the length of the longest name of a parameter that is shown. Codes and tokens have 43 characters or more.
+const longestName = 40
+
 // hide replaces what opens something in an address: in its path, and the values of confidential parameters in its query and in
 // its fragment.
 func (l accessLog) hide(address string) (shown string, hidden bool) {
@@ -241,10 +253,15 @@ func (l accessLog) hide(address string) (shown string, hidden bool) {
 		}
 		name, _, ok := strings.Cut(rest[:end], "=")
 		plain, err := url.QueryUnescape(name)
-		if plain = strings.ToLower(plain); ok && (err != nil || confidential[plain] || plain == l.parameter) {
+		plain = strings.ToLower(plain)
+		switch {
+		case len(name) > longestName: // a token without a name
+			b.WriteString(redacted)
+			hidden = true
+		case ok && (err != nil || confidential[plain] || plain == l.parameter):
 			b.WriteString(name + "=" + redacted)
 			hidden = true
-		} else {
+		default:
 			b.WriteString(rest[:end])
 		}
 		rest = rest[end:]

@@ -83,7 +83,7 @@ func (m *AuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 			return nil
 		})
 	}
-	if m.access.hides(r) { // a legacy path, where that surface is off
+	if m.access.concerns(r) {
 		return m.access.around(w, r, next.ServeHTTP)
 	}
 	return next.ServeHTTP(w, r)

@@ -118,6 +118,8 @@ func TestExample(t *testing.T) {
 		`"id":"` + demoEnvironment + `","issuer":"http://localhost:8080/` + demoEnvironment + `/as"`,
 		`"audience":"https://orders.example.com","scopes":["orders:read","orders:write"]`,
 		`"client_id":"demo-worker"`, `"secret":"demo-worker-secret"`, `"auth_method":"client_secret_basic"`,
+		`"url":"http://localhost:8080/am","realms":[{"realm":"alpha","environment":"demo"}]`,
+		`"name":"amadmin","password":"amadmin-demo-pass"`, `"issuer":"http://localhost:8080/am/oauth2/realms/root/realms/alpha"`,
 		`"username":"alice","password":"alice-demo-pass"`, `"username":"bob","password":"bob-demo-pass"`,
 	} {
 		if !strings.Contains(string(b), want) {

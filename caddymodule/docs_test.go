@@ -30,6 +30,7 @@ func TestReference(t *testing.T) {
 		"registration":  env + "client_registration open {\n?\n}\n}\n}\n}",
 		"smtp":          "{\ngatehouse {\nnotifier smtp mail.example.com:587 {\n?\n}\n}\n}",
 		"outbound":      "{\ngatehouse {\noutbound {\n?\n}\n}\n}",
+		"legacy":        "{\ngatehouse {\nlegacy {\n?\n}\n}\n}",
 		"user":          env + "user u {\n?\n}\n}\n}\n}",
 		"resource":      env + "resource r {\n?\n}\n}\n}\n}",
 		"application":   env + "application a {\n?\n}\n}\n}\n}",

@@ -1,9 +1,20 @@
 package caddymodule
 
 import (
+	"context"
 	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // Pooled lists what lives in the pools, by key, with the number of its users.
@@ -32,4 +43,44 @@ func LoadSecretsKey(file string, log *slog.Logger) func(create bool) ([]byte, er
 // Hide is what the access log does to addresses.
 func Hide(address string) (shown string, hidden bool) {
 	return accessLog{parameter: "iplanetdirectorypro"}.hide(address)
+}
+
+// LegacyMetrics counts calls of legacy endpoints, beside the process's own counters; series are "endpoint application".
+func LegacyMetrics() (called func(endpoint, application string), series func(testing.TB) map[string]float64) {
+	m := newLegacyMetrics()
+	return m.called, func(t testing.TB) map[string]float64 {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(m.requests)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]float64{}
+		for _, family := range families {
+			for _, one := range family.GetMetric() {
+				var labels []string // in order of their names
+				for _, label := range one.GetLabel() {
+					labels = append(labels, label.GetValue())
+				}
+				slices.Reverse(labels)
+				all[strings.Join(labels, " ")] = one.GetCounter().GetValue()
+			}
+		}
+		return all
+	}
+}
+
+// LogAround serves one request of a site that logs, as authorization_server does. It gives the lines that were written here,
+// and whether Caddy's own is left out.
+func LogAround(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error) (lines []observer.LoggedEntry, skipped bool) {
+	core, seen := observer.New(zapcore.DebugLevel)
+	l := accessLog{logger: zap.New(core), secrets: []string{"Iplanetdirectorypro"}, parameter: "iplanetdirectorypro"}
+	ctx := context.WithValue(r.Context(), caddyhttp.ServerCtxKey, &caddyhttp.Server{Logs: &caddyhttp.ServerLogConfig{}})
+	r = r.WithContext(context.WithValue(ctx, caddyhttp.VarsCtxKey, map[string]any{}))
+	func() {
+		defer func() { _ = recover() }() // as Go's server does
+		_ = l.around(w, r, serve)
+	}()
+	skipped, _ = caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool)
+	return seen.All(), skipped
 }

@@ -40,6 +40,10 @@ func Redact(address string) (shown string, hidden bool) {
 		case known[w] && !(secret && !after[w]):
 			b.WriteString(w)
 			secret = secret || opens[w]
+			if strings.ContainsRune(unescaped(s), ';') { // parameters of the segment, which plain does not look at
+				b.WriteString(";" + redacted)
+				hidden = true
+			}
 		case secret || !harmless.MatchString(s):
 			b.WriteString(redacted)
 			hidden = true
@@ -73,6 +77,12 @@ func takeApart(address string) (front, path, behind string) {
 // plain is what a careless reader may take a segment for: unescaped to the end, in lower case, without parameters
 // and what is not seen.
 func plain(s string) string {
+	s, _, _ = strings.Cut(unescaped(s), ";")
+	return strings.ToLower(strings.TrimFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '.' }))
+}
+
+// unescaped is a segment unescaped to the end, within reason.
+func unescaped(s string) string {
 	for range 8 {
 		next, err := url.PathUnescape(s)
 		if err != nil || next == s {
@@ -80,8 +90,7 @@ func plain(s string) string {
 		}
 		s = next
 	}
-	s, _, _ = strings.Cut(s, ";")
-	return strings.ToLower(strings.TrimFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '.' }))
+	return s
 }
 
 // ours reports whether the segments of a path are, or nearly are, one of ours.
