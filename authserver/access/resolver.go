@@ -87,6 +87,9 @@ func (r *Resolver) forUser(ctx context.Context, c *Caller, p *token.Person) (err
 // environment finds whose token raw says it is; Verify then finds out whether it
 // is. What is no token at all is of none.
 func (r *Resolver) environment(ctx context.Context, raw string) (*store.Environment, error) {
+	if token.IsOpaque(raw) {
+		return r.environmentOfOpaque(ctx, raw)
+	}
 	jws, err := jose.Parse(raw, jose.Limits{})
 	if err != nil {
 		return nil, invalidToken(err)
@@ -115,6 +118,21 @@ func (r *Resolver) environment(ctx context.Context, raw string) (*store.Environm
 		}
 	}
 	return nil, invalidToken(errors.New("of another issuer"))
+}
+
+func (r *Resolver) environmentOfOpaque(ctx context.Context, raw string) (*store.Environment, error) {
+	id, err := r.Tokens.EnvironmentOf(ctx, raw)
+	switch {
+	case errors.Is(err, token.ErrInactive):
+		return nil, invalidToken(err)
+	case err != nil:
+		return nil, err
+	}
+	env, err := r.Live.EnvironmentByID(ctx, id)
+	if err != nil {
+		return nil, gone("environment", err)
+	}
+	return env, nil
 }
 
 // grants are what the role assignments of an application or user come to.

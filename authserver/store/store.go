@@ -92,6 +92,11 @@ type AccessTokens interface {
 	// token's own exp; a backend that keeps tokens by expiry needs it.
 	AccessTokenByID(ctx context.Context, environment, id string, expires, now time.Time) (AccessToken, error)
 
+	// AccessTokenEnvironment finds, by ID alone, the environment of a token that has not expired at now: for who
+	// is shown one that does not say where it is from. expires is as above. Of two environments that have the ID,
+	// which does not happen by how identifiers are made, it is one.
+	AccessTokenEnvironment(ctx context.Context, id string, expires, now time.Time) (environment string, err error)
+
 	// ListAccessTokens lists tokens that have not expired at now and match f,
 	// newest ID last, at most limit of them, starting behind the ID after (""
 	// starts at the first). Revoked tokens are listed too: revocations say

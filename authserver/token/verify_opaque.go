@@ -55,6 +55,23 @@ func (v *Verifier) readOpaque(ctx context.Context, env *store.Environment, raw s
 	return active(env, c), nil
 }
 
+// EnvironmentOf is the ID of the environment of which an opaque token says it is; Verify then finds out whether
+// that is so. ErrInactive: of none.
+func (v *Verifier) EnvironmentOf(ctx context.Context, raw string) (string, error) {
+	id, expires, ok := parseOpaque(raw)
+	if !ok {
+		return "", inactive("not an opaque token")
+	}
+	environment, err := v.Store.AccessTokenEnvironment(ctx, id, expires, v.Now())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "", inactive("unknown, or expired")
+	case err != nil:
+		return "", unavailable(fmt.Errorf("find the environment of an access token: %w", err))
+	}
+	return environment, nil
+}
+
 // Opaque gives the claims of an opaque token of the environment, for a gate in the same process
 // (resourceserver.Local): nil, nil for what is none of ours. Whether it has expired or was revoked is not looked at here.
 // Just after a start it waits like Keys.

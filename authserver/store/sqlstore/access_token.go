@@ -29,6 +29,8 @@ ON CONFLICT DO NOTHING`
 	// expires_at is in the text so that PostgreSQL looks into one partition.
 	accessTokenByID = accessTokenColumns + `WHERE environment = $1 AND id = $2 AND expires_at = $3`
 
+	accessTokenEnvironment = `SELECT environment FROM access_tokens WHERE id = $1 AND expires_at = $2 LIMIT 1`
+
 	accessTokensByClient = accessTokenColumns + `WHERE environment = $1 AND client_id = $2 AND id > $3 AND expires_at > $4
 ORDER BY id LIMIT $5`
 
@@ -84,6 +86,25 @@ func (db *DB) AccessTokenByID(ctx context.Context, environment, id string, expir
 		return store.AccessToken{}, store.ErrNotFound
 	}
 	return tokens[0], nil
+}
+
+// AccessTokenEnvironment implements store.AccessTokens.
+func (db *DB) AccessTokenEnvironment(ctx context.Context, id string, expires, now time.Time) (environment string, err error) {
+	if !identity(id) || expires.Unix() <= now.Unix() {
+		return "", store.ErrNotFound
+	}
+	found := false
+	err = db.query(ctx, accessTokenEnvironment, []any{id, expires.Unix()}, func(r Row) error {
+		found = true
+		return r.Scan(&environment)
+	})
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("find the environment of an access token: %w", err)
+	case !found:
+		return "", store.ErrNotFound
+	}
+	return environment, nil
 }
 
 // ListAccessTokens implements store.AccessTokens.

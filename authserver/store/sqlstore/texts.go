@@ -28,6 +28,7 @@ func Texts(d Dialect) map[string]string {
 		"insertGrantedToken":      insertGrantedToken,
 		"insertTokenWithData":     insertTokenWithData,
 		"accessTokenByID":         accessTokenByID,
+		"accessTokenEnvironment":  accessTokenEnvironment,
 		"accessTokensByClient":    accessTokensByClient,
 		"accessTokensBySubject":   accessTokensBySubject,
 		"accessTokensByBoth":      accessTokensByBoth,

@@ -74,6 +74,17 @@ func tokenLookup(t *testing.T, s store.Store) {
 			if !errors.Is(err, tt.want) {
 				t.Errorf("error = %v, want %v", err, tt.want)
 			}
+			environment, err := s.AccessTokenEnvironment(testContext(t), tt.id, tt.expires, tt.now)
+			want, wantErr := env1, tt.want
+			if tt.environment == env2 {
+				wantErr = nil // it is not asked
+			}
+			if wantErr != nil {
+				want = ""
+			}
+			if environment != want || !errors.Is(err, wantErr) {
+				t.Errorf("AccessTokenEnvironment = %q, %v, want %q, %v", environment, err, want, wantErr)
+			}
 		})
 	}
 }

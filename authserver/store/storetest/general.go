@@ -76,6 +76,10 @@ func calls(s store.Store) map[string]func(context.Context) error {
 			_, err := s.EndFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "x"})
 			return err
 		},
+		"AccessTokenEnvironment": func(ctx context.Context) error {
+			_, err := s.AccessTokenEnvironment(ctx, "x", Now.Add(time.Hour), Now)
+			return err
+		},
 		"ListFamilies": func(ctx context.Context) error {
 			_, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "x"}, "", 1, Now)
 			return err
