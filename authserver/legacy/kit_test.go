@@ -2,6 +2,7 @@ package legacy_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -273,11 +274,16 @@ func (k *kit) credentials(realm, client string, scope ...string) granted {
 	return granted{Access: m.Raw, ID: m.ID}
 }
 
-// opaque makes access tokens opaque in personal.
-func opaque(a *token.Access, _ *token.Authorization) {
-	c := *a.For
-	c.AccessTokenFormat = store.FormatOpaque
-	a.For = &c
+// opaque is an environment whose access tokens are opaque, for personalAt.
+func opaque(env *store.Environment) *store.Environment {
+	c := *env
+	c.OpaqueTokens = true
+	return &c
+}
+
+// basic are the headers of an application that authenticates.
+func basic(client, secret string) []string {
+	return []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(client+":"+secret))}
 }
 
 func (k *kit) client(env *store.Environment, id string) *store.Client {
