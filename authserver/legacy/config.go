@@ -120,6 +120,8 @@ func (c *Config) Check() error {
 			return fmt.Errorf("administrator %q: a name is letters, digits and ._@-", a.Name)
 		case slices.ContainsFunc(c.Administrators[:i], func(o Administrator) bool { return strings.EqualFold(o.Name, a.Name) }):
 			return fmt.Errorf("administrator %s is there twice", a.Name)
+		case strings.HasPrefix(strings.ToLower(a.Name), "decoy-"):
+			return fmt.Errorf("administrator %s: names with decoy- in front are taken", a.Name)
 		case a.Password == "":
 			return fmt.Errorf("administrator %s: password is missing", a.Name)
 		}

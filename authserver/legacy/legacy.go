@@ -93,7 +93,7 @@ func (l *Legacy) Match(r *http.Request) (*web.Route, web.Handler) {
 	at := c.at
 	around := &web.Route{
 		Name: at.name(), Methods: at.methods(), Render: at.dialect.render(), RenderAll: true, ContentType: contentType, AnyOrigin: at.anyOrigin(),
-		CacheControl: at.cacheControl(), AllowHeaders: allowedHeaders,
+		CacheControl: at.cacheControl(), AllowHeaders: allowedHeaders + ", " + l.Cookie,
 		Headers: l.deprecation(c),
 	}
 	around.Preflight = func(origin string) bool { return c.trusts(r.Context(), origin) }
@@ -114,6 +114,7 @@ func (c *call) serve() error {
 	if err := c.prepare(); err != nil {
 		return err
 	}
+	c.openTo(c.r.Header.Values("Origin"))
 	err := c.at.route.serve(c)
 	if err == nil {
 		c.l.Called(c.at.route.name, c.application)
@@ -121,13 +122,22 @@ func (c *call) serve() error {
 	return err
 }
 
-// trusts reports whether scripts of an origin may call with the cookie: an application of the realm trusts it.
+// trusts reports whether scripts of an origin may call with credentials: an application of the realm trusts it. The product's
+// JavaScript SDK calls with them where no cookie is looked at, too, and then "*" opens nothing to it.
 func (c *call) trusts(ctx context.Context, origin string) bool {
-	if c.at.route == nil || !c.at.route.cookies || c.env == nil {
+	if rt := c.at.route; rt == nil || !rt.cookies && !rt.anyOrigin || rt.cacheControl != "" || c.env == nil {
 		return false
 	}
 	trusted, err := c.l.Directory.TrustedOrigin(ctx, c.env.ID, origin)
 	return err == nil && trusted
+}
+
+// openTo lets scripts of the origin that a request comes from read the answer, errors included, where an application of the
+// realm trusts it.
+func (c *call) openTo(origin []string) {
+	if len(origin) == 1 && !c.at.route.ownOrigins && c.trusts(c.r.Context(), origin[0]) {
+		web.AllowOrigin(c.w.Header(), origin[0])
+	}
 }
 
 // allowedHeaders are those that scripts may send here, beside the usual ones.

@@ -42,9 +42,7 @@ func (c *call) administrator() (*signedOn, error) {
 		return nil, err
 	}
 	if !on.super {
-		e := crest(http.StatusForbidden, "Forbidden")
-		e.Reason = "administrator"
-		return nil, e
+		return nil, forbidden("administrator")
 	}
 	return on, nil
 }

@@ -94,53 +94,63 @@ func (s *sessionCall) tokenID() (value secret.Value, ok bool, err error) {
 
 // about is whose session an action is about, and who called.
 type about struct {
-	*signedOn           // nil: the token is nobody's (any more)
-	caller    *signedOn // nil: nobody's; who holds a token needs no other one
+	*signedOn           // nil: the token is nobody's (any more), or of another realm
+	caller    *signedOn // nil: who holds a token, and names it, needs no other one
+	elsewhere bool      // it is of another realm than the path
 }
 
 // target finds what an action is about. 401 where no token is there at all, and where the caller's is not good
-// although another session is asked about.
+// although another one is named.
 func (s *sessionCall) target() (about, error) {
 	text, named, err := s.tokenID()
 	if err != nil {
 		return about{}, err
 	}
+	own := s.l.presented(s.r)
+	if named && own.sent && own.text.Equal(text) {
+		named = false
+	}
 	caller, err := s.signedOn()
-	if err != nil && (!isUnauthorized(err) || !named && !s.presents()) {
+	switch {
+	case err == nil:
+	case !isUnauthorized(err), own.sent && named, !own.sent && !named:
 		return about{}, err
 	}
-	if !named {
-		return about{s.here(caller), s.here(caller)}, nil
+	on := caller
+	if named {
+		if on, err = s.find(text); err != nil {
+			return about{}, err
+		}
 	}
-	if caller == nil && s.presents() {
-		return about{}, err
+	a := about{signedOn: on, caller: caller}
+	if on != nil && !s.here(on) {
+		a.signedOn, a.elsewhere = nil, true
 	}
-	on, err := s.find(text)
-	if err != nil {
-		return about{}, err
-	}
-	return about{s.here(on), caller}, nil
+	return a, nil
 }
 
-// presents reports whether the request has an SSO token of its own, good or bad.
-func (s *sessionCall) presents() bool { return s.l.presented(s.r).sent }
+// here reports whether the path is that of somebody's realm: in another one they are nobody. The top realm's path
+// is everybody's, as in AM.
+func (s *sessionCall) here(on *signedOn) bool {
+	return s.realm.Path == "/" || s.realm == on.realm || on.super
+}
 
-// here is on, unless the path is another realm's: there nobody of this one is anybody. The top realm's path is
-// everybody's, as in AM.
-func (s *sessionCall) here(on *signedOn) *signedOn {
-	if on == nil || s.realm.Path != "/" && s.realm != on.realm && !on.super {
-		return nil
-	}
-	return on
+// own reports whether it is the caller's own session.
+func (a about) own() bool {
+	return a.signedOn != nil && (a.caller == nil || a.caller.session.ID == a.session.ID && a.caller.env.ID == a.env.ID)
 }
 
 // may refuses (403) who asks about another session and is no administrator.
 func (a about) may() error {
-	if a.caller == nil || a.caller.super || a.signedOn != nil && a.caller.session.ID == a.session.ID && a.caller.env.ID == a.env.ID {
+	if a.caller == nil || a.caller.super || a.own() || a.signedOn == nil {
 		return nil
 	}
+	return forbidden("session")
+}
+
+func forbidden(reason string) error {
 	e := crest(http.StatusForbidden, "Forbidden")
-	e.Reason = "session"
+	e.Reason = reason
 	return e
 }
 
@@ -244,12 +254,15 @@ func (s *sessionCall) refresh() error {
 
 // logout ends a session, with its tokens. That it has ended already is no error.
 func (s *sessionCall) logout() error {
+	inCookie := s.l.presented(s.r).inCookie
 	a, err := s.target()
-	if err != nil {
-		if !s.presents() && isUnauthorized(err) {
-			return s.noToken()
-		}
+	switch {
+	case isUnauthorized(err) && !s.l.presented(s.r).sent:
+		return s.noToken()
+	case err != nil:
 		return err
+	case a.elsewhere:
+		return unauthorized() // "has expired" would have somebody believe that the session is over
 	}
 	if err := a.may(); err != nil {
 		return err
@@ -261,7 +274,7 @@ func (s *sessionCall) logout() error {
 		}
 		result = "Successfully logged out"
 	}
-	if s.l.presented(s.r).inCookie && (a.caller == nil || a.signedOn != nil && a.caller.session.ID == a.session.ID) {
+	if inCookie && (a.caller == nil || a.own()) {
 		s.setCookie("")
 	}
 	return s.answer(http.StatusOK, map[string]any{"result": result}, s.version.String())

@@ -92,19 +92,17 @@ type presented struct {
 	text     secret.Value
 	sent     bool // there is one, good or bad
 	inCookie bool
-	both     bool // the cookie is there too
 }
 
 func (l *Legacy) presented(r *http.Request) presented {
-	cookies := r.CookiesNamed(l.Cookie)
 	if values := r.Header.Values(l.Cookie); len(values) > 1 || len(values) == 1 && values[0] != "" {
-		p := presented{sent: true, both: len(cookies) > 0}
+		p := presented{sent: true}
 		if len(values) == 1 {
 			p.text = secret.Of(values[0])
 		}
 		return p
 	}
-	switch {
+	switch cookies := r.CookiesNamed(l.Cookie); {
 	case len(cookies) == 1:
 		return presented{text: secret.Of(cookies[0].Value), sent: true, inCookie: true}
 	case len(cookies) > 1:
@@ -241,9 +239,7 @@ func (c *call) checkCSRF() error {
 	if !c.l.presented(c.r).inCookie || c.r.Header.Get("X-Requested-With") != "" || c.r.Header.Get(headerVersion) != "" {
 		return nil
 	}
-	e := crest(http.StatusForbidden, "Forbidden")
-	e.Reason = "csrf"
-	return e
+	return forbidden("csrf")
 }
 
 // setCookie gives a browser its SSO token; "" takes it away.
