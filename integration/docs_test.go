@@ -195,7 +195,7 @@ func TestReadmeCommands(t *testing.T) {
 	for i, s := range steps {
 		script += fmt.Sprintf("echo '--- %d'\n%s\necho\n", i, s.command)
 	}
-	cmd := exec.Command("bash", "-c", script+`echo "--- token"; echo "$TOKEN"`)
+	cmd := exec.Command("bash", "-c", script+`echo "--- token"; echo "$TOKEN"; echo "--- legacy"; printf '%s\n' "$ALICE" "$AMADMIN" "$CODE" "$OLD"`)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -206,6 +206,13 @@ func TestReadmeCommands(t *testing.T) {
 		t.Fatalf("the README's command did not give a token, but %q", token)
 	}
 	n.secret("the README's token", token)
+	old := strings.Fields(said[len(steps)+1])
+	if len(old) != 4 {
+		t.Fatalf("the README's legacy commands gave %d of two sessions, a code and a token", len(old))
+	}
+	for _, value := range old {
+		n.secret("of the README's legacy commands", value)
+	}
 	for i, s := range steps {
 		lines := map[string]bool{}
 		for line := range strings.Lines(said[i]) {
