@@ -13,8 +13,11 @@ import (
 
 // TestIntrospectionOfPeoplesTokens: what an application learns about its own
 // tokens, what a resource learns, and what nobody does.
-func TestIntrospectionOfPeoplesTokens(t *testing.T) {
+func TestIntrospectionOfPeoplesTokens(t *testing.T) { bothFormats(t, introspectionOfPeoplesTokens) }
+
+func introspectionOfPeoplesTokens(t *testing.T, opaque bool) {
 	g := newTokenRig(t)
+	g.Env.OpaqueTokens = opaque
 	s := g.SignOn(t)
 	a := g.Authorize(t, "web", s, "openid", "orders:read")
 	got := g.redeem(t, a)
@@ -123,6 +126,7 @@ func TestIntrospectionOfPeoplesTokens(t *testing.T) {
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
 			g := tokenRigOn(t, st)
+			g.Env.OpaqueTokens = opaque
 			r, s := g.signIn(t, "web", "openid")
 			tt.end(t, g, s.ID, &r)
 			for _, is := range []struct {
@@ -138,7 +142,9 @@ func TestIntrospectionOfPeoplesTokens(t *testing.T) {
 }
 
 // TestRevocationOfPeoplesTokens: RFC 7009 §2.1, and what goes with a refresh token.
-func TestRevocationOfPeoplesTokens(t *testing.T) {
+func TestRevocationOfPeoplesTokens(t *testing.T) { bothFormats(t, revocationOfPeoplesTokens) }
+
+func revocationOfPeoplesTokens(t *testing.T, opaque bool) {
 	active := func(g *tokenRig, raw string) bool {
 		return bodyOf(t, g.form("/introspect", "web", "token="+raw))["active"] == true
 	}
@@ -167,6 +173,7 @@ func TestRevocationOfPeoplesTokens(t *testing.T) {
 		for _, hint := range []string{"", "access_token", "refresh_token"} {
 			t.Run(tt.name+"/"+hint, func(t *testing.T) {
 				g := tokenRigOn(t, st)
+				g.Env.OpaqueTokens = opaque
 				g.Clients["web"].Grants[store.ResourcePingOne] = []string{"p1:read:user"}
 				r, _ := g.signIn(t, "web", tt.scope...)
 				bystander, _ := g.signIn(t, "web", "openid")

@@ -39,6 +39,12 @@ func newTokenRig(t testing.TB) *tokenRig {
 	return tokenRigOn(t, testkit.Store(t))
 }
 
+// bothFormats runs a test with JWTs, and with opaque access tokens: nothing but their text may differ.
+func bothFormats(t *testing.T, test func(t *testing.T, opaque bool)) {
+	t.Run("JWT", func(t *testing.T) { test(t, false) })
+	t.Run("opaque", func(t *testing.T) { test(t, true) })
+}
+
 // tokenRigOn shares a store, since to make one takes longer than most tests.
 // Clock, people and clients are its own.
 func tokenRigOn(t testing.TB, st store.Store) *tokenRig {

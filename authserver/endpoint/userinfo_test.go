@@ -31,8 +31,11 @@ func ask(method, target, authorization, body string) *http.Request {
 }
 
 // TestUserInfoRequest: conformance 2.25 to 2.27: the ways to send a token.
-func TestUserInfoRequest(t *testing.T) {
+func TestUserInfoRequest(t *testing.T) { bothFormats(t, userInfoRequest) }
+
+func userInfoRequest(t *testing.T, opaque bool) {
 	g := newTokenRig(t)
+	g.Env.OpaqueTokens = opaque
 	got, s := g.signIn(t, "web", "openid", "profile")
 	raw := got.Access
 	const (
@@ -97,7 +100,9 @@ func TestUserInfoRequest(t *testing.T) {
 }
 
 // TestAttackUserInfo is case 130 of the attack catalogue.
-func TestAttackUserInfo(t *testing.T) {
+func TestAttackUserInfo(t *testing.T) { bothFormats(t, attackUserInfo) }
+
+func attackUserInfo(t *testing.T, opaque bool) {
 	t.Run("case_130", func(t *testing.T) {
 		tests := []struct {
 			name    string
@@ -183,6 +188,7 @@ func TestAttackUserInfo(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				g := tokenRigOn(t, st)
+				g.Env.OpaqueTokens = opaque
 				var raw string
 				if tt.raw != nil {
 					raw = tt.raw(t, g)
