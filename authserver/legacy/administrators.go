@@ -2,7 +2,6 @@ package legacy
 
 import (
 	"context"
-	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -91,5 +90,3 @@ func (d *administratorDirectory) find(is func(*store.User) bool) (*store.User, e
 	}
 	return nil, store.ErrNotFound
 }
-
-var _ = time.Minute

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
@@ -143,7 +144,7 @@ func (a *attempt) start() error {
 		if on, err := a.already(); err != nil {
 			return err
 		} else if on != nil {
-			return a.success(on.realm, on.token)
+			return a.success(on.realm, secret.Of(a.l.ssoText(on.realm, on.token)))
 		}
 	}
 	return a.ask(authID{Step: stepCredentials}, credentialCallbacks(), "")
@@ -325,13 +326,15 @@ func (a *attempt) before(p *proven) (*session.Browser, error) {
 
 // success answers who has signed on; text is their SSO token.
 func (a *attempt) success(r *realm, text secret.Value) error {
-	object := map[string]any{"successUrl": a.l.successURL(r), "realm": r.Path}
+	var o object
 	if a.noSession {
-		object["message"] = "Authentication Successful"
+		o.set("message", "Authentication Successful")
 	} else {
-		object["tokenId"] = text.Reveal()
+		o.set("tokenId", text.Reveal())
 	}
-	return a.write(http.StatusOK, object, a.version.String())
+	o.set("successUrl", a.l.successURL(r))
+	o.set("realm", r.Path)
+	return a.write(http.StatusOK, json.RawMessage(o.bytes()), a.version.String())
 }
 
 // ask answers with callbacks to be filled in.
@@ -344,9 +347,13 @@ func (a *attempt) ask(id authID, callbacks []callback, header string) error {
 	if header == "" {
 		header = "Sign In"
 	}
-	return a.write(http.StatusOK, map[string]any{
-		"authId": text, "template": "", "stage": stage, "header": header, "callbacks": callbacks,
-	}, a.version.String())
+	return a.write(http.StatusOK, struct {
+		AuthID    string     `json:"authId"`
+		Template  string     `json:"template"`
+		Stage     string     `json:"stage"`
+		Header    string     `json:"header"`
+		Callbacks []callback `json:"callbacks"`
+	}{text, "", stage, header, callbacks}, a.version.String())
 }
 
 // stage is what AM calls the one step of its default sign-on; old clients go by it.

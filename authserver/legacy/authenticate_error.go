@@ -16,22 +16,24 @@ const timedOutCode = "110"
 // refuse is an error of authenticate: a failed sign-on has members of its own, and the first version of the
 // resource another body (3.3).
 func (a *attempt) refuse(err error) error {
-	more := map[string]any{}
+	var more object // behind code, reason and message
 	switch {
 	case errors.Is(err, errNobody):
 		e := crest(http.StatusUnauthorized, "Login failure")
 		e.Reason = "credentials"
-		err, more["failureUrl"] = e, ""
+		err = e
+		more.set("failureUrl", "")
 	case errors.Is(err, errTimedOut):
 		e := crest(http.StatusUnauthorized, "Session has timed out")
 		e.Reason = "auth_id"
-		err, more["detail"] = e, map[string]any{"errorCode": timedOutCode}
+		err = e
+		more.set("detail", map[string]any{"errorCode": timedOutCode})
 	}
 	return &web.Presented{Err: err, Write: func(w http.ResponseWriter, e *oauth.Error, _ string) { a.present(e, more) }}
 }
 
 // present writes an error.
-func (a *attempt) present(e *oauth.Error, more map[string]any) {
+func (a *attempt) present(e *oauth.Error, more object) {
 	message := e.Message
 	if message == "" {
 		message = http.StatusText(e.Status)
@@ -39,12 +41,16 @@ func (a *attempt) present(e *oauth.Error, more map[string]any) {
 	if e.RetryAfter > 0 {
 		a.w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
-	body := map[string]any{"errorMessage": message}
+	var body object
 	if a.version.major > 1 {
-		body = more
-		body["code"], body["reason"], body["message"] = e.Status, http.StatusText(e.Status), message
+		body.set("code", e.Status)
+		body.set("reason", http.StatusText(e.Status))
+		body.set("message", message)
+		body.text = append(body.text, more.text...)
+	} else {
+		body.set("errorMessage", message)
 	}
-	a.writeJSON(e.Status, mustMarshal(body))
+	a.writeJSON(e.Status, body.bytes())
 }
 
 // gone is what it means that somebody cannot be found, or was disabled, between two steps.

@@ -2,6 +2,7 @@ package legacy_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -396,25 +398,29 @@ func (k *kit) do(method, path string, body any, header ...string) *answer {
 		}
 		sent = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(k.t.Context(), method, amURL+path, sent)
+	r := k.request(method, path, sent, header...)
+	if kind != "" && r.Header["Content-Type"] == nil {
+		r.Header.Set("Content-Type", kind)
+	}
+	return k.serve(r)
+}
+
+// request is one to a path below /am, with these headers and no other.
+func (k *kit) request(method, path string, body io.Reader, header ...string) *http.Request {
+	k.t.Helper()
+	r, err := http.NewRequestWithContext(k.t.Context(), method, amURL+path, body)
 	if err != nil {
 		k.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	if sent == nil {
+	if body == nil {
 		r.Body = http.NoBody
 	}
 	r.RemoteAddr = "192.0.2.1:4711"
 	r.RequestURI = r.URL.RequestURI()
-	if kind != "" {
-		r.Header.Set("Content-Type", kind)
-	}
 	for i := 0; i+1 < len(header); i += 2 {
-		if header[i] == "Content-Type" {
-			r.Header.Del("Content-Type")
-		}
 		r.Header.Add(header[i], header[i+1])
 	}
-	return k.serve(r)
+	return r
 }
 
 // serve answers any request.
@@ -570,9 +576,54 @@ func (o *observer) Called() [][2]string {
 	return slices.Clone(o.called)
 }
 
+// revokedKinds are the kinds of revocations so far.
+func (o *observer) revokedKinds() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.revoked)
+}
+
 // SignOns are the outcomes of sign-ons so far.
 func (o *observer) SignOns() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.signedOn)
+}
+
+// writes counts what is written to a store for people who sign on.
+type writes struct {
+	store.Store
+	count atomic.Int64
+}
+
+func (w *writes) n() int { return int(w.count.Load()) }
+
+func (w *writes) Spend(ctx context.Context, environment string, hash store.Hash, expires, now time.Time) error {
+	w.count.Add(1)
+	return w.Store.Spend(ctx, environment, hash, expires, now)
+}
+
+func (w *writes) PutSession(ctx context.Context, s store.Session) error {
+	w.count.Add(1)
+	return w.Store.PutSession(ctx, s)
+}
+
+func (w *writes) ReplaceSession(ctx context.Context, s store.Session) error {
+	w.count.Add(1)
+	return w.Store.ReplaceSession(ctx, s)
+}
+
+func (w *writes) PutCredential(ctx context.Context, c store.Credential) error {
+	w.count.Add(1)
+	return w.Store.PutCredential(ctx, c)
+}
+
+func (w *writes) PutFlow(ctx context.Context, f store.Flow) error {
+	w.count.Add(1)
+	return w.Store.PutFlow(ctx, f)
+}
+
+func (w *writes) PutTicket(ctx context.Context, t store.Ticket) error {
+	w.count.Add(1)
+	return w.Store.PutTicket(ctx, t)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -119,7 +120,7 @@ type signedOn struct {
 	user    *store.User
 	// super: one of the configured administrators.
 	super bool
-	token secret.Value
+	token secret.Value // the secret of the session; ssoText makes the SSO token of it
 	// inCookie: it came in the cookie and not in the header.
 	inCookie bool
 
@@ -254,7 +255,7 @@ func (c *call) setCookie(text string) {
 		cookie.SameSite = http.SameSiteLaxMode
 	}
 	if text == "" {
-		cookie.MaxAge = -1
+		cookie.MaxAge, cookie.Expires = -1, time.Unix(1, 0)
 	}
 	http.SetCookie(c.w, cookie)
 }
