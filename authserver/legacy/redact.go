@@ -36,14 +36,19 @@ func Redact(address string) (shown string, hidden bool) {
 			b.WriteByte('/')
 		}
 		switch w := words[i]; {
-		case w == "" && strings.Trim(s, " ") == "":
+		case strings.Trim(s, ".") == "":
+			b.WriteString(s)
 		case known[w] && !(secret && !after[w]):
-			b.WriteString(w)
-			secret = secret || opens[w]
-			if strings.ContainsRune(unescaped(s), ';') { // parameters of the segment, which plain does not look at
-				b.WriteString(";" + redacted)
+			if strings.EqualFold(strings.Trim(s, "."), w) {
+				b.WriteString(s)
+			} else { // there is more in it, or it is escaped
+				b.WriteString(w)
+				if strings.ContainsRune(unescaped(s), ';') { // parameters of the segment, which plain does not look at
+					b.WriteString(";" + redacted)
+				}
 				hidden = true
 			}
+			secret = secret || opens[w]
 		case secret || !harmless.MatchString(s):
 			b.WriteString(redacted)
 			hidden = true
@@ -74,11 +79,14 @@ func takeApart(address string) (front, path, behind string) {
 	return "", path, behind
 }
 
+// maxEscapes is how often a segment is unescaped. What is still escaped then is no word of ours, and hidden.
+const maxEscapes = 8
+
 // plain is what a careless reader may take a segment for: unescaped to the end, in lower case, without parameters
 // and what is not seen.
 func plain(s string) string {
 	s, _, _ = strings.Cut(unescaped(s), ";")
-	return strings.ToLower(strings.TrimFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '.' }))
+	return strings.ToLower(strings.TrimFunc(strings.ToUpper(s), func(r rune) bool { return r <= ' ' || r == 0x7f || r == '.' }))
 }
 
 // unescaped is a segment unescaped to the end, within reason.
