@@ -19,3 +19,15 @@ func TestUsersOfEarlierRelease(t *testing.T) {
 	open(t, dsn)
 	storetest.Upgraded(t, open(t, dsn), 700, func() { pgtest.Exec(t, dsn, storetest.ChangeOldUser) })
 }
+
+// So are their tokens.
+func TestTokensOfEarlierRelease(t *testing.T) {
+	dsn := pgtest.Database(t)
+	if err := postgres.MigrateTo(t.Context(), dsn, 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range storetest.OldTokens(300, `'\x`) {
+		pgtest.Exec(t, dsn, text)
+	}
+	storetest.UpgradedTokens(t, open(t, dsn), 300)
+}

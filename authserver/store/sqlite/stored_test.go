@@ -88,3 +88,24 @@ func TestUsersOfEarlierRelease(t *testing.T) {
 	execute(storetest.OldUsers(700))
 	storetest.Upgraded(t, open(t, path), 700, func() { execute(storetest.ChangeOldUser) })
 }
+
+// So are their tokens.
+func TestTokensOfEarlierRelease(t *testing.T) {
+	path := newPath(t)
+	if err := sqlite.MigrateTo(t.Context(), path, 3); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range storetest.OldTokens(300, "x'") {
+		if _, err := raw.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := raw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	storetest.UpgradedTokens(t, open(t, path), 300)
+}

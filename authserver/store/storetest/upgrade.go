@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -73,5 +76,66 @@ func Upgraded(t *testing.T, s store.Store, n int, change func()) {
 			break
 		}
 		scan.After = page[0].Mark
+	}
+}
+
+// OldTokens are statements that store tokens as the release did that made the
+// third migration: n families of alice, each with one token that was exchanged
+// and one that was not, and an access token of each. hex is how bytes begin in the database's SQL.
+func OldTokens(n int, hex string) []string {
+	var tokens, families, refresh []string
+	created, issued := Now.UnixMicro(), Now.Unix()
+	for i := range n {
+		tokens = append(tokens, fmt.Sprintf(`('%s', 'id%05d', 'client-1', 'alice', 'sid-1', 'f%05d', 'openid', '["a"]', %d, %d)`,
+			env1, i, i, issued, issued+3600))
+		families = append(families, fmt.Sprintf(`('%s', 'f%05d', 'client-1', 'alice', 'sid-1', 'data', %d, %d, %d, 0)`,
+			env1, i, created, created+int64(100*time.Hour/time.Microsecond), created+int64(100*time.Hour/time.Microsecond)))
+		for k, next := range []string{fmt.Sprintf("HEX%064x'", 2*i+2), "NULL"} {
+			refresh = append(refresh, fmt.Sprintf(`('%s', HEX%064x', 'f%05d', %d, HEX', %s, %d)`,
+				env1, 2*i+1+k, i, created+int64(time.Duration(50+k)*time.Hour/time.Microsecond), next, (1-k)*int(created)))
+		}
+	}
+	texts := []string{
+		`INSERT INTO access_tokens (environment, id, client_id, subject, session, grant_id, scope, audience, issued_at, expires_at) VALUES ` + strings.Join(tokens, ", "),
+		`INSERT INTO families (environment, id, client_id, subject, session, data, created_at, expires_at, kept_until, ended) VALUES ` +
+			strings.ReplaceAll(strings.Join(families, ", "), "'data'", "HEX01'"),
+		`INSERT INTO refresh_tokens (environment, hash, family, expires_at, sealed, successor, rotated_at) VALUES ` + strings.Join(refresh, ", "),
+	}
+	for i := range texts {
+		texts[i] = strings.ReplaceAll(texts[i], "HEX", hex)
+	}
+	return texts
+}
+
+// UpgradedTokens looks for what n of OldTokens have stored.
+func UpgradedTokens(t *testing.T, s store.Store, n int) {
+	ctx := testContext(t)
+	tokens, err := s.ListAccessTokens(ctx, store.AccessTokenFilter{Environment: env1, Subject: "alice"}, "", 2*n, Now)
+	if len(tokens) != n || err != nil {
+		t.Fatalf("%d access tokens, %v, want %d", len(tokens), err, n)
+	}
+	for i, got := range tokens {
+		want := store.AccessToken{
+			Environment: env1, ID: fmt.Sprintf("id%05d", i), Client: "client-1", Subject: "alice", Session: "sid-1", Grant: fmt.Sprintf("f%05d", i),
+			Scope: "openid", Audience: []string{"a"}, IssuedAt: Now, ExpiresAt: Now.Add(time.Hour),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("access token %d (-want +got):\n%s", i, diff)
+		}
+	}
+	families, err := s.ListFamilies(ctx, store.FamilyFilter{Environment: env1, Subject: "alice"}, "", 2*n, Now)
+	if len(families) != n || err != nil {
+		t.Fatalf("%d families, %v, want %d", len(families), err, n)
+	}
+	for i, f := range families {
+		if f.ID != fmt.Sprintf("f%05d", i) || !f.TokenExpiresAt.Equal(Now.Add(51*time.Hour)) {
+			t.Errorf("family %d is %s, its newest token expires at %v, want %v", i, f.ID, f.TokenExpiresAt, Now.Add(51*time.Hour))
+		}
+	}
+	with := token(1)
+	with.Data = []byte("data")
+	put(t, s, with)
+	if got, err := s.AccessTokenByID(ctx, env1, with.ID, with.ExpiresAt, Now); err != nil || string(got.Data) != "data" {
+		t.Errorf("data of a new token = %q, %v, want data", got.Data, err)
 	}
 }
