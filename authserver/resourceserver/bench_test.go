@@ -84,6 +84,12 @@ func BenchmarkHotLocal(b *testing.B) {
 	hot(b, benchGate(b, resourceserver.Issuer{Issuer: issuer, Local: l, Audience: []string{audience}}), bearer(sign(liveClaims(issuer))))
 }
 
+// BenchmarkHotLocalOpaque is a token of such an issuer that is no JWT, seen before.
+func BenchmarkHotLocalOpaque(b *testing.B) {
+	l, _, issuer := newLocal(b, newClock())
+	hot(b, benchGate(b, resourceserver.Issuer{Issuer: issuer, Local: l, Audience: []string{audience}}), bearer(l.issue("opaque", liveClaims(issuer))))
+}
+
 // BenchmarkColdJWT is a token never seen: one RS256 verification and the strict reading around it.
 func BenchmarkColdJWT(b *testing.B) {
 	is := fixed(rsaKey())
