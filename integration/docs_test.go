@@ -123,7 +123,7 @@ func TestExampleHTTPS(t *testing.T) {
 func adapts(t *testing.T, text string) {
 	t.Helper()
 	file := writeFile(t, "Caddyfile", text)
-	env := []string{"GATEHOUSE_KEY=" + sealingKey, "BATCH_SECRET=batch-secret-0123456789"}
+	env := []string{"GATEHOUSE_KEY=" + sealingKey, "BATCH_SECRET=batch-secret-0123456789", "AMADMIN_PASSWORD=amadmin-pass-0123456789"}
 	if out, errs, err := runCaddy(t, env, "validate", "--config", file, "--adapter", "caddyfile"); err != nil {
 		t.Errorf("%v: %s\n%s", err, lastError(out+errs), text)
 	}
