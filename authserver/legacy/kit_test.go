@@ -627,3 +627,8 @@ func (w *writes) PutTicket(ctx context.Context, t store.Ticket) error {
 	w.count.Add(1)
 	return w.Store.PutTicket(ctx, t)
 }
+
+// inSession has the tokens of personal hang on another session than one of their own.
+func inSession(sid string) func(*token.Access, *token.Authorization) {
+	return func(a *token.Access, auth *token.Authorization) { a.Session, auth.On.Session = sid, sid }
+}
