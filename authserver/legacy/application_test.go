@@ -2,7 +2,9 @@ package legacy_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,7 +164,7 @@ func TestApplicationsDelete(t *testing.T) { // section 9
 				t.Errorf("body (-list +DELETE):\n%s", diff)
 			}
 			for i, g := range all {
-				if k.active(g.Access) || k.active(g.Refresh) {
+				if k.works(g.Access) || k.works(g.Refresh) {
 					t.Errorf("token %d is active", i)
 				}
 				k.form("/oauth2/realms/root/realms/alpha/access_token", map[string][]string{
@@ -208,7 +210,7 @@ func TestApplicationsDelete(t *testing.T) { // section 9
 		k.as("bravo", "alice").del(path).refused(403, "")
 		k.do("DELETE", path, nil).refused(401, "Access Denied")
 		k.as("alpha", "alice").inCookie().del(path).refused(403, "")
-		if !k.agreed("alpha", "alice", "web") || !k.active(g.Access) || !k.active(g.Refresh) {
+		if !k.agreed("alpha", "alice", "web") || !k.works(g.Access) || !k.works(g.Refresh) {
 			t.Error("something ended")
 		}
 		k.as("alpha", "alice").inCookie().del(path, "X-Requested-With", "test").is(200)
@@ -276,4 +278,58 @@ func TestApplicationsRealmsOfOneEnvironment(t *testing.T) {
 		t.Errorf("administrator's list = %v, want an access and a refresh token: each once", got)
 	}
 	alice.get(one(g.Access)).is(200)
+}
+
+// Nothing that an application obtains while its tokens are taken away works when the answer is there.
+func TestApplicationsDeleteWhileRefreshing(t *testing.T) {
+	k := newKit(t)
+	const clients = 6
+	var mu sync.Mutex
+	var got []string
+	keep := func(raw ...string) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, raw...)
+	}
+	begun := make(chan struct{}, clients)
+	var busy sync.WaitGroup
+	for range clients {
+		g := k.personal("alpha", "alice", "web", readOrders)
+		keep(g.Access, g.Refresh)
+		busy.Go(func() {
+			refresh := g.Refresh
+			for i := 0; ; i++ {
+				a := k.form("/oauth2/realms/root/realms/alpha/access_token", map[string][]string{
+					"grant_type": {"refresh_token"}, "refresh_token": {refresh},
+				}, basic("web", "web-secret")...)
+				if i == 1 {
+					begun <- struct{}{}
+				}
+				if a.Status != http.StatusOK {
+					return
+				}
+				refresh = a.text("refresh_token")
+				keep(a.text("access_token"), refresh)
+			}
+		})
+	}
+	alice := k.as("alpha", "alice")
+	for range clients {
+		<-begun
+	}
+	alice.del(applications("alpha", k.id("alpha", "alice")) + "/web").is(200)
+	mu.Lock()
+	before := slices.Clone(got)
+	mu.Unlock()
+	for i, raw := range before {
+		if k.works(raw) {
+			t.Errorf("token %d of %d works after DELETE", i, len(before))
+		}
+	}
+	busy.Wait() // each ends with the refusal of its refresh token
+	for i, raw := range got {
+		if k.works(raw) {
+			t.Errorf("token %d of %d works in the end", i, len(got))
+		}
+	}
 }

@@ -455,7 +455,7 @@ func TestTokenBearerAsSession(t *testing.T) {
 			})
 		}
 	}
-	if !k.active(g.Access) {
+	if !k.works(g.Access) {
 		t.Error("inactive")
 	}
 	k.as("alpha", "alice").get(one(g.Access)).is(200)

@@ -101,8 +101,8 @@ func (k *kit) introspects(realm, client, secret, raw string) bool {
 	return active
 }
 
-// active is whether one of web's tokens works, by the standard introspection endpoint.
-func (k *kit) active(raw string) bool {
+// works is whether one of web's tokens works, by the standard introspection endpoint.
+func (k *kit) works(raw string) bool {
 	k.t.Helper()
 	return k.introspects("alpha", "worker", "worker-secret", raw) || k.introspects("alpha", "web", "web-secret", raw)
 }
@@ -356,7 +356,7 @@ func TestTokenRefusals(t *testing.T) { // 5.2, second table
 		})
 	}
 	for what, raw := range map[string]string{"access": g.Access, "refresh": g.Refresh} {
-		if !k.active(raw) {
+		if !k.works(raw) {
 			t.Errorf("%s token is not active after all that was refused", what)
 		}
 	}
@@ -502,7 +502,7 @@ func TestTokenDelete(t *testing.T) { // 5.4
 					if strings.HasSuffix(other, "handle") {
 						continue
 					}
-					if want := !strings.HasPrefix(name, other); k.active(raw) != want {
+					if want := !strings.HasPrefix(name, other); k.works(raw) != want {
 						t.Errorf("%s: active = %v, want %v", other, !want, want)
 					}
 				}
@@ -535,11 +535,11 @@ func TestTokenRevoke(t *testing.T) { // 5.4
 				t.Errorf("body = %s, want {}", a.Body)
 			}
 			for what, raw := range map[string]string{"access": g.Access, "refresh": g.Refresh} {
-				if k.active(raw) {
+				if k.works(raw) {
 					t.Errorf("%s token is active", what)
 				}
 			}
-			if !k.active(other.Access) || !k.active(other.Refresh) {
+			if !k.works(other.Access) || !k.works(other.Refresh) {
 				t.Error("another authorization ended, too")
 			}
 			k.as("alpha", "alice").post(one(raw)+"?_action=revoke", nil).refused(404, "Token Not Found")
@@ -576,13 +576,13 @@ func TestTokenRevokeTokens(t *testing.T) { // 5.4
 	// Whoever knows a handle has no token.
 	k.post(one(k.handleOf(g))+"?_action=revokeTokens", body).refused(404, "Token Not Found")
 	k.post(one(g.Grant)+"?_action=revokeTokens", body).refused(404, "Token Not Found")
-	if !k.active(g.Access) || !k.active(g.Refresh) {
+	if !k.works(g.Access) || !k.works(g.Refresh) {
 		t.Fatal("inactive after all that was refused")
 	}
 	if a := k.post(action, body).is(200); string(a.Body) != "{}" {
 		t.Errorf("body = %s, want {}", a.Body)
 	}
-	if k.active(g.Access) || k.active(g.Refresh) {
+	if k.works(g.Access) || k.works(g.Refresh) {
 		t.Error("active after revokeTokens")
 	}
 }
@@ -622,7 +622,7 @@ func TestTokenCSRF(t *testing.T) { // 3.5, section 11
 			tt.caller.get(one(g.Access)).is(200)
 			tt.caller.del(one(g.Access), tt.header...).is(tt.status)
 			tt.caller.post(one(g.Refresh)+"?_action=revoke", nil, tt.header...).is(tt.status)
-			if got := k.active(g.Access) || k.active(g.Refresh); got != (tt.status != 200) {
+			if got := k.works(g.Access) || k.works(g.Refresh); got != (tt.status != 200) {
 				t.Errorf("active = %v", got)
 			}
 		})
