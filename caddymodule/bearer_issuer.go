@@ -48,7 +48,8 @@ type Issuer struct {
 
 	// How tokens are verified: "jwt" (default), "introspect", or
 	// "jwt_and_introspect", which introspects too, at most every recheck_every.
-	// Required with introspection; "jwt" then asks about opaque tokens only.
+	// Required with introspection. Tokens that are not JWTs are asked about with
+	// "introspect", and with "jwt_and_introspect" where opaque_tokens says so.
 	Verify string `json:"verify,omitempty"`
 	// The longest time between two introspections of one token.
 	RecheckEvery caddy.Duration `json:"recheck_every,omitempty"`
@@ -85,13 +86,14 @@ type Introspection struct {
 	ClientSecret string `json:"client_secret,omitempty"`
 	// A file with the client's private key for private_key_jwt: PEM or JWK.
 	PrivateKeyFile string `json:"private_key_file,omitempty"`
-	// How long an answer is believed, never past the token's expiry. Default: 1m.
+	// How long an answer is believed, never past the token's expiry. Default: 1m;
+	// with "jwt_and_introspect" it is recheck_every.
 	TTL caddy.Duration `json:"ttl,omitempty"`
 	// How long an older good answer may be used while the endpoint is down.
 	// Default: not at all.
 	StaleOnError caddy.Duration `json:"stale_on_error,omitempty"`
-	// Ask this issuer about tokens that are not JWTs. Implied where only one
-	// issuer introspects.
+	// Ask this issuer about tokens that are not JWTs, and that no issuer in this
+	// process knows. Implied for the only one with verify "introspect".
 	OpaqueTokens bool `json:"opaque_tokens,omitempty"`
 }
 

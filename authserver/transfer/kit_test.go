@@ -125,6 +125,7 @@ func (s *server) fill(t testing.TB) {
 	create(shopID, "", &directory.Application{
 		Name: "Shop", Enabled: true, Protocol: "OPENID_CONNECT", Type: "WEB_APP", TokenEndpointAuthMethod: "CLIENT_SECRET_BASIC",
 		GrantTypes: []string{"AUTHORIZATION_CODE"}, ResponseTypes: []string{"CODE"}, RedirectURIs: []string{"https://shop.example.com/cb"},
+		AccessTokenFormat: ptr("OPAQUE"),
 	})
 	create(robotID, "", &directory.Application{
 		Name: "Robot", Enabled: true, Protocol: "OPENID_CONNECT", Type: "WORKER", TokenEndpointAuthMethod: "CLIENT_SECRET_BASIC",

@@ -21,6 +21,9 @@ func TestExportImportExportIsTheSame(t *testing.T) {
 	if again := from.export(t, nil, withUsers); again != file {
 		t.Fatalf("two exports of the same differ:\n%s", cmp.Diff(file, again))
 	}
+	if !strings.Contains(file, `"accessTokenFormat":"OPAQUE"`) {
+		t.Error("the file does not say that an application's tokens are opaque")
+	}
 	to := newServer(t, bare(demo), key(2))
 	done := to.doImport(t, nil, file, transfer.ImportOptions{})
 	if done.Created == 0 || done.Deleted != 0 {
