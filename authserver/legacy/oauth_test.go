@@ -240,3 +240,33 @@ func TestOAuthMetadata(t *testing.T) {
 		t.Errorf("keys = %s, want those of the environment: %s", keys.Body, own.Body)
 	}
 }
+
+// authorizeURL is an authorization request of an application of the kit.
+func authorizeURL(realm, client, scope string, more ...string) string {
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {client}, "redirect_uri": {"https://web.example.com/cb"}, "scope": {scope}, "state": {"s1"},
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Set(more[i], more[i+1])
+	}
+	return below(realm, "authorize") + "?" + q.Encode()
+}
+
+// code is a code that a person who is signed on gets for an application of the realm.
+func (c caller) code(realm, client, scope string) string {
+	c.k.t.Helper()
+	a := c.get(authorizeURL(realm, client, scope)).is(http.StatusFound)
+	to, err := url.Parse(a.Header.Get("Location"))
+	if err != nil || to.Query().Get("code") == "" {
+		c.k.t.Fatalf("Location = %s, want a code", a.Header.Get("Location"))
+	}
+	return to.Query().Get("code")
+}
+
+// redeem exchanges a code.
+func (k *kit) redeem(realm, client, code string) *answer {
+	k.t.Helper()
+	return k.form(below(realm, "access_token"), url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"https://web.example.com/cb"},
+	}, app(client)...).is(200)
+}
