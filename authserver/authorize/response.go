@@ -20,7 +20,11 @@ type Response struct {
 func Refuse(env *store.Environment, to ReplyTo, e *oauth.Error, id string) *Response {
 	r := &Response{ReplyTo: to}
 	r.add("error", e.Code)
-	r.add("error_description", web.Description(e, id))
+	if env.Home == "" {
+		r.add("error_description", web.Description(e, id))
+	} else { // clients of such a place look for its own words (the legacy endpoints'), without PingOne's around them
+		r.add("error_description", web.Printable(e.Description))
+	}
 	r.finish(env)
 	return r
 }

@@ -50,7 +50,7 @@ func (l *Legacy) oauthRoutes() []route {
 		{name: "am_revoke", path: own["revoke"], methods: post, anyOrigin: true, serve: (*call).revoke},
 		{name: "am_revoke", path: "revoke", methods: post, anyOrigin: true, serve: (*call).revoke},
 
-		{name: "am_authorize", path: own["authorize"], methods: both, cookies: true, serve: (*call).authorize},
+		{name: "am_authorize", path: own["authorize"], methods: both, cookies: true, ownOrigins: true, serve: (*call).authorize},
 		{name: "am_end_session", path: own["signoff"], methods: both, cookies: true, serve: (*call).endSession},
 		{name: "am_check_session", path: own["checksession"], methods: get, cacheControl: public, serve: alias("check_session", nil)},
 

@@ -43,6 +43,8 @@ type route struct {
 	environment bool
 	// cookies: trusts the session cookie, so scripts come from trusted origins only.
 	cookies bool
+	// ownOrigins: opens its answers by itself, to origins that the client of the request trusts.
+	ownOrigins bool
 	// anyOrigin: trusts no cookie, and scripts of every origin may read the answers.
 	anyOrigin    bool
 	cacheControl string // of answers without error; "" means no-store
