@@ -27,18 +27,24 @@ var opaqueText = base64.RawURLEncoding.Strict()
 // IsOpaque reports whether raw has the form of an opaque access token. Refresh
 // tokens have another length.
 func IsOpaque(raw string) bool {
-	_, _, ok := parseOpaque(raw)
+	_, ok := decodeOpaque(raw)
 	return ok
+}
+
+// decodeOpaque is called with every token that is shown, and does not allocate.
+func decodeOpaque(raw string) (b [opaqueSize]byte, ok bool) {
+	if len(raw) != opaqueLength {
+		return b, false
+	}
+	// The decoder skips line breaks: then there are fewer bytes.
+	n, err := opaqueText.Decode(b[:], []byte(raw))
+	return b, err == nil && n == opaqueSize
 }
 
 // parseOpaque reads what an opaque token says without its record.
 func parseOpaque(raw string) (id string, expires time.Time, ok bool) {
-	if len(raw) != opaqueLength {
-		return "", time.Time{}, false
-	}
-	var b [opaqueSize]byte
-	// The decoder skips line breaks: then there are fewer bytes.
-	if n, err := opaqueText.Decode(b[:], []byte(raw)); err != nil || n != opaqueSize {
+	b, ok := decodeOpaque(raw)
+	if !ok {
 		return "", time.Time{}, false
 	}
 	expires = time.Unix(int64(binary.BigEndian.Uint32(b[:])), 0).UTC()
