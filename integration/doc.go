@@ -11,7 +11,7 @@
 // complains about, a broken Content-Security-Policy above all, fails the test. Without Chromium such tests are
 // skipped, and fail where CI is set.
 //
-//	GATEHOUSE_RACE=1       build the binary with the race detector; go test -race does too
+//	GATEHOUSE_RACE=-race   build the binary with these flags; go test -race does so too
 //	GATEHOUSE_CADDY=path   use this binary instead of building one
 //
 // clients/ holds npm packages and the scripts that use them: clients_npm_test.go installs the ones

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -34,7 +35,9 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	out := filepath.Join(scratch, "caddy")
 	args := []string{"build", "-o", out}
-	if raceDetector || os.Getenv("GATEHOUSE_RACE") == "1" {
+	if flags := strings.Fields(os.Getenv("GATEHOUSE_RACE")); len(flags) > 0 {
+		args = append(args, flags...)
+	} else if raceDetector {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "./cmd/caddy")...)
