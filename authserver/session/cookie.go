@@ -80,12 +80,20 @@ func (b *Browser) WriteCookies(w http.ResponseWriter, env *store.Environment) {
 	}
 }
 
-// HandOver gives the browser the cookie ST of b's session at the environment's home
-// (store.Environment.Home), where another cookie has it here.
+// HandOver gives the browser the cookie ST of b's session at the environment's home (store.Environment.Home), where
+// another cookie has it here. A home at another origin cannot be given one.
 func (b *Browser) HandOver(w http.ResponseWriter, env *store.Environment) {
-	if b.Session != nil && env.Home != "" {
+	if b.Session != nil && env.Home != "" && origin(env.Home) == origin(env.Issuer) {
 		http.SetCookie(w, cookie(env.At(store.Domain{Issuer: env.Home}), Cookie, b.token.Reveal(), true))
 	}
+}
+
+func origin(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func cookie(env *store.Environment, name, value string, httpOnly bool) *http.Cookie {
