@@ -152,7 +152,7 @@ func (c *call) applications(client string) ([]*application, error) {
 	if c.env == nil {
 		return nil, nil
 	}
-	h := home{c.realm, c.env}
+	h := home{c.realm, c.env, true} // consents are the environment's
 	w := &walk{lookup: c.lookup(), filter: &tokenFilter{}}
 	for _, refresh := range []bool{false, true} {
 		w.sources = append(w.sources, source{home: h, subject: c.param(0), client: client, refresh: refresh})

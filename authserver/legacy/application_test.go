@@ -259,8 +259,9 @@ func TestApplicationsRefusals(t *testing.T) { // section 9, second table; sectio
 	}
 }
 
-// Realms that are one environment have the same people, and a session of one of them is not one of the other.
-func TestApplicationsRealmsOfOneEnvironment(t *testing.T) {
+// Realms that are one environment have the same people. A session of one of them is not one of the other, and what came from one
+// realm's own issuer is another realm's to the other; what came from the environment's own is both's.
+func TestTokensOfRealmsOfOneEnvironment(t *testing.T) {
 	k := newKit(t, options{
 		Legacy: func(c *legacy.Config) {
 			c.Realms = append(c.Realms, legacy.Realm{Path: "/alpha/sub", Environment: alphaID})
@@ -269,15 +270,53 @@ func TestApplicationsRealmsOfOneEnvironment(t *testing.T) {
 			c.Environments[0].Issuers = append(c.Environments[0].Issuers, amURL+"/oauth2/realms/root/realms/alpha/realms/sub")
 		},
 	})
-	g := k.personal("alpha", "alice", "web", readOrders)
+	sub := k.Alpha.At(store.Domain{Issuer: amURL + "/oauth2/realms/root/realms/alpha/realms/sub"})
+	both := k.personal("alpha", "alice", "web", readOrders)
+	upper := k.personalAt(at(k.Alpha), "alice", "web", readOrders)
+	lower := k.personalAt(opaque(sub), "alice", "web", readOrders)
+	machine, err := k.Minter.Mint(t.Context(), sub, token.Access{Client: "worker", For: k.client(k.Alpha, "worker"), Audience: []string{orders}, TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
 	id := k.id("alpha", "alice")
-	alice := k.as("alpha", "alice")
+	alice, inSub, admin := k.as("alpha", "alice"), k.as("alpha/realms/sub", "alice"), k.admin()
 	alice.get(applications("alpha", id) + "?_queryFilter=true").is(http.StatusOK)
 	alice.get(applications("alpha/realms/sub", id)+"?_queryFilter=true").refused(403, "")
-	if got := k.admin().get(list("userName=alice")).ids(); len(got) != 2 {
-		t.Errorf("administrator's list = %v, want an access and a refresh token: each once", got)
+	inSub.get(applications("alpha/realms/sub", id) + "?_queryFilter=true").is(http.StatusOK)
+	for name, tt := range map[string]struct {
+		granted
+		alpha, sub int
+		realm      string
+	}{"the environment's": {both, 200, 200, "/alpha"}, "alpha's": {upper, 200, 401, "/alpha"}, "sub's": {lower, 401, 200, "/alpha/sub"}} {
+		for _, text := range []string{tt.Access, tt.Refresh, tt.Grant, k.handleOf(tt.granted)} {
+			alice.get(one(text)).is(tt.alpha)
+			inSub.get(one(text)).is(tt.sub)
+			if got := array(t, admin.get(one(text)).is(200).object(), "realm"); got[0] != tt.realm {
+				t.Errorf("%s: realm = %v, want %s", name, got, tt.realm)
+			}
+		}
 	}
-	alice.get(one(g.Access)).is(200)
+	admin.get(one(lower.Access)+"?realm=/alpha").refused(404, noToken)
+	admin.get(one(lower.Access) + "?realm=/alpha/sub").is(200)
+	if got := array(t, admin.get(one(machine.Raw)).is(200).object(), "realm"); got[0] != "/alpha/sub" {
+		t.Errorf("realm of client credentials = %v", got)
+	}
+	for _, tt := range []struct {
+		caller caller
+		id     string
+		want   int
+	}{
+		{alice, "access_token", 2},
+		{inSub, "access_token", 2},
+		{admin, "userName=alice", 6},
+		{admin, "userName=alice,realm=/alpha", 4},
+		{admin, "userName=alice,realm=/alpha/sub", 2},
+		{admin, "userName=alice,realm=/bravo", 0},
+	} {
+		if got := tt.caller.get(list(tt.id)).items(); len(got) != tt.want {
+			t.Errorf("%s: %d tokens, want %d", tt.id, len(got), tt.want)
+		}
+	}
 }
 
 // Nothing that an application obtains while its tokens are taken away works when the answer is there.

@@ -19,6 +19,25 @@ import (
 type home struct {
 	realm *realm
 	env   *store.Environment
+	// whole: of every realm that the environment is, realm being the first of them.
+	whole bool
+}
+
+// seat is the home of a token with an iss: false for one of another realm that is the same environment. Of the
+// environment's own issuer they are every realm's.
+func (l *Legacy) seat(h home, issuer string) (home, bool) {
+	if issuer == "" || issuer == h.realm.issuer {
+		return h, true
+	}
+	for _, r := range l.realms {
+		if r.issuer == issuer && r.environment == h.env.ID {
+			if !h.whole {
+				return h, false
+			}
+			h.realm = r
+		}
+	}
+	return h, true
 }
 
 // oauthToken is one access or refresh token that works.
@@ -251,6 +270,10 @@ func (f *lookup) byHandle(h home, family string) (*token.Held, error) {
 
 // access is the token of a record, unless its client is gone.
 func (f *lookup) access(h home, record *token.Record) (*oauthToken, error) {
+	h, ok := f.c.l.seat(h, record.Issuer)
+	if !ok {
+		return nil, store.ErrNotFound
+	}
 	client, err := f.client(h, record.Client)
 	if err != nil {
 		return nil, err
@@ -260,10 +283,11 @@ func (f *lookup) access(h home, record *token.Record) (*oauthToken, error) {
 
 // family is a refresh token, unless it does not work any more.
 func (f *lookup) family(h home, held *token.Held) (*oauthToken, error) {
-	if held.Spent || held.Ended {
+	a := &held.Authorization
+	h, ok := f.c.l.seat(h, a.Issuer)
+	if !ok || held.Spent || held.Ended {
 		return nil, store.ErrNotFound
 	}
-	a := &held.Authorization
 	user, _, err := grant.Present(f.c.r.Context(), h.env, f.people.users(), f.people.sessions(), a.On.Subject, a.On.Session)
 	if err != nil {
 		return nil, err

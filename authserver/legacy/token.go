@@ -245,20 +245,20 @@ func (c *call) homes(on *signedOn) ([]home, error) {
 		if asked && c.realm != on.realm {
 			return nil, nil
 		}
-		return []home{{on.realm, on.env}}, nil
+		return []home{{realm: on.realm, env: on.env}}, nil
 	}
 	if asked {
 		if c.env == nil {
 			return nil, nil
 		}
-		return []home{{c.realm, c.env}}, nil
+		return []home{{realm: c.realm, env: c.env}}, nil
 	}
 	var all []home
 	seen := map[string]bool{}
 	for _, r := range c.l.Realms {
 		realm := c.l.byPath(r.Path)
 		if seen[r.Environment] {
-			continue // its tokens are shown in the first realm that it is
+			continue // see home.whole
 		}
 		seen[r.Environment] = true
 		env, err := c.environment(realm)
@@ -266,7 +266,7 @@ func (c *call) homes(on *signedOn) ([]home, error) {
 			return nil, err
 		}
 		if env != nil {
-			all = append(all, home{realm, env})
+			all = append(all, home{realm, env, true})
 		}
 	}
 	return all, nil
@@ -285,11 +285,22 @@ func (c *call) everywhere(on *signedOn) ([]home, error) {
 		return nil, err
 	}
 	for _, h := range all {
-		if len(own) == 0 || h.env.ID != on.env.ID {
+		if len(own) == 0 || h.env.ID != on.env.ID || c.l.shared(h.env.ID) {
 			own = append(own, h)
 		}
 	}
 	return own, nil
+}
+
+// shared reports whether several realms are one environment.
+func (l *Legacy) shared(environment string) bool {
+	n := 0
+	for _, r := range l.Realms {
+		if r.Environment == environment {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // among finds a token in one of several homes.

@@ -98,8 +98,8 @@ func (c *call) sources(on *signedOn, homes []home, f *tokenFilter) ([]source, er
 	var access, refresh []source
 	client := f.equals(fieldClientID)
 	for _, h := range homes {
-		if f.realm != "" && f.realm != h.realm.Path {
-			continue
+		if r := c.l.byPath(f.realm); f.realm != "" && f.realm != h.realm.Path && (!h.whole || r == nil || r.environment != h.env.ID) {
+			continue // none of its tokens is of that realm
 		}
 		subjects, itself := []string{on.user.ID}, false
 		if on.super {

@@ -20,6 +20,8 @@ type Details struct {
 	AuthTime    int64    `json:"auth_time,omitempty"` // seconds since 1970
 	ACR         string   `json:"acr,omitempty"`
 	AMR         []string `json:"amr,omitempty"`
+	// Issuer is the iss; "" stands for the environment's own, the first of store.Environment.AllIssuers.
+	Issuer string `json:"iss,omitempty"`
 	// Claims is the claims parameter of the authorization request, as JSON; "" for none.
 	Claims string `json:"claims,omitempty"`
 	// Opaque is nil for a JWT.
@@ -39,9 +41,10 @@ func (OpaqueDetails) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[re
 var errRecord = errors.New("token: the record of an access token cannot be read")
 
 // details are those of a; opaque is nil for a JWT.
-func details(a *Access, opaque *OpaqueDetails) *Details {
+func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details {
 	d := &Details{
 		GrantType: a.GrantType, RedirectURI: a.RedirectURI, Nonce: a.Nonce, ACR: a.ACR, AMR: a.AMR, Claims: a.Claims, Opaque: opaque,
+		Issuer: otherIssuer(env),
 	}
 	if d.GrantType == oauth.GrantClientCredentials {
 		d.GrantType = ""
@@ -52,10 +55,18 @@ func details(a *Access, opaque *OpaqueDetails) *Details {
 	return d
 }
 
+// otherIssuer is the iss of tokens of env, unless it is the environment's own.
+func otherIssuer(env *store.Environment) string {
+	if len(env.AllIssuers) == 0 || env.Issuer == env.AllIssuers[0] {
+		return ""
+	}
+	return env.Issuer
+}
+
 // encode writes d for a record. Nothing is nothing. What a request made as long
 // as it could is left out rather than the token refused: it is there to be shown only.
 func (d *Details) encode() ([]byte, error) {
-	if d.GrantType == "" && d.AuthTime == 0 && d.Opaque == nil {
+	if d.GrantType == "" && d.AuthTime == 0 && d.Opaque == nil && d.Issuer == "" {
 		return nil, nil
 	}
 	b, err := json.Marshal(d)

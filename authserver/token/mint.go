@@ -120,19 +120,19 @@ func opaque(env *store.Environment, client *store.Client) bool {
 // write makes the text of a token that says claims, and completes its record.
 func (m *Minter) write(env *store.Environment, signer *jose.SigningKey, t *store.AccessToken, a *Access, claims []byte) (string, error) {
 	if signer == nil {
-		return m.writeOpaque(t, a, claims)
+		return m.writeOpaque(env, t, a, claims)
 	}
 	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
-	if t.Subject != "" || t.Session != "" || a.GrantType != "" {
-		t.Data, err = details(a, nil).encode()
+	if t.Subject != "" || t.Session != "" || a.GrantType != "" || otherIssuer(env) != "" {
+		t.Data, err = details(env, a, nil).encode()
 	}
 	return raw, err
 }
 
-func (m *Minter) writeOpaque(t *store.AccessToken, a *Access, claims []byte) (string, error) {
+func (m *Minter) writeOpaque(env *store.Environment, t *store.AccessToken, a *Access, claims []byte) (string, error) {
 	if len(claims) > maxOpaqueClaims {
 		return "", fmt.Errorf("%d bytes of claims are too many for an access token, at most %d", len(claims), maxOpaqueClaims)
 	}
@@ -141,7 +141,7 @@ func (m *Minter) writeOpaque(t *store.AccessToken, a *Access, claims []byte) (st
 		return "", err
 	}
 	hash := sha256.Sum256([]byte(raw))
-	t.Data, err = details(a, &OpaqueDetails{Hash: hash[:], Claims: claims}).encode()
+	t.Data, err = details(env, a, &OpaqueDetails{Hash: hash[:], Claims: claims}).encode()
 	return raw, err
 }
 
