@@ -1,14 +1,18 @@
 package legacy_test
 
 import (
+	"context"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
 )
 
@@ -340,4 +344,61 @@ func TestSessionsOfWhoIsGone(t *testing.T) {
 		c.k = k
 		c.post("/json/sessions?_action=getSessionInfo", nil).is(200)
 	}
+}
+
+// Where the store cannot be asked, nobody is told that they are nobody.
+func TestSignOnFaults(t *testing.T) {
+	for name, fail := range map[string]func(*faults){
+		"sessions cannot be read":    func(f *faults) { f.sessions.Store(true) },
+		"credentials cannot be read": func(f *faults) { f.credentials.Store(true) },
+		"nothing can be spent":       func(f *faults) { f.spent.Store(true) },
+	} {
+		t.Run("3.3/"+name, func(t *testing.T) {
+			f := &faults{Store: testkit.Store(t)}
+			k := newKit(t, options{Store: f})
+			alice := k.as("alpha", "alice")
+			body := k.post(authenticate, nil).filled("alice", "alice-demo-pass")
+			fail(f)
+			if !f.spent.Load() {
+				alice.post(authenticate, nil, credentials("alice", "alice-demo-pass")...).refused(503, "")
+			}
+			if f.sessions.Load() {
+				for _, name := range []string{"getSessionInfo", "validate", "refresh", "logout"} {
+					alice.post(action(name), nil).refused(503, "")
+				}
+				return
+			}
+			k.post(authenticate, body).refused(503, "")
+			f.credentials.Store(false)
+			f.spent.Store(false)
+			k.post(authenticate, body).is(200) // it was not used up
+		})
+	}
+}
+
+// faults is a store of which parts fail on demand.
+type faults struct {
+	store.Store
+	sessions, credentials, spent atomic.Bool
+}
+
+func (f *faults) SessionByToken(ctx context.Context, environment string, hash store.Hash, now time.Time) (store.Session, error) {
+	if f.sessions.Load() {
+		return store.Session{}, store.ErrUnavailable
+	}
+	return f.Store.SessionByToken(ctx, environment, hash, now)
+}
+
+func (f *faults) CredentialOf(ctx context.Context, environment, subject string) (store.Credential, error) {
+	if f.credentials.Load() {
+		return store.Credential{}, store.ErrUnavailable
+	}
+	return f.Store.CredentialOf(ctx, environment, subject)
+}
+
+func (f *faults) Spend(ctx context.Context, environment string, hash store.Hash, expires, now time.Time) error {
+	if f.spent.Load() {
+		return store.ErrUnavailable
+	}
+	return f.Store.Spend(ctx, environment, hash, expires, now)
 }
