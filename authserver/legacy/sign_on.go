@@ -32,8 +32,8 @@ const (
 // business: unknown, wrong, locked, disabled and unverified are one (3.3).
 var errNobody = errors.New("nobody who may sign on")
 
-// person finds in which environment of the call's realm a name signs on: an administrator's in the top realm,
-// and everybody's in that of the realm. nil is a top realm where nobody else is.
+// people finds in which environment of the call's realm a name signs on: an administrator's in the top realm,
+// and everybody else's in that of the realm.
 func (c *call) people(ctx context.Context, name string) (*store.Environment, error) {
 	if c.realm.Path == "/" {
 		_, err := c.l.root.named(ctx, name)
