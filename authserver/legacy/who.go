@@ -51,6 +51,9 @@ func (c *call) applicationNamed() (application func() string, err error) {
 
 // keepBody reads the body of a form, and puts it back.
 func (c *call) keepBody() ([]byte, error) {
+	if c.r.Body == nil { // of a host that is no HTTP server
+		return nil, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(c.r.Body, web.MaxForm+1)) // a longer one is going to be refused
 	if err != nil {
 		return nil, oauth.InvalidRequest("The body could not be read").WithCause(err)
