@@ -133,7 +133,9 @@ func TestRevoke(t *testing.T) {
 // was obtained at the environment's own issuer is both's.
 func TestRealmsOfOneEnvironment(t *testing.T) {
 	k := newKit(t, options{
-		Declared: func(c *declared.Config) { c.Environments[0].Issuers = append(c.Environments[0].Issuers, issuer("second")) },
+		Declared: func(c *declared.Config) {
+			c.Environments[0].Issuers = append(c.Environments[0].Issuers, issuer("second"))
+		},
 		Legacy: func(c *legacy.Config) {
 			c.Realms = append(c.Realms, legacy.Realm{Path: "/second", Environment: alphaID})
 		},

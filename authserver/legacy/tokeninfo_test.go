@@ -166,7 +166,7 @@ func TestTokenInfoOfTheGone(t *testing.T) {
 			i := slices.IndexFunc(e.Applications, func(a declared.Application) bool { return a.ClientID == "web" })
 			e.Applications[i].Disabled = true
 		},
-		"person gone": func(e *declared.Environment) { e.Users = e.Users[1:] },
+		"person gone":     func(e *declared.Environment) { e.Users = e.Users[1:] },
 		"person disabled": func(e *declared.Environment) { e.Users[0].Disabled = true },
 	} {
 		for form, env := range forms {
@@ -189,7 +189,7 @@ func TestTokenInfoCompatQuery(t *testing.T) { // section 6: AM's behaviour, behi
 	k := newKit(t, options{Legacy: func(c *legacy.Config) { c.Compat.QueryAccessToken = true }})
 	g := k.personal("alpha", "alice", "web", everyScope)
 	path := below("alpha", "tokeninfo")
-	k.get(path+"?access_token="+g.Access).is(200)
+	k.get(path + "?access_token=" + g.Access).is(200)
 	k.get(path, bearing(g.Access)...).is(200)
 	k.get(path+"?access_token=abc").refusedOAuth(http.StatusUnauthorized, "invalid_token")
 	k.get(path+"?access_token=").refusedOAuth(http.StatusUnauthorized, "invalid_token")
@@ -271,7 +271,6 @@ func TestTokenInfoGrantTypes(t *testing.T) {
 		})
 	}
 }
-
 
 func TestTokenInfoUnavailable(t *testing.T) { // section 6: store down
 	f := &failing{}
