@@ -128,11 +128,11 @@ func assemble(c *Config) (*parts, error) {
 	p.pages = &ui.Pages{Flows: p.flows, Sessions: p.sessions}
 	personal := grant.Personal{
 		Scopes: p.scopes, Tokens: p.minter, IDTokens: p.idTokens, Refresh: p.refresher, Revoker: p.revoker,
-		Users: p.users, Sessions: p.sessions,
+		Users: p.users, Sessions: p.sessions, Consents: st,
 	}
 	p.grants = []grant.Grant{
 		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
-		&grant.RefreshToken{Personal: personal, Consents: st},
+		&grant.RefreshToken{Personal: personal},
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
 	}
 	p.introspection = &endpoint.Introspection{

@@ -204,9 +204,9 @@ func (o *recorder) has(what string) bool {
 func (o *recorder) Served(endpoint, outcome string, _ time.Duration) {
 	o.add("served", endpoint, outcome)
 }
-func (o *recorder) TokenIssued(grant string)        { o.add("issued", grant) }
-func (o *recorder) Revoked(kind string)             { o.add("revoked", kind) }
-func (o *recorder) Swept(int)                       {}
+func (o *recorder) TokenIssued(grant string) { o.add("issued", grant) }
+func (o *recorder) Revoked(kind string)      { o.add("revoked", kind) }
+func (o *recorder) Swept(int)                {}
 func (o *recorder) LegacyCalled(endpoint, application string) {
 	o.add("legacy", endpoint+" "+application)
 }

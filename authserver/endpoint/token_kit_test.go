@@ -53,7 +53,7 @@ func tokenRigOn(t testing.TB, st store.Store) *tokenRig {
 	clients := &clientauth.Authenticator{Directory: a.Directory(), Spent: a.Store, Now: a.Clock.Now}
 	grants := []grant.Grant{
 		&grant.AuthorizationCode{Personal: a.Personal(), Codes: a.Codes},
-		&grant.RefreshToken{Personal: a.Personal(), Consents: a.Store},
+		&grant.RefreshToken{Personal: a.Personal()},
 		&grant.ClientCredentials{Scopes: a.Scopes, Tokens: a.Tokens},
 	}
 	post, both := []string{http.MethodPost}, []string{http.MethodGet, http.MethodPost}

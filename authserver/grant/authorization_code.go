@@ -58,7 +58,8 @@ func (g *AuthorizationCode) Token(ctx context.Context, r Request) (*Response, er
 	if a, err = g.Codes.Take(ctx, env, code); err != nil {
 		return nil, g.lost(ctx, env, a, err)
 	}
-	return g.redeem(ctx, a.In(env), r.Client, user, a, narrowed)
+	r.Environment = a.In(env)
+	return g.redeem(ctx, r, user, a, narrowed)
 }
 
 // belongs judges whether a request may redeem the code for a.
@@ -93,7 +94,8 @@ func (g *AuthorizationCode) lost(ctx context.Context, env *store.Environment, a 
 }
 
 // redeem makes what a promises, as far as it still may: narrowed.
-func (g *AuthorizationCode) redeem(ctx context.Context, env *store.Environment, client *store.Client, user *store.User, a, narrowed token.Authorization) (*Response, error) {
+func (g *AuthorizationCode) redeem(ctx context.Context, r Request, user *store.User, a, narrowed token.Authorization) (*Response, error) {
+	env, client := r.Environment, r.Client
 	response, err := g.make(ctx, env, g.Type(), client, user, narrowed)
 	if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func (g *AuthorizationCode) redeem(ctx context.Context, env *store.Environment, 
 		}
 	}
 	_, err = g.Sessions.ByID(ctx, env, a.On.Session)
-	if err := g.settle(ctx, env, a, err); err != nil {
+	if err := g.settle(ctx, r, a, err); err != nil {
 		return nil, err
 	}
 	return response, nil

@@ -60,7 +60,7 @@ func rigOn(t testing.TB, st store.Store, clock *testkit.Clock) *rig {
 	a := testkit.NewAuthority(t, st, clock)
 	return &rig{
 		a, &grant.AuthorizationCode{Personal: a.Personal(), Codes: a.Codes},
-		&grant.RefreshToken{Personal: a.Personal(), Consents: st},
+		&grant.RefreshToken{Personal: a.Personal()},
 	}
 }
 

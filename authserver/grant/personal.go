@@ -23,6 +23,7 @@ type Personal struct {
 	Revoker  *token.Revoker
 	Users    Users
 	Sessions Sessions
+	Consents Consents
 }
 
 // Users finds people (identity.Users).
@@ -34,6 +35,11 @@ type Users interface {
 type Sessions interface {
 	ByID(ctx context.Context, env *store.Environment, id string) (*session.Session, error)
 	Touch(ctx context.Context, env *store.Environment, id string) error
+}
+
+// Consents finds what people agreed to (store.Consents).
+type Consents interface {
+	ConsentTo(ctx context.Context, environment, subject, client string) (store.ConsentRecord, error)
 }
 
 // refused is the one answer to a code or refresh token that cannot be redeemed,
@@ -88,20 +94,40 @@ func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization,
 }
 
 // settle is asked last, with what looking at the session has said after
-// everything was made. Whoever ends a session ends it first and what hangs on it
-// then, so that tokens made meanwhile are either seen by them or the end is seen
+// everything was made. Whoever ends a session or withdraws a consent does that first
+// and ends what hangs on it then, so that tokens made meanwhile are either seen by them or the end is seen
 // here.
-func (p *Personal) settle(ctx context.Context, env *store.Environment, a token.Authorization, err error) error {
+func (p *Personal) settle(ctx context.Context, r Request, a token.Authorization, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		if err := p.Revoker.EndGrant(ctx, env, a); err != nil {
+		if err := p.Revoker.EndGrant(ctx, r.Environment, a); err != nil {
 			return err
 		}
 		return refused("the session ended meanwhile")
 	case err != nil:
 		return oauth.CannotTell("find session", err)
 	}
-	return nil
+	return p.agreed(ctx, r, a)
+}
+
+// agreed refuses, and ends the grant, where the client is one that people are
+// asked about and the person has withdrawn their consent to any of the scopes
+// since. To agree again later revives nothing.
+func (p *Personal) agreed(ctx context.Context, r Request, a token.Authorization) error {
+	if r.Client.Consent == store.ConsentNever {
+		return nil
+	}
+	record, err := p.Consents.ConsentTo(ctx, r.Environment.ID, a.On.Subject, a.Client)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return oauth.CannotTell("find consent", err)
+	}
+	if err == nil && !slices.ContainsFunc(a.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }) {
+		return nil
+	}
+	if err := p.Revoker.EndGrant(ctx, r.Environment, a); err != nil {
+		return err
+	}
+	return refused("the person does not consent any more")
 }
 
 // make mints the access token for a, and the ID token where openid is granted

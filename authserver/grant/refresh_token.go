@@ -3,7 +3,6 @@ package grant
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -18,15 +17,7 @@ import (
 // way, the client can repeat the request within its grace period and gets the
 // same successor. Without a grace period the repetition is a replay, which ends
 // the family and all access tokens of the grant.
-type RefreshToken struct {
-	Personal
-	Consents Consents
-}
-
-// Consents finds what people agreed to (store.Consents).
-type Consents interface {
-	ConsentTo(ctx context.Context, environment, subject, client string) (store.ConsentRecord, error)
-}
+type RefreshToken struct{ Personal }
 
 var _ Grant = (*RefreshToken)(nil)
 
@@ -85,7 +76,7 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 		return nil, err
 	}
 	// A use of the session, and the last look at whether it still lives.
-	if err := g.settle(ctx, env, a, g.Sessions.Touch(ctx, env, a.On.Session)); err != nil {
+	if err := g.settle(ctx, r, held.Authorization, g.Sessions.Touch(ctx, env, a.On.Session)); err != nil {
 		return nil, err
 	}
 	response.RefreshToken = next.Reveal()
@@ -102,24 +93,4 @@ func (g *RefreshToken) replayed(ctx context.Context, r Request, held token.Held,
 		}
 	}
 	return refused(cause.Error())
-}
-
-// agreed refuses, and ends the grant, where the client is one that people are
-// asked about and the person has withdrawn their consent to any of the scopes
-// since. To agree again later revives nothing.
-func (g *RefreshToken) agreed(ctx context.Context, r Request, a token.Authorization) error {
-	if r.Client.Consent == store.ConsentNever {
-		return nil
-	}
-	record, err := g.Consents.ConsentTo(ctx, r.Environment.ID, a.On.Subject, a.Client)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return oauth.CannotTell("find consent", err)
-	}
-	if err == nil && !slices.ContainsFunc(a.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }) {
-		return nil
-	}
-	if err := g.Revoker.EndGrant(ctx, r.Environment, a); err != nil {
-		return err
-	}
-	return refused("the person does not consent any more")
 }

@@ -27,7 +27,8 @@ type Withdrawal struct {
 // ctx is cancelled, so that nothing is left half ended; an error is temporarily_unavailable, and then the same call can
 // be made again.
 //
-// A code that was given out just before and is redeemed after that still brings tokens.
+// A code that was given out just before still brings tokens where the client is one that people are not asked about: nothing
+// was withdrawn from it that it could not have again.
 func (w *Withdrawal) Withdraw(ctx context.Context, env *store.Environment, subject, client string) error {
 	if subject == "" || client == "" {
 		return nil // that would be everybody's

@@ -250,7 +250,7 @@ func (a *Authority) Code(t testing.TB, auth token.Authorization) string {
 // Personal is the common part of the grants.
 func (a *Authority) Personal() grant.Personal {
 	return grant.Personal{
-		Scopes: a.Scopes, Tokens: a.Tokens, IDTokens: a.IDTokens, Refresh: a.Refresh, Revoker: a.Revoker, Users: a.People, Sessions: a.Sessions,
+		Scopes: a.Scopes, Tokens: a.Tokens, IDTokens: a.IDTokens, Refresh: a.Refresh, Revoker: a.Revoker, Users: a.People, Sessions: a.Sessions, Consents: a.Store,
 	}
 }
 
