@@ -42,10 +42,6 @@ type endedSession struct {
 // channel and is not in already. They are this process's until outbox.Lease has passed.
 func (e *Ender) queue(ctx context.Context, env *store.Environment, s *session.Session, already []store.Delivery) ([]store.Delivery, error) {
 	now := e.Now().UTC()
-	data, err := json.Marshal(endedSession{Issuer: env.Issuer, Subject: s.Subject, Session: s.ID})
-	if err != nil {
-		return nil, fmt.Errorf("encode delivery: %w", err)
-	}
 	queued := already
 	for _, id := range s.Clients {
 		if slices.ContainsFunc(queued, func(d store.Delivery) bool { return d.Client == id }) {
@@ -57,6 +53,11 @@ func (e *Ender) queue(ctx context.Context, env *store.Environment, s *session.Se
 		}
 		if c == nil || c.BackchannelLogoutURI == "" {
 			continue
+		}
+		// A client refuses what another issuer says, wherever the sign-off was.
+		data, err := json.Marshal(endedSession{Issuer: s.IssuerFor(env, id), Subject: s.Subject, Session: s.ID})
+		if err != nil {
+			return nil, fmt.Errorf("encode delivery: %w", err)
 		}
 		d := store.Delivery{
 			Environment: env.ID, ID: e.NewID(), Kind: kindBackchannel, Target: c.BackchannelLogoutURI, Client: id, Data: data,
@@ -114,7 +115,7 @@ func (e *Ender) logoutToken(ctx context.Context, env *store.Environment, client 
 		return "", fmt.Errorf("read delivery: %w", err)
 	}
 	if !slices.Contains(env.Issuers(), what.Issuer) {
-		what.Issuer = env.Issuer // the custom domain it was signed off at is gone
+		what.Issuer = env.Issuer // the place by which the client knew it is gone
 	}
 	signer, err := e.Keys.SignerFor(ctx, env, client.KeyRotationPolicy)
 	if err != nil {

@@ -23,7 +23,7 @@ func (e *Ender) frontchannel(ctx context.Context, env *store.Environment, s *ses
 		if c == nil || c.FrontchannelLogoutURI == "" {
 			continue
 		}
-		if at, ok := frontchannelURL(c.FrontchannelLogoutURI, env.Issuer, s.ID, c.FrontchannelLogoutSession); ok {
+		if at, ok := frontchannelURL(c.FrontchannelLogoutURI, s.IssuerFor(env, id), s.ID, c.FrontchannelLogoutSession); ok {
 			list = append(list, at)
 		}
 	}

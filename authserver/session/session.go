@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,12 +21,30 @@ type Session struct {
 	AMR      []string  // "pwd"
 	// Clients took part: they got a token or code of this session. The newest
 	// 500, in the order in which they came.
-	Clients   []string
+	Clients []string
+	// Issuers has, by client, the iss that it knows the environment by, where that is not the environment's first. See IssuerFor.
+	Issuers   map[string]string
 	CreatedAt time.Time
 	ActiveAt  time.Time // last use, give or take a minute
 	ExpiresAt time.Time // when it ends if it is not used before
 	Address   string    // of the last sign-on
 	UserAgent string    // of the last sign-on, at most 512 bytes
+}
+
+// IssuerFor is the iss by which a client knows the environment and this session: that of the place where it last took part.
+// It is the environment's first where the client is not in the session, or that place is gone.
+func (s *Session) IssuerFor(env *store.Environment, client string) string {
+	if iss, ok := s.Issuers[client]; ok && slices.Contains(env.Issuers(), iss) {
+		return iss
+	}
+	return firstIssuer(env)
+}
+
+func firstIssuer(env *store.Environment) string {
+	if len(env.AllIssuers) > 0 {
+		return env.AllIssuers[0]
+	}
+	return env.Issuer
 }
 
 // SignOn is what was proven just now.
@@ -43,13 +62,15 @@ const (
 
 // data is what the store keeps of a session without looking at it.
 type data struct {
-	AuthTime  int64    `json:"auth_time"` // Unix seconds
-	ACR       string   `json:"acr,omitempty"`
-	AMR       []string `json:"amr,omitempty"`
-	Clients   []string `json:"clients,omitempty"`
-	Lineage   [][]byte `json:"lineage,omitempty"` // hashes of earlier cookie values, oldest first
-	Address   string   `json:"address,omitempty"`
-	UserAgent string   `json:"user_agent,omitempty"`
+	AuthTime int64    `json:"auth_time"` // Unix seconds
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+	Clients  []string `json:"clients,omitempty"`
+	// Issuers are Session's.
+	Issuers   map[string]string `json:"issuers,omitempty"`
+	Lineage   [][]byte          `json:"lineage,omitempty"` // hashes of earlier cookie values, oldest first
+	Address   string            `json:"address,omitempty"`
+	UserAgent string            `json:"user_agent,omitempty"`
 }
 
 // record is a stored session that has been read.
@@ -64,6 +85,38 @@ func open(s store.Session) (*record, error) {
 		return nil, fmt.Errorf("session %s: %w", s.ID, err)
 	}
 	return r, nil
+}
+
+// joined reports whether a client is in the session, and knows it by env's issuer.
+func (d *data) joined(env *store.Environment, client string) bool {
+	return slices.Contains(d.Clients, client) && d.Issuers[client] == elsewhere(env)
+}
+
+// join adds a client. Their number is bounded, since whoever may register clients could fill the
+// store. Those that fall out are not told of the sign-off; their tokens end all the same.
+func (d *data) join(env *store.Environment, client string) {
+	if !slices.Contains(d.Clients, client) {
+		d.Clients = append(d.Clients, client)
+	}
+	for len(d.Clients) > maxClients {
+		delete(d.Issuers, d.Clients[0])
+		d.Clients = d.Clients[1:]
+	}
+	delete(d.Issuers, client)
+	if iss := elsewhere(env); iss != "" {
+		if d.Issuers == nil {
+			d.Issuers = map[string]string{}
+		}
+		d.Issuers[client] = iss
+	}
+}
+
+// elsewhere is env's issuer, or "" where that is the environment's first.
+func elsewhere(env *store.Environment) string {
+	if env.Issuer == firstIssuer(env) {
+		return ""
+	}
+	return env.Issuer
 }
 
 // sealed is r as it is stored.
@@ -98,7 +151,7 @@ func (r *record) grewOutOf(h store.Hash) bool {
 func (r *record) session() *Session {
 	return &Session{
 		ID: r.ID, Subject: r.Subject, AuthTime: r.authTime(), ACR: r.ACR,
-		AMR: slices.Clone(r.AMR), Clients: slices.Clone(r.Clients),
+		AMR: slices.Clone(r.AMR), Clients: slices.Clone(r.Clients), Issuers: maps.Clone(r.Issuers),
 		CreatedAt: r.CreatedAt, ActiveAt: r.ActiveAt, ExpiresAt: r.ExpiresAt,
 		Address: r.Address, UserAgent: r.UserAgent,
 	}

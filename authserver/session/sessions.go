@@ -170,23 +170,20 @@ func (s *Sessions) byID(ctx context.Context, env *store.Environment, id string, 
 	return rec, nil
 }
 
-// Join notes that a client took part in the session of b. Without a session it
+// Join notes that a client took part in the session of b, at env's issuer. Without a session it
 // is store.ErrNotFound.
 func (s *Sessions) Join(ctx context.Context, env *store.Environment, b *Browser, client string) error {
 	if b.Session == nil {
 		return store.ErrNotFound
 	}
-	if slices.Contains(b.Session.Clients, client) {
+	if known := (&data{Clients: b.Session.Clients, Issuers: b.Session.Issuers}); known.joined(env, client) {
 		return nil
 	}
 	rec, err := s.change(ctx, env, b.Session.ID, s.Now(), func(rec *record) bool {
-		if slices.Contains(rec.Clients, client) {
+		if rec.joined(env, client) {
 			return false
 		}
-		// Bounded, since whoever may register clients could fill the store. Those that
-		// fall out are not told of the sign-off; their tokens end all the same.
-		rec.Clients = append(rec.Clients, client)
-		rec.Clients = rec.Clients[max(0, len(rec.Clients)-maxClients):]
+		rec.join(env, client)
 		return true
 	})
 	if err != nil {
