@@ -87,11 +87,22 @@ type message struct {
 	Done, Error  string   // a case has ended
 }
 
-// runScript starts a script and has it run each of its cases as a subtest.
+// runScript runs a script on a node for client libraries.
 func runScript(t *testing.T, b backend, name string) {
 	t.Helper()
 	mustClients(t)
 	p := startParty(t, b)
+	p.runScript(t, name, map[string]any{
+		"issuer": p.vars["ISSUER"], "api": "https://" + p.addr("api") + "/", "audience": orders,
+		"redirect_uri": p.app.base + "/callback", "post_logout_redirect_uri": p.app.base + "/bye",
+		"secret": partySecret, "mac_secret": partyMACSecret, "initial_access_token": partyFirstToken,
+		"key": jose.JSONWebKey{Key: rsaKey("party"), KeyID: partyKeyID, Algorithm: "RS256", Use: "sig"},
+	})
+}
+
+// runScript starts a script, tells it about the server, and has it run each of its cases as a subtest.
+func (p *partyNode) runScript(t *testing.T, name string, kit map[string]any) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", name)
 	cmd.Dir = "clients"
 	ca, err := filepath.Abs(p.ca)
@@ -120,12 +131,7 @@ func runScript(t *testing.T, b backend, name string) {
 	}()
 	s := &script{in: in, out: bufio.NewScanner(out), p: p}
 	s.out.Buffer(nil, 1<<20)
-	s.say(t, map[string]any{
-		"issuer": p.vars["ISSUER"], "api": "https://" + p.addr("api") + "/", "audience": orders,
-		"redirect_uri": p.app.base + "/callback", "post_logout_redirect_uri": p.app.base + "/bye",
-		"secret": partySecret, "mac_secret": partyMACSecret, "initial_access_token": partyFirstToken,
-		"key": jose.JSONWebKey{Key: rsaKey("party"), KeyID: partyKeyID, Algorithm: "RS256", Use: "sig"},
-	})
+	s.say(t, kit)
 	cases := s.hear(t).Cases
 	if len(cases) == 0 {
 		t.Fatal("the script has no cases")

@@ -45,13 +45,20 @@ const (
 // startParty runs a node for client libraries. more is added to its environment.
 func startParty(t testing.TB, b backend, more ...string) *partyNode {
 	t.Helper()
+	return startPartyWith(t, b, "", "", more...)
+}
+
+// startPartyWith is startParty with more lines for the gatehouse option, and more sites: $MORE is a port.
+func startPartyWith(t testing.TB, b backend, global, sites string, more ...string) *partyNode {
+	t.Helper()
 	c := config{
 		storage: b,
-		ports:   []string{"tls", "api"},
+		ports:   []string{"tls", "api", "more"},
 		global: `insecure_unlimited 127.0.0.0/8
 		outbound {
 			insecure_loopback_http
-		}`,
+		}
+		` + global,
 		env: strings.Join(append([]string{partyApplications}, more...), "\n"),
 		sites: `
 https://127.0.0.1:$TLS {
@@ -70,7 +77,7 @@ https://127.0.0.1:$API {
 	}
 	reverse_proxy $UPSTREAM
 }
-`,
+` + sites,
 	}
 	p := &partyNode{node: prepare(t, c), app: newParty(t, "every client", "", "127.0.0.1"), own: http.NewServeMux()}
 	own := httptest.NewServer(p.own)
