@@ -12,14 +12,18 @@ import (
 )
 
 // sessionVersions are those of the resource. Up to 3.1 the token that an action is about is a parameter of
-// the query; from 4.0 on it is in the body, where no log sees it.
+// the query, or in the path; from 4.0 on it is in the body, where no log sees it.
 var sessionVersions = []version{{1, 0}, {1, 1}, {1, 2}, {2, 0}, {2, 1}, {3, 0}, {3, 1}, {4, 0}}
+
+// inPathVersions are those that have the token in the path: all but the last.
+var inPathVersions = sessionVersions[:len(sessionVersions)-1]
 
 // sessionCall is one request to the sessions resource.
 type sessionCall struct {
 	*call
 	version version
 	body    map[string]json.RawMessage // nil for none
+	inPath  secret.Value               // an SSO token in the path; zero for none
 }
 
 // sessionActions is the table of 3.4.
@@ -29,8 +33,10 @@ var sessionActions = map[string]func(*sessionCall) error{
 	"validate":                       (*sessionCall).validate,
 	"refresh":                        (*sessionCall).refresh,
 	"logout":                         (*sessionCall).logout,
-	"logoutByHandle":                 (*sessionCall).logoutByHandle,
+	actionLogoutByHandle:             (*sessionCall).logoutByHandle,
 }
+
+const actionLogoutByHandle = "logoutByHandle"
 
 // sessions is the resource of sessions: actions, and the administrators' list.
 func (c *call) sessions() error {
@@ -42,14 +48,32 @@ func (c *call) sessions() error {
 	if c.r.Method != http.MethodPost {
 		return s.list()
 	}
-	action, ok := sessionActions[c.query.action]
+	return s.act()
+}
+
+// sessionInPath is an action on the session whose SSO token is in the path: the oldest form, which agents know.
+func (c *call) sessionInPath() error {
+	v, err := c.version(inPathVersions...)
+	if err != nil {
+		return err
+	}
+	s := &sessionCall{call: c, version: v, inPath: secret.Of(c.param(0))}
+	if c.query.action == actionLogoutByHandle {
+		return noAction(c.query.action) // that names its sessions itself
+	}
+	return s.act()
+}
+
+// act runs the action that is asked for.
+func (s *sessionCall) act() error {
+	action, ok := sessionActions[s.query.action]
 	switch {
-	case c.query.action == "":
+	case s.query.action == "":
 		return notImplemented()
 	case !ok:
-		return noAction(c.query.action)
+		return noAction(s.query.action)
 	}
-	body, err := c.readObject()
+	body, err := s.readObject()
 	if err != nil {
 		return err
 	}
@@ -84,8 +108,10 @@ func (s *sessionCall) tokenID() (value secret.Value, ok bool, err error) {
 	case sent && s.version.major >= 4:
 		// To take it for nothing would have the action end the caller's own session.
 		return secret.Value{}, false, crest(http.StatusBadRequest, "From version 4.0 on, tokenId is a member of the body")
-	case sent && inBody:
+	case sent && inBody, !s.inPath.IsZero() && (sent || inBody):
 		return secret.Value{}, false, crest(http.StatusBadRequest, "tokenId is there more than once")
+	case !s.inPath.IsZero():
+		return s.inPath, true, nil
 	case inQuery != "":
 		return secret.Of(inQuery), true, nil
 	}

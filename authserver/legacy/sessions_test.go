@@ -21,6 +21,34 @@ func action(name string) string { return sessions + "?_action=" + name }
 
 var v3 = []string{"Accept-API-Version", "resource=3.1"}
 
+// sessionCase is an action, and what comes of it.
+type sessionCase struct {
+	name   string
+	as     caller
+	path   string
+	body   any
+	header []string
+	status int
+	member string // path of one of the answer, or message
+	want   any
+}
+
+func (c *sessionCase) post(k *kit) {
+	k.t.Helper()
+	c.as.k = k
+	a := c.as.post(c.path, c.body, c.header...)
+	if c.status >= 400 {
+		a.refused(c.status, "")
+	} else {
+		a.is(c.status)
+	}
+	if c.member != "" {
+		if diff := cmp.Diff(c.want, a.member(c.member)); diff != "" {
+			k.t.Errorf("%s (-want +got):\n%s%s", c.member, diff, a.Body)
+		}
+	}
+}
+
 // 3.4: the table of actions.
 func TestSessionActions(t *testing.T) {
 	k := newKit(t)
@@ -32,16 +60,7 @@ func TestSessionActions(t *testing.T) {
 	nobody := caller{k, "", nil}
 	aliceID, bobID := people[alphaID]["alice"], people[alphaID]["bob"]
 
-	tests := []struct {
-		name   string
-		as     caller
-		path   string
-		body   any
-		header []string
-		status int
-		member string // path of one of the answer, or message
-		want   any
-	}{
+	tests := []sessionCase{
 		{"3.4/getSessionInfo/own", alice, action("getSessionInfo"), nil, nil, 200, "username", aliceID},
 		{"3.4/getSessionInfo/own, named too", alice, action("getSessionInfo"), about(alice), nil, 200, "username", aliceID},
 		{"3.4/getSessionInfo/own, an empty body", alice, action("getSessionInfo"), "{}", nil, 200, "username", aliceID},
@@ -103,26 +122,55 @@ func TestSessionActions(t *testing.T) {
 		{"4/_fields", alice, action("getSessionInfo") + "&_fields=username,/properties/AMCtxId", nil, nil, 200, "realm", nil},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			tt.as.k = k.in(t)
-			a := tt.as.post(tt.path, tt.body, tt.header...)
-			if tt.status >= 400 {
-				a.refused(tt.status, "")
-			} else {
-				a.is(tt.status)
-			}
-			if tt.member != "" {
-				if diff := cmp.Diff(tt.want, a.member(tt.member)); diff != "" {
-					t.Errorf("%s (-want +got):\n%s%s", tt.member, diff, a.Body)
-				}
-			}
-		})
+		t.Run(tt.name, func(t *testing.T) { tt.post(k.in(t)) })
 	}
 	for _, c := range []caller{alice, bob, bravo} { // nothing of this ended anything
 		c.post("/json/sessions?_action=getSessionInfo", nil).is(200)
 	}
 	for _, method := range []string{"PUT", "DELETE", "PATCH"} {
 		alice.do(method, sessions, nil).refused(405, "")
+	}
+}
+
+// TestSessionInPath: the oldest form has the SSO token in the path, and is up to 3.1 what tokenId in the query is.
+func TestSessionInPath(t *testing.T) { // 3.4
+	k := newKit(t)
+	alice, bob, admin, bravo := k.as("alpha", "alice"), k.as("alpha", "bob"), k.admin(), k.as("bravo", "alice")
+	nobody := caller{k, "", nil}
+	at := func(c caller, query string) string { return sessions + "/" + c.Token + query }
+	top := func(c caller, query string) string { return "/json/sessions/" + c.Token + query }
+	tests := []sessionCase{
+		{"validate", nobody, at(alice, "?_action=validate"), nil, nil, 200, "uid", people[alphaID]["alice"]},
+		{"validate, percent-encoded", nobody, strings.ReplaceAll(at(alice, "?_action=validate"), "*", "%2A"), nil, nil, 200, "valid", true},
+		{"validate, with an empty object", nobody, at(alice, "?_action=validate"), "{}", nil, 200, "valid", true},
+		{"validate, in the first version", nobody, at(alice, "?_action=validate"), nil, []string{"Accept-API-Version", "resource=1.1"}, 200, "sessionUid", nil},
+		{"validate, at the top realm", nobody, top(alice, "?_action=validate"), nil, nil, 200, "realm", "/alpha"},
+		{"validate, of another realm", nobody, at(bravo, "?_action=validate"), nil, nil, 200, "valid", false},
+		{"validate, nothing of ours", nobody, sessions + "/AQIC5w?_action=validate", nil, nil, 200, "valid", false},
+		{"getSessionInfo", nobody, at(alice, "?_action=getSessionInfo"), nil, nil, 200, "realm", "/alpha"},
+		{"getSessionInfo/own, named too", alice, at(alice, "?_action=getSessionInfo"), nil, nil, 200, "realm", "/alpha"},
+		{"getSessionInfo/another's", bob, at(alice, "?_action=getSessionInfo"), nil, nil, 403, "message", "Forbidden"},
+		{"getSessionInfo/another's, for an administrator", admin, at(alice, "?_action=getSessionInfo"), nil, nil, 200, "realm", "/alpha"},
+		{"refresh", nobody, at(alice, "?_action=refresh"), nil, nil, 200, "uid", people[alphaID]["alice"]},
+		{"logout/another's", bob, at(alice, "?_action=logout"), nil, nil, 403, "message", "Forbidden"},
+		{"logout/the cookie alone", alice.inCookie(), at(alice, "?_action=logout"), nil, nil, 403, "message", "Forbidden"},
+		{"in the query too", nobody, at(alice, "?_action=validate&tokenId=x"), nil, nil, 400, "", nil},
+		{"in the body too", nobody, at(alice, "?_action=validate"), map[string]string{"tokenId": alice.Token}, nil, 400, "", nil},
+		{"from 4.0 on", nobody, at(alice, "?_action=validate"), nil, []string{"Accept-API-Version", "resource=4.0"}, 404, "", nil},
+		{"logoutByHandle", admin, at(admin, "?_action=logoutByHandle"), map[string]any{"sessionHandles": []string{"x"}}, nil, 501, "", nil},
+		{"another action", nobody, at(alice, "?_action=nope"), nil, nil, 501, "message", "Action nope not implemented for this resource"},
+		{"no action", nobody, at(alice, ""), nil, nil, 501, "", nil},
+		{"something behind", nobody, at(alice, "/x?_action=validate"), nil, nil, 404, "message", "Not Found"},
+	}
+	for _, tt := range tests {
+		t.Run("3.4/in the path/"+tt.name, func(t *testing.T) { tt.post(k.in(t)) })
+	}
+	alice.get(at(alice, "")).refused(405, "")
+	nobody.post(at(alice, "?_action=logout"), nil).is(200)
+	alice.post(action("getSessionInfo"), nil).refused(401, "Unauthorized")
+	bob.post(action("getSessionInfo"), nil).is(200)
+	if strings.Contains(k.Log.String(), alice.Token[:43]) {
+		t.Error("the log has the SSO token") // 126
 	}
 }
 

@@ -13,12 +13,13 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// signOnRoutes: json: serverinfo/*, authenticate, sessions.
+// signOnRoutes: json: serverinfo/*, authenticate, sessions, sessions/{}.
 func (l *Legacy) signOnRoutes() []route {
 	return []route{
 		{name: "am_serverinfo", tree: treeJSON, path: "serverinfo/*", methods: get, cookies: true, serve: (*call).serverInfo},
 		{name: "am_authenticate", tree: treeJSON, path: "authenticate", methods: post, cookies: true, serve: (*call).authenticate},
 		{name: "am_sessions", tree: treeJSON, path: "sessions", methods: both, cookies: true, serve: (*call).sessions},
+		{name: "am_session", tree: treeJSON, path: "sessions/{}", methods: post, cookies: true, serve: (*call).sessionInPath},
 	}
 }
 
