@@ -3,7 +3,6 @@ package legacy
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -91,7 +90,7 @@ func plain(s string) string {
 
 // unescaped is a segment unescaped to the end, within reason.
 func unescaped(s string) string {
-	for range 8 {
+	for range maxEscapes {
 		next, err := url.PathUnescape(s)
 		if err != nil || next == s {
 			break
@@ -101,20 +100,20 @@ func unescaped(s string) string {
 	return s
 }
 
-// ours reports whether the segments of a path are, or nearly are, one of ours.
+// ours reports whether the segments of a path are, or nearly are, one of ours. It looks at each once: anybody can send
+// very many.
 func ours(words []string) bool {
-	for i, w := range words {
+	some, json, oauth2 := false, false, false // what was in front
+	for _, w := range words {
 		switch {
 		case w == "":
-		case strings.Contains(w, "frrest"):
+			continue
+		case strings.Contains(w, "frrest"), w == "am" && !some, strings.HasPrefix(w, "token") && oauth2:
 			return true
-		case w == "sessions" && slices.Contains(words[:i], "json"): // /v1 has sessions too, whose IDs open nothing
-			return true
-		case w == "am" && !slices.ContainsFunc(words[:i], func(s string) bool { return s != "" }):
-			return true
-		case strings.HasPrefix(w, "token") && slices.ContainsFunc(words[:i], func(s string) bool { return strings.Contains(s, "oauth2") }):
+		case w == "sessions" && json: // /v1 has sessions too, whose IDs open nothing
 			return true
 		}
+		some, json, oauth2 = true, json || w == "json", oauth2 || strings.Contains(w, "oauth2")
 	}
 	return false
 }

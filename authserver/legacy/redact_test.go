@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
 )
@@ -113,4 +114,15 @@ func FuzzRedact(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestRedactLong: who sends very long addresses does not keep the server busy: each segment is looked at once.
+func TestRedactLong(t *testing.T) {
+	for _, segment := range []string{"/token", "/sessions", "/am", "/x", "%2f", "/json"} {
+		began := time.Now()
+		legacy.Redact("/x" + strings.Repeat(segment, 500_000/len(segment)))
+		if took := time.Since(began); took > 5*time.Second { // a fraction of a second, or, if it grew with the square, a dozen
+			t.Errorf("%s: took %v", segment, took)
+		}
+	}
 }
