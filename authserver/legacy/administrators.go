@@ -31,9 +31,9 @@ func (l *Legacy) newAdministrators() *administrators {
 			Environment: env.ID, ID: a.Name, Username: a.Name, Password: a.Password, Declared: true, Verified: true,
 		})
 	}
-	users := &identity.Users{Directory: d, Store: l.Store, NewID: l.NewID, Now: l.Now, NoLimit: l.NoLimit, Log: l.Log}
-	if l.Users != nil {
-		users.Checked, users.Hashed = l.Users.Checked, l.Users.Hashed
+	users := &identity.Users{
+		Directory: d, Store: l.Store, NewID: l.NewID, Now: l.Now, NoLimit: l.NoLimit, Log: l.Log,
+		Checked: l.Users.Checked, Hashed: l.Users.Hashed,
 	}
 	return &administrators{env: env, sessions: l.Sessions, users: users}
 }

@@ -17,13 +17,11 @@ const (
 	memberRev = "_rev"
 )
 
-// markCREST sets the headers that answers of CREST have, errors included
-// (section 4). Cache-Control is web.Handle's, and stricter than the recorded "private".
-func (c *call) markCREST() {
-	h := c.w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none';frame-ancestors 'none';sandbox")
-	h.Set("Expires", "0")
-	h.Set("Referrer-Policy", "no-referrer")
+// crestHeaders are on every answer of CREST, errors included (section 4). Cache-Control is web.Handle's, and stricter than
+// the recorded "private".
+var crestHeaders = http.Header{
+	"Content-Security-Policy": {"default-src 'none';frame-ancestors 'none';sandbox"},
+	"Expires":                 {"0"},
 }
 
 // answer writes one CREST object (_id and _rev among its members as they are to be), with _fields and

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -60,7 +61,7 @@ func (c *call) address() string {
 	if c.l.Address != nil {
 		return c.l.Address(c.r)
 	}
-	return remoteAddress(c.r)
+	return web.RemoteAddress(c.r)
 }
 
 // badRequest is 400 in the dialect of the path.

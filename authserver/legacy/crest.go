@@ -20,7 +20,7 @@ func crest(status int, message string) *oauth.Error {
 	case status == http.StatusUnauthorized:
 		code = oauth.CodeInvalidToken
 	case status == http.StatusForbidden:
-		code = "access_denied"
+		code = oauth.CodeAccessDenied
 	case status == http.StatusNotFound:
 		code = codeNotFound
 	case status == http.StatusServiceUnavailable:
@@ -44,12 +44,13 @@ func renderCREST(e *oauth.Error, _ string) []byte {
 	}{e.Status, http.StatusText(e.Status), message})
 }
 
-// renderOAuth writes {"error_description","error"}, in AM's order.
+// renderOAuth writes {"error_description","error"}, in AM's order. A description is printable ASCII without quotes and
+// backslashes (RFC 6749 §5.2).
 func renderOAuth(e *oauth.Error, _ string) []byte {
 	return mustMarshal(struct {
 		Description string `json:"error_description"`
 		Error       string `json:"error"`
-	}{printable(e.Description), e.Code})
+	}{web.Printable(e.Description), e.Code})
 }
 
 func notFound(d dialect) error {
@@ -82,6 +83,3 @@ func (c *call) writeJSON(status int, body []byte) {
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // a client that went away is nobody's failure
 }
-
-// remoteAddress is web.RemoteAddress.
-func remoteAddress(r *http.Request) string { return web.RemoteAddress(r) }

@@ -3,6 +3,7 @@ package legacy
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 // Endpoint is one of the server's own endpoints.
 type Endpoint func(w http.ResponseWriter, r *http.Request, env *store.Environment) error
 
-// Parts are the rules that the endpoints here hand on to. Every field is required.
+// Parts are the rules that the endpoints here hand on to. Every field but Address and NoLimit is required.
 type Parts struct {
 	Directory store.Directory
 	Store     store.Store
@@ -41,11 +42,11 @@ type Parts struct {
 	// "register", "registered_client", "par", "signoff", "check_session".
 	Endpoints map[string]Endpoint
 	// Sealer gives the key that seals at rest, which keys of other uses are derived from.
-	Sealer    func(create bool) (*secret.Sealer, error)
-	NewID     func() string
-	NewSecret func() secret.Value
-	Now       func() time.Time
-	// Address is the client's address without port; nil is that of the connection. NoLimit exempts addresses from limits.
+	Sealer func(create bool) (*secret.Sealer, error)
+	NewID  func() string
+	Now    func() time.Time
+	// Address is the client's address without port; nil is that of the connection. NoLimit exempts addresses from limits;
+	// nil exempts none.
 	Address func(*http.Request) string
 	NoLimit func(address string) bool
 	// Called is told of each request that was served: the endpoint's name, and the application that called or
@@ -96,6 +97,9 @@ func (l *Legacy) Match(r *http.Request) (*web.Route, web.Handler) {
 		CacheControl: at.cacheControl(), AllowHeaders: allowedHeaders + ", " + l.Cookie,
 		Headers: l.deprecation(c),
 	}
+	if at.dialect == dialectCREST {
+		maps.Copy(around.Headers, crestHeaders)
+	}
 	around.Preflight = func(origin string) bool { return c.trusts(r.Context(), origin) }
 	return around, func(w http.ResponseWriter, r *http.Request) error {
 		c.w, c.r = w, r
@@ -105,9 +109,6 @@ func (l *Legacy) Match(r *http.Request) (*web.Route, web.Handler) {
 
 // serve answers one request.
 func (c *call) serve() error {
-	if c.at.dialect == dialectCREST {
-		c.markCREST()
-	}
 	if c.at.route == nil {
 		return notFound(c.at.dialect)
 	}

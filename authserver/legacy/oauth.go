@@ -121,6 +121,3 @@ func (c *call) invalidClient(cause *oauth.Error) error {
 	e.Challenges = []oauth.Challenge{{Scheme: "Basic", Params: []oauth.Param{{Name: "realm", Value: c.realm.Path}}}}
 	return &e
 }
-
-// printable makes an error_description of text (RFC 6749 §5.2): printable ASCII without quotes and backslashes.
-func printable(text string) string { return web.Printable(text) }
