@@ -181,8 +181,19 @@ func (c *call) signedOn() (*signedOn, error) {
 		return nil, unauthorized()
 	}
 	on.inCookie = p.inCookie
+	if on.inCookie && c.crossOrigin() && (on.super || on.realm != c.realm) {
+		return nil, accessDenied()
+	}
 	c.caller = on
 	return on, nil
+}
+
+// crossOrigin reports whether a page of another origin has sent a request. Such pages are trusted by an application of the
+// call's realm (see trusts): with the cookie they are let in as a person of that realm, and neither as one of another realm
+// nor as an administrator, whose power goes beyond every application's.
+func (c *call) crossOrigin() bool {
+	origins := c.r.Header.Values("Origin")
+	return len(origins) > 0 && (len(origins) > 1 || !strings.EqualFold(origins[0], strings.TrimSuffix(c.l.URL, prefix)))
 }
 
 // find finds whose SSO token a text is: nil for nobody's.
