@@ -217,6 +217,12 @@ func TestRegistrationBelowRealm(t *testing.T) {
 	if !slices.Contains(k.Seen.Called(), [2]string{"am_registered_client", id}) {
 		t.Errorf("called = %v, want am_registered_client of %s", k.Seen.Called(), id)
 	}
+	k.get(strings.TrimSuffix(path, id)+"x%2F"+id, bearing(a.text("registration_access_token"))...)
+	for _, call := range k.Seen.Called() {
+		if call[1] != "" && call[1] != id {
+			t.Errorf("called = %v, want no application but %s", call, id)
+		}
+	}
 	k.do("DELETE", path, nil, bearing(a.text("registration_access_token"))...).is(http.StatusNoContent)
 	k.post(below("bravo", "register"), map[string]any{"redirect_uris": []string{"https://new.example.com/cb"}}).refusedOAuth(http.StatusNotFound, "invalid_request")
 }

@@ -107,8 +107,11 @@ func (c *call) inAM(err error) error {
 		return err
 	}
 	e := oauth.From(err)
-	if e.Code == oauth.CodeInvalidClient {
+	switch {
+	case e.Code == oauth.CodeInvalidClient:
 		return c.invalidClient(e)
+	case e.Status == http.StatusNotFound: // an endpoint that the environment does not have
+		return notFound(dialectOAuth)
 	}
 	return err
 }
