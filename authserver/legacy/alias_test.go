@@ -224,7 +224,7 @@ func TestRegistrationBelowRealm(t *testing.T) {
 		}
 	}
 	k.do("DELETE", path, nil, bearing(a.text("registration_access_token"))...).is(http.StatusNoContent)
-	k.post(below("bravo", "register"), map[string]any{"redirect_uris": []string{"https://new.example.com/cb"}}).refusedOAuth(http.StatusNotFound, "invalid_request")
+	k.post(below("bravo", "register"), map[string]any{"redirect_uris": []string{"https://new.example.com/cb"}}).refusedOAuth(http.StatusNotFound, "not_found")
 }
 
 // TestCalledIsVerified: no application is counted because somebody says that they are it.
