@@ -173,6 +173,7 @@ type walk struct {
 	filter        *tokenFilter
 	administrator bool
 	batches       int // how many were read
+	want          int // what the next batch should have at least, for a page that all of it is on; 0: nothing special
 }
 
 // page gives the results from a position on (nil: the beginning), without the first skip ones. next is nil at the end.
@@ -181,6 +182,7 @@ func (w *walk) page(ctx context.Context, from *position, skip, limit int) (p pag
 	if from != nil {
 		skip = from.Skip
 	}
+	w.want = skip + limit + 1
 	next, err = w.each(ctx, from, func(t *oauthToken) (bool, error) {
 		if skip > 0 {
 			skip--
@@ -203,7 +205,7 @@ func (w *walk) page(ctx context.Context, from *position, skip, limit int) (p pag
 
 // count is how many results there are, or -1 where that would take too long.
 func (w *walk) count(ctx context.Context) (int, error) {
-	w.batches = 0
+	w.batches, w.want = 0, 0
 	n := 0
 	next, err := w.each(ctx, nil, func(*oauthToken) (bool, error) { n++; return true, nil })
 	if err != nil || next != nil {
@@ -230,9 +232,13 @@ func (w *walk) each(ctx context.Context, from *position, take func(*oauthToken) 
 				return s.at(after), nil
 			}
 			w.batches++
+			size := batchSize
+			if w.want > 0 {
+				size, w.want = min(w.want, size), 0
+			}
 			var batch []*oauthToken
 			var end string
-			if batch, end, err = w.read(ctx, s, after); err != nil {
+			if batch, end, err = w.read(ctx, s, after, size); err != nil {
 				return nil, err
 			}
 			for _, t := range batch {
@@ -268,14 +274,14 @@ func (w *walk) wanted(ctx context.Context, t *oauthToken) (bool, error) {
 	return w.filter.matches(t, refresh), nil
 }
 
-// read reads some tokens of a source behind one of them, in the order of their IDs; next is "" at the end, and otherwise
+// read reads some tokens of a source behind one of them, at most size, in the order of their IDs; next is "" at the end, and otherwise
 // what to go on behind. What does not work, and what has no client any more, is left out.
-func (w *walk) read(ctx context.Context, s *source, after string) (batch []*oauthToken, next string, err error) {
+func (w *walk) read(ctx context.Context, s *source, after string, size int) (batch []*oauthToken, next string, err error) {
 	if s.refresh {
-		return w.readFamilies(ctx, s, after)
+		return w.readFamilies(ctx, s, after, size)
 	}
 	f := store.AccessTokenFilter{Environment: s.env.ID, Subject: s.subject, Client: s.client}
-	records, next, err := w.c.l.Records.List(ctx, f, after, batchSize)
+	records, next, err := w.c.l.Records.List(ctx, f, after, size)
 	if err != nil {
 		return nil, "", cannotTell("list access tokens", err)
 	}
@@ -295,9 +301,9 @@ func (w *walk) read(ctx context.Context, s *source, after string) (batch []*oaut
 	return batch, next, nil
 }
 
-func (w *walk) readFamilies(ctx context.Context, s *source, after string) (batch []*oauthToken, next string, err error) {
+func (w *walk) readFamilies(ctx context.Context, s *source, after string, size int) (batch []*oauthToken, next string, err error) {
 	f := store.FamilyFilter{Environment: s.env.ID, Subject: s.subject, Client: s.client}
-	families, err := w.c.l.Store.ListFamilies(ctx, f, after, batchSize, w.c.l.Now())
+	families, err := w.c.l.Store.ListFamilies(ctx, f, after, size, w.c.l.Now())
 	if err != nil {
 		return nil, "", oauth.CannotTell("list refresh tokens", err)
 	}
@@ -320,8 +326,8 @@ func (w *walk) readFamilies(ctx context.Context, s *source, after string) (batch
 			batch = append(batch, t)
 		}
 	}
-	if len(families) == batchSize {
-		next = families[batchSize-1].ID
+	if len(families) == size {
+		next = families[size-1].ID
 	}
 	return batch, next, nil
 }
