@@ -11,8 +11,8 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
-// Tokens as preloadTokens makes them: of each person tokensEach access tokens, of one authorization
-// each, and a refresh token; and manyMore access tokens of manyTokensOf.
+// Tokens as preloadTokens makes them: each person is signed on and has tokensEach access tokens and a refresh token, of
+// one authorization; manyTokensOf has manyMore access tokens.
 const (
 	tokensEach   = 10
 	manyMore     = 1000
@@ -80,6 +80,9 @@ FROM (SELECT i, %s AS p FROM %s AS numbers) AS tokens`,
 		"CREATE TEMP TABLE granted AS SELECT " + family("i") + " AS id, " + personID(d, "i") + " AS subject FROM " + fmt.Sprintf(d.series, people) + " AS numbers",
 	}
 	begun, ends := now.UnixMicro(), now.Add(30*24*time.Hour).UnixMicro()
+	texts = append(texts, fmt.Sprintf(`INSERT INTO sessions (environment, id, subject, token, data, created_at, active_at, expires_at, version)
+SELECT '%s', id, subject, %s, %s, %d, %d, %d, 1 FROM granted ORDER BY id`,
+		environment, fmt.Sprintf(d.drawn, "id"), fmt.Sprintf(d.blob, fmt.Sprintf(`'{"auth_time":%d}'`, now.Unix())), begun, begun, ends))
 	texts = append(texts, fmt.Sprintf(`INSERT INTO families (environment, id, client_id, subject, session, data, created_at, expires_at, kept_until, ended)
 SELECT '%s', id, '%s', subject, id, %s, %d, %d, %d, 0 FROM granted ORDER BY id`,
 		environment, webID, fmt.Sprintf(d.blob, "'"+string(authorization)+"'"), begun, ends, ends),
@@ -105,6 +108,9 @@ func hasTokens(ctx context.Context, s store.Store, environment, username string,
 	}
 	if len(list) != want || len(families) != 1 {
 		return fmt.Errorf("the store sees %d access tokens and %d authorizations of %s, want %d and 1", len(list), len(families), username, want)
+	}
+	if _, err := s.SessionByID(ctx, environment, list[0].Session, time.Now()); err != nil {
+		return fmt.Errorf("session of %s: %w", username, err)
 	}
 	var details token.Details
 	if err := json.Unmarshal(list[0].Data, &details); err != nil || details.GrantType != oauth.GrantAuthorizationCode {

@@ -118,7 +118,7 @@ func signOnDemand(algorithm string, in io.Reader, out io.Writer) error {
 	}
 	for {
 		var micros int64
-		if _, err := fmt.Fscanln(in, &micros); err == io.EOF {
+		if _, err := fmt.Fscanln(in, &micros); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
