@@ -92,7 +92,9 @@ func (c *call) seen(ctx context.Context, caller clientauth.Caller, raw string) (
 	return []byte(`{"active":false}`), nil
 }
 
-// sight says whose tokens an application may see. A scope counts that it was granted and whose resource still has it.
+// sight says whose tokens an application may see. A scope counts that it was granted and whose resource still has it. Of every
+// realm it counts for applications of the configuration alone: who manages one environment, and makes resources, applications and
+// grants in it, has no say in another. Theirs see the tokens of the realm.
 func (c *call) sight(ctx context.Context, client *store.Client) (all, everywhere bool, err error) {
 	if client == nil || client.AuthMethod == oauth.AuthNone { // anybody can say that they are a public client
 		return false, false, nil
@@ -113,7 +115,7 @@ func (c *call) sight(ctx context.Context, client *store.Client) (all, everywhere
 		}
 		all, everywhere = all || has(scopeAllTokens), everywhere || has(scopeAnyRealm)
 	}
-	return all || everywhere, everywhere, nil
+	return all || everywhere, everywhere && client.Declared, nil
 }
 
 // seenIn is the answer about a token of one realm; nil where the caller may know nothing.

@@ -258,3 +258,36 @@ func TestIntrospectUnavailable(t *testing.T) { // section 10: it cannot be told 
 		k.ask("alpha", "web", raw).refusedOAuth(http.StatusServiceUnavailable, "temporarily_unavailable")
 	}
 }
+
+// TestIntrospectEverywhere: only applications of the configuration see the tokens of every realm. Others are made by those who
+// manage one environment, or by themselves, and see the tokens of their realm.
+func TestIntrospectEverywhere(t *testing.T) {
+	k := newKit(t, options{Declared: func(c *declared.Config) {
+		observers(c)
+		c.Environments[0].Registration = declared.Registration{Mode: "open", Scopes: []string{"openid", "am-introspect-all-tokens-any-realm"}}
+	}})
+	a := k.post(below("alpha", "register"), map[string]any{
+		"redirect_uris": []string{"https://new.example.com/cb"}, "scope": "openid am-introspect-all-tokens-any-realm",
+	}).is(http.StatusCreated)
+	registered := basic(a.text("client_id"), a.text("client_secret"))
+	for _, tt := range []struct {
+		name, realm string
+		caller      []string
+		want        bool
+	}{
+		{"declared, of its realm", "alpha", app("anywhere"), true},
+		{"declared, of another realm", "bravo", app("anywhere"), true},
+		{"registered, of its realm", "alpha", registered, true},
+		{"registered, of another realm", "bravo", registered, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := k.in(t).personal(tt.realm, "alice", "web", everyScope)
+			for _, raw := range []string{g.Access, g.Refresh} {
+				a := k.in(t).form(below("alpha", "introspect"), url.Values{"token": {raw}}, tt.caller...).is(http.StatusOK)
+				if got := a.member("active"); got != tt.want {
+					t.Errorf("active = %v, want %v", got, tt.want)
+				}
+			}
+		})
+	}
+}

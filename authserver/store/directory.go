@@ -199,8 +199,10 @@ type Client struct {
 	Name        string
 	Type        ApplicationType
 	Enabled     bool
-	GrantTypes  []string // oauth.Grant…
-	AuthMethod  string   // oauth.Auth…; exclusive
+	// Declared: from configuration, which speaks for all environments; others are of those who manage one.
+	Declared   bool
+	GrantTypes []string // oauth.Grant…
+	AuthMethod string   // oauth.Auth…; exclusive
 	// Secrets authenticate the client: the current one first, then a previous one still valid until its Expires.
 	Secrets []ClientSecret
 	// JWKS is the client's public JWK Set (JSON); JWKSURI where it is fetched from. At most one is set.

@@ -44,7 +44,7 @@ func (e *environment) addApplications(applications []Application) error {
 func (e *environment) client(a *Application) (*store.Client, error) {
 	c := &store.Client{
 		Environment: e.record.ID, ID: a.ClientID, Name: or(a.Name, a.ClientID),
-		Type: store.ApplicationType(strings.ToUpper(a.Type)), Enabled: !a.Disabled,
+		Type: store.ApplicationType(strings.ToUpper(a.Type)), Enabled: !a.Disabled, Declared: true,
 		AuthMethod: a.AuthMethod, Roles: slices.Clone(a.Roles), MultipleResources: a.MultipleResources,
 		RedirectURIs: slices.Clone(a.RedirectURIs),
 	}
