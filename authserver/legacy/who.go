@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
@@ -44,9 +45,9 @@ func (c *call) bearer() (application func() string, err error) {
 	}, nil
 }
 
-// applicationNamed tells the application that the address names.
+// applicationNamed tells the application that the address names, as the endpoint of registered clients reads it.
 func (c *call) applicationNamed() (application func() string, err error) {
-	return func() string { return c.param(0) }, nil
+	return func() string { return path.Base(c.r.URL.Path) }, nil
 }
 
 // keepBody reads the body of a form, and puts it back.
