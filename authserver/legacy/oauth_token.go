@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -20,18 +21,15 @@ type home struct {
 // seat is the home of a token with an iss: false for one of another realm that is the same environment. Of the
 // environment's own issuer they are every realm's.
 func (l *Legacy) seat(h home, issuer string) (home, bool) {
-	if issuer == "" || issuer == h.realm.issuer {
+	switch r := l.realmOf(issuer); {
+	case r == nil || r == h.realm || r.environment != h.env.ID:
+		return h, true
+	case !h.whole:
+		return h, false
+	default:
+		h.realm = r
 		return h, true
 	}
-	for _, r := range l.realms {
-		if r.issuer == issuer && r.environment == h.env.ID {
-			if !h.whole {
-				return h, false
-			}
-			h.realm = r
-		}
-	}
-	return h, true
 }
 
 // oauthToken is one access or refresh token that works.
@@ -118,14 +116,14 @@ func (t *oauthToken) expires() time.Time {
 }
 
 func (t *oauthToken) grantType() string {
-	switch {
-	case t.record == nil:
+	if t.record == nil {
 		return oauth.GrantAuthorizationCode // no other one has refresh tokens
-	case t.record.GrantType == "":
-		return oauth.GrantClientCredentials
 	}
-	return t.record.GrantType
+	return grantTypeOf(t.record)
 }
+
+// grantTypeOf is the grant_type that made an access token.
+func grantTypeOf(r *token.Record) string { return cmp.Or(r.GrantType, oauth.GrantClientCredentials) }
 
 func (t *oauthToken) redirectURI() string {
 	if t.record != nil {

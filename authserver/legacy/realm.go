@@ -38,6 +38,22 @@ func (l *Legacy) byPath(path string) *realm {
 	return l.realms["/"+strings.ToLower(path)]
 }
 
+// realmOf is the realm whose own issuer this is; nil for every other one.
+func (l *Legacy) realmOf(issuer string) *realm {
+	for _, r := range l.realms {
+		if issuer != "" && r.issuer == issuer {
+			return r
+		}
+	}
+	return nil
+}
+
+// elsewhere reports whether an issuer is that of another realm than r. The environment's own ones are every realm's.
+func (l *Legacy) elsewhere(r *realm, issuer string) bool {
+	other := l.realmOf(issuer)
+	return other != nil && other != r
+}
+
 // environment is a realm's, as its own issuer speaks for it; nil for a top realm of administrators alone.
 func (c *call) environment(r *realm) (*store.Environment, error) {
 	if r.environment == "" {

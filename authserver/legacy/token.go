@@ -2,14 +2,13 @@ package legacy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
-	"mime"
 	"net/http"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/limit"
-	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -79,12 +78,7 @@ func (t *tokens) read(c *call) error {
 	if err != nil {
 		return err
 	}
-	f := c.lookup()
-	found, err := t.own(c, on, f, noTokenRead)
-	if err != nil {
-		return err
-	}
-	body, err := f.body(found, on.super, c.param(0))
+	_, body, err := t.shown(c, on)
 	if err != nil {
 		return err
 	}
@@ -98,12 +92,7 @@ func (t *tokens) delete(c *call) error {
 	if err != nil {
 		return err
 	}
-	f := c.lookup()
-	found, err := t.own(c, on, f, noTokenRead)
-	if err != nil {
-		return err
-	}
-	body, err := f.body(found, on.super, c.param(0))
+	found, body, err := t.shown(c, on)
 	if err != nil {
 		return err
 	}
@@ -112,6 +101,17 @@ func (t *tokens) delete(c *call) error {
 	}
 	c.logEnded("token deleted", on, found)
 	return c.answer(http.StatusOK, body, "")
+}
+
+// shown is own, with the object that the token is shown as.
+func (t *tokens) shown(c *call, on *signedOn) (*oauthToken, map[string]any, error) {
+	f := c.lookup()
+	found, err := t.own(c, on, f, noTokenRead)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := f.body(found, on.super, c.param(0))
+	return found, body, err
 }
 
 // revoke ends a token and its refresh token (5.4): the whole authorization that it came of.
@@ -134,15 +134,15 @@ func (t *tokens) revoke(c *call) error {
 // revokeTokens is revoke for whoever has the token itself and knows the client's ID (5.4); no SSO token is looked at.
 // A handle is not enough: it is no secret.
 func (t *tokens) revokeTokens(c *call) error {
-	kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		return crest(http.StatusUnsupportedMediaType, "The body must be application/json")
+	sent, err := c.readObject()
+	if err != nil {
+		return err
 	}
 	var body struct {
 		ClientID string `json:"client_id"`
 	}
-	if err := web.ReadJSON(c.r, &body); err != nil {
-		return err
+	if sent != nil && json.Unmarshal(sent, &body) != nil {
+		return crest(http.StatusBadRequest, "client_id is not a text")
 	}
 	if body.ClientID == "" {
 		return crest(http.StatusBadRequest, "Missing clientId")

@@ -77,7 +77,7 @@ func (c *call) tokenInfoAnswer(raw string, t *token.Active, record *token.Record
 	scope := append([]string{}, strings.Fields(record.Scope)...) // [] and not null
 	o := &object{}
 	o.set("access_token", raw)
-	o.set("grant_type", grantType(record))
+	o.set("grant_type", grantTypeOf(record))
 	o.set("auth_level", 0)
 	o.set("auditTrackingId", record.Handle())
 	if record.Grant != "" {
@@ -94,7 +94,7 @@ func (c *call) tokenInfoAnswer(raw string, t *token.Active, record *token.Record
 		if t.Person != nil {
 			subject = t.Person.Subject
 		}
-		o.set("tokenName", "access_token")
+		o.set("tokenName", accessTokenName)
 		o.set("cts", "OAUTH2_STATELESS_GRANT")
 		o.copy("sub", said) // as the resource maps it
 		o.set("sub", subject)
@@ -196,29 +196,8 @@ func (c *call) profile(ctx context.Context, client *store.Client, user *store.Us
 	return texts, nil
 }
 
-// grantType is the grant_type that made a token.
-func grantType(r *token.Record) string {
-	switch {
-	case r.GrantType != "":
-		return r.GrantType
-	case r.Subject == "":
-		return oauth.GrantClientCredentials
-	}
-	return oauth.GrantAuthorizationCode // made before the grant_type was kept
-}
-
 // secondsUntil is expires_in.
 func secondsUntil(end, now time.Time) int64 { return int64(end.Sub(now) / time.Second) }
-
-// elsewhere reports whether an issuer is that of another realm than r. The environment's own ones are every realm's.
-func (l *Legacy) elsewhere(r *realm, issuer string) bool {
-	for _, other := range l.realms {
-		if other != r && issuer != "" && other.issuer == issuer {
-			return true
-		}
-	}
-	return false
-}
 
 // The errors of a bearer token (RFC 6750 §3), in AM's words.
 
