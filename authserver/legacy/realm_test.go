@@ -3,6 +3,7 @@ package legacy_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
@@ -70,6 +71,7 @@ func TestRealmForms(t *testing.T) {
 		{"4/serverinfo without the star", "/json/serverinfo", "404"},
 		{"4/another of serverinfo", "/json/serverinfo/version", "404"},
 		{"4/something behind", "/json/serverinfo/*/x", "404"},
+		{"2/very many names", "/json" + strings.Repeat("/alpha", 100) + "/serverinfo/*", "404"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -59,6 +59,10 @@ type place struct {
 	dialect dialect
 }
 
+// maxSegments bounds the segments of a path behind the first two, which are tried one after another: realms below realms and
+// the longest path of an endpoint are far from it.
+const maxSegments = 64
+
 // find reads an escaped path. Each segment is decoded once; dots, empty segments
 // and encoded slashes choose neither realm nor endpoint.
 func (l *Legacy) find(escaped string) place {
@@ -71,6 +75,9 @@ func (l *Legacy) find(escaped string) place {
 	}
 	if in != treeOAuth {
 		rest = strings.TrimSuffix(rest, "/") // a collection's may have one, and the SDK's sessions/ does
+	}
+	if strings.Count(rest, "/") >= maxSegments {
+		return at
 	}
 	segments := strings.Split(rest, "/")
 	for i, s := range segments {
