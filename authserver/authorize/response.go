@@ -22,7 +22,7 @@ func Refuse(env *store.Environment, to ReplyTo, e *oauth.Error, id string) *Resp
 	r.add("error", e.Code)
 	if env.Home == "" {
 		r.add("error_description", web.Description(e, id))
-	} else { // clients of such a place look for its own words (the legacy endpoints'), without PingOne's around them
+	} else { // clients of such a place know other words than PingOne's, and look for them as they are
 		r.add("error_description", web.Printable(e.Description))
 	}
 	r.finish(env)
