@@ -199,6 +199,42 @@ func TestLegacyJourney(t *testing.T) {
 			}
 		})
 
+		t.Run("opaque tokens", func(t *testing.T) {
+			// What AM calls server-side: the client sees no difference but the text of the token.
+			app := &party{id: "legacy-opaque", secret: n.web.secret, base: n.web.base}
+			got, jwt := n.authorize(t, "alpha", app, alice, scope), n.authorize(t, "alpha", n.web, alice, scope)
+			if len(got.access) != 70 || strings.Contains(got.access, ".") {
+				t.Fatalf("an access token of %d characters with %d dots, want an opaque one", len(got.access), strings.Count(got.access, "."))
+			}
+			if a := n.call(t, "door", "/", got.access); a.status != http.StatusOK {
+				t.Errorf("the gate: %d %s, want 200", a.status, a.challenge())
+			}
+			// tokeninfo of a JWT has what the JWT says, too; all members of the other one are there.
+			info, more := n.info(t, "alpha", got.access).object(t), n.info(t, "alpha", jwt.access).object(t)
+			for name := range info {
+				if more[name] == nil {
+					t.Errorf("tokeninfo has %s for an opaque token alone", name)
+				}
+			}
+			if info["access_token"] != got.access || info["email"] != more["email"] {
+				t.Errorf("tokeninfo = %v, want the token and what its scopes mean", info)
+			}
+			if m := n.introspectAt(t, "alpha", basic(app.id, app.secret), got.access); m["active"] != true || m["realm"] != "/alpha" || m["iss"] != n.issuerOf("alpha") {
+				t.Errorf("introspection = %v, want active in the realm", m)
+			}
+			if a := n.frrest(t, "GET", got.access, alice); a.status != http.StatusOK {
+				t.Errorf("the owner reads: %d %s, want 200", a.status, a.body)
+			}
+			if a := n.frrest(t, "DELETE", got.access, admin); a.status != http.StatusOK {
+				t.Fatalf("DELETE = %d %s, want 200", a.status, a.body)
+			}
+			n.gone(t, got.access, admin)
+			fresh := n.tokens(t, n.formAt(t, n.am(realmOAuth("alpha", "access_token")), basic(app.id, app.secret), "grant_type", "refresh_token", "refresh_token", got.refresh))
+			if a := n.call(t, "door", "/", fresh.access); a.status != http.StatusOK {
+				t.Errorf("the gate after a refresh: %d %s, want 200", a.status, a.challenge())
+			}
+		})
+
 		n.drained(t)
 
 		t.Run("who still calls is counted", func(t *testing.T) {

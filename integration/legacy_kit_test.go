@@ -57,6 +57,15 @@ const legacyMain = `
 				redirect_uri $WEB/callback
 				allow openid profile email offline_access orders:read
 			}
+			application legacy-opaque {
+				type web_app
+				secret {env.LEGACY_WEB_SECRET}
+				auth_method client_secret_basic
+				grant authorization_code refresh_token
+				redirect_uri $WEB/callback
+				access_token_format opaque
+				allow openid profile email offline_access orders:read
+			}
 			application legacy-other {
 				type web_app
 				secret {env.LEGACY_OTHER_SECRET}
