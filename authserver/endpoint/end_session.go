@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
@@ -57,33 +58,19 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	if b.Session == nil && env.Home != "" {
 		return sendHome(w, r, env, "signoff")
 	}
-	var client *store.Client
-	trusted, hinted := false, ""
-	if q.hint != "" {
-		hint, err := e.Logout.Hint(ctx, speaking(r, env), q.hint)
-		if err != nil {
-			return err
-		}
-		if err := q.checkHint(hint); err != nil {
-			return err
-		}
-		if b.Session != nil && b.Session.Subject != hint.Subject {
-			return oauth.InvalidRequest("The id_token_hint was issued to somebody else")
-		}
-		client, trusted, hinted = hint.Client, true, hint.Session
-	} else if client, err = q.named(ctx, e.Directory, env); err != nil {
+	who, err := e.asking(ctx, r, env, q, b)
+	if err != nil {
 		return err
 	}
-
-	if origin := r.Header.Get("Origin"); client != nil && origin != "" && client.TrustsOrigin(origin) {
+	if origin := r.Header.Get("Origin"); who.client != nil && origin != "" && who.client.TrustsOrigin(origin) {
 		web.AllowOrigin(w.Header(), origin)
 	}
 
 	// validate
-	if err := q.checkURI(ctx, e.Directory, env, client); err != nil {
+	if err := q.checkURI(ctx, e.Directory, env, who.client); err != nil {
 		return err
 	}
-	if !trusted {
+	if !who.trusted {
 		if b.Session == nil && q.uri == "" {
 			e.Pages.SignedOff(w, r, env, nil, "") // there is nothing to ask for
 			return nil
@@ -97,26 +84,14 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	}
 
 	// act
-	var frames []string
-	signedOff := ""
-	if b.Session != nil {
-		signedOff = b.Session.ID
-		if frames, err = e.Logout.End(ctx, env, b.Session.ID, b); err != nil {
-			return err
-		}
-	}
-	if env.Home != "" && trusted && hinted != "" && hinted != signedOff {
-		// The client knows the person by a session of the hosted pages, whose cookie is not sent here.
-		more, err := e.Logout.End(ctx, env, hinted, nil)
-		if err != nil {
-			return err
-		}
-		frames = append(frames, more...)
+	frames, err := e.end(ctx, env, b, who)
+	if err != nil {
+		return err
 	}
 
 	// respond
 	b.WriteCookies(w, env)
-	if next := q.next(); trusted && next != "" && len(frames) == 0 {
+	if next := q.next(); who.trusted && next != "" && len(frames) == 0 {
 		goTo(w, r, next)
 		return nil
 	}
@@ -124,4 +99,50 @@ func (e *EndSession) serve(w http.ResponseWriter, r *http.Request, env *store.En
 	// another origin.
 	e.Pages.SignedOff(w, r, env, frames, q.next())
 	return nil
+}
+
+// signingOff is the client that asks for a sign-off.
+type signingOff struct {
+	client  *store.Client // nil: unknown
+	trusted bool          // it has shown an ID token of the person
+	session string        // that the ID token names
+}
+
+// asking finds out who asks.
+func (e *EndSession) asking(ctx context.Context, r *http.Request, env *store.Environment, q *signOffRequest, b *session.Browser) (signingOff, error) {
+	if q.hint == "" {
+		client, err := q.named(ctx, e.Directory, env)
+		return signingOff{client: client}, err
+	}
+	hint, err := e.Logout.Hint(ctx, speaking(r, env), q.hint)
+	if err != nil {
+		return signingOff{}, err
+	}
+	if err := q.checkHint(hint); err != nil {
+		return signingOff{}, err
+	}
+	if b.Session != nil && b.Session.Subject != hint.Subject {
+		return signingOff{}, oauth.InvalidRequest("The id_token_hint was issued to somebody else")
+	}
+	return signingOff{hint.Client, true, hint.Session}, nil
+}
+
+// end ends the session of the browser, and gives the frames that tell its clients. Where there are no pages it ends the one that an ID token
+// names, too: the client knows the person by a session of the pages elsewhere, whose cookie is not sent here.
+func (e *EndSession) end(ctx context.Context, env *store.Environment, b *session.Browser, who signingOff) (frames []string, err error) {
+	signedOff := ""
+	if b.Session != nil {
+		signedOff = b.Session.ID
+		if frames, err = e.Logout.End(ctx, env, signedOff, b); err != nil {
+			return nil, err
+		}
+	}
+	if env.Home == "" || !who.trusted || who.session == "" || who.session == signedOff {
+		return frames, nil
+	}
+	more, err := e.Logout.End(ctx, env, who.session, nil)
+	if err != nil {
+		return nil, err
+	}
+	return append(frames, more...), nil
 }

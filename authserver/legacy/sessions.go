@@ -174,6 +174,15 @@ func (a about) may() error {
 	return forbidden("session")
 }
 
+// allowed is target, and may.
+func (s *sessionCall) allowed() (about, error) {
+	a, err := s.target()
+	if err == nil {
+		err = a.may()
+	}
+	return a, err
+}
+
 func forbidden(reason string) error {
 	e := crest(http.StatusForbidden, "Forbidden")
 	e.Reason = reason
@@ -194,11 +203,8 @@ func properties(on *signedOn) map[string]any {
 
 // info is getSessionInfo, which is no use of the session, or with reset getSessionInfoAndResetIdleTime, which is.
 func (s *sessionCall) info(reset bool) error {
-	a, err := s.target()
+	a, err := s.allowed()
 	if err != nil {
-		return err
-	}
-	if err := a.may(); err != nil {
 		return err
 	}
 	if a.signedOn == nil {
@@ -255,11 +261,8 @@ func (s *sessionCall) validate() error {
 // refresh counts as use, and says how long a session was idle and how long it may be: idletime and maxtime, what is
 // left of the whole, in seconds; the bounds in minutes.
 func (s *sessionCall) refresh() error {
-	a, err := s.target()
+	a, err := s.allowed()
 	if err != nil {
-		return err
-	}
-	if err := a.may(); err != nil {
 		return err
 	}
 	if a.signedOn == nil {

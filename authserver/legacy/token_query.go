@@ -290,15 +290,22 @@ func (w *walk) read(ctx context.Context, s *source, after string, size int) (bat
 			continue // a person's token, among those of a client
 		}
 		t, err := w.access(s.home, r)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
+		if batch, err = found(batch, t, err); err != nil {
 			return nil, "", err
-		default:
-			batch = append(batch, t)
 		}
 	}
 	return batch, next, nil
+}
+
+// found adds a token to those of a batch, unless it was not found.
+func found(batch []*oauthToken, t *oauthToken, err error) ([]*oauthToken, error) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return batch, nil
+	case err != nil:
+		return nil, err
+	}
+	return append(batch, t), nil
 }
 
 func (w *walk) readFamilies(ctx context.Context, s *source, after string, size int) (batch []*oauthToken, next string, err error) {
@@ -318,12 +325,8 @@ func (w *walk) readFamilies(ctx context.Context, s *source, after string, size i
 			return nil, "", err
 		}
 		t, err := w.family(s.home, &held)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
+		if batch, err = found(batch, t, err); err != nil {
 			return nil, "", err
-		default:
-			batch = append(batch, t)
 		}
 	}
 	if len(families) == size {
