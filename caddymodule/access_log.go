@@ -24,12 +24,12 @@ var confidential = map[string]bool{
 	"assertion": true, "subject_token": true, "actor_token": true, "password": true,
 	"request": true, // a request object may have an id_token_hint in it
 	// AM's: SSO tokens, steps of a sign-on, credentials typed into an address, and queries that may name a token.
-	"tokenid": true, "sessionupgradessotokenid": true, "ssotokenid": true, "authid": true, "idtoken1": true, "idtoken2": true,
+	"tokenid": true, "sessionupgradessotokenid": true, "ssotokenid": true, "subjectid": true, "authid": true, "idtoken1": true, "idtoken2": true,
 	"_queryid": true,
 }
 
 // addresses are request headers that hold the address of this or another request: browsers and proxies write them.
-var addresses = []string{"Referer", "X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url"}
+var addresses = []string{"Referer", "X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Path", "X-Envoy-Original-Path"}
 
 // accessLog stands in for Caddy's access log where that would have a code or a token
 // in it. In the front channel these travel in addresses: an answer's in Location, an

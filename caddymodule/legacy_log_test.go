@@ -167,7 +167,7 @@ func TestAttackLegacyLog(t *testing.T) {
 		{"case_129 session in the cookie", "GET", "/am/json/serverinfo/*", []string{"Cookie", "Tenant-5af3=" + person}},
 		{"case_129 session in another endpoint's header", "GET", "/" + demoEnvironment + "/as/jwks", []string{"TENANT-5AF3", person}},
 		{"case_129 Referer", "GET", "/am/json/serverinfo/*", []string{"Referer", s.base + frrest + token}},
-		{"case_129 a proxy's copy of the address", "GET", "/am/json/serverinfo/*", []string{"X-Forwarded-Uri", frrest + token, "X-Original-URI", frrest + token, "X-Rewrite-Url", frrest + token}},
+		{"case_129 a proxy's copy of the address", "GET", "/am/json/serverinfo/*", []string{"X-Forwarded-Uri", frrest + token, "X-Original-URI", frrest + token, "X-Rewrite-Url", frrest + token, "X-Forwarded-Path", frrest + token, "X-Envoy-Original-Path", frrest + token}},
 		{"case_129 wrong password", "POST", "/am/json/realms/root/realms/alpha/authenticate", []string{"X-OpenAM-Username", "alice", "X-OpenAM-Password", legacyPassword + "x"}},
 		{"case_129 user and password in the address", "POST", "/am/json/realms/root/realms/alpha/authenticate?IDToken1=alice&IDToken2=" + legacyPassword, nil},
 		{"case_129 action on a token", "POST", frrest + other + "?_action=revoke", []string{"Tenant-5af3", admin}},

@@ -142,7 +142,7 @@ func set(words ...string) map[string]bool {
 
 // secretParameters are those of queries that open something, or did.
 var secretParameters = set("tokenid", "token", "access_token", "refresh_token", "id_token", "id_token_hint", "client_secret", "client_assertion",
-	"code", "code_verifier", "password", "assertion", "request", "request_uri", "authid", "sessionupgradessotokenid", "ssotokenid", "login_hint_token",
+	"code", "code_verifier", "password", "assertion", "request", "request_uri", "authid", "sessionupgradessotokenid", "ssotokenid", "subjectid", "login_hint_token",
 	"logout_token", "idtoken1", "idtoken2", "confirmation")
 
 // redactQuery hides the values of those in a query, and a fragment altogether.

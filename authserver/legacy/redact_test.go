@@ -31,6 +31,7 @@ func TestRedact(t *testing.T) {
 		{"5.2/an escaped slash within", "/am/frrest/oauth2/token/abc%2Fdef", "/am/frrest/oauth2/token/REDACTED/REDACTED"},
 		{"3.4/in the path of old versions", "/am/json/sessions/" + anSSOToken + "?_action=logout", "/am/json/sessions/REDACTED?_action=logout"},
 		{"3.4/below a realm", "/am/json/realms/root/realms/alpha/sessions/abc", "/am/json/realms/root/realms/alpha/sessions/REDACTED"},
+		{"3/as the oldest clients call it", "/am/identity/json/logout?subjectid=" + anSSOToken, "/am/identity/json/logout?subjectid=REDACTED"},
 		{"3.4/in the query of old versions", "/am/json/sessions?_action=validate&tokenId=" + anSSOToken, "/am/json/sessions?_action=validate&tokenId=REDACTED"},
 		{"6/in the query", "/am/oauth2/alpha/tokeninfo?access_token=" + aJWT, "/am/oauth2/alpha/tokeninfo?access_token=REDACTED"},
 		{"6/in the query, in another case and escaped", "/am/oauth2/tokeninfo?ACCESS%5Ftoken=abc", "/am/oauth2/tokeninfo?ACCESS%5Ftoken=REDACTED"},
