@@ -2,6 +2,7 @@ package resourceserver_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -71,9 +72,15 @@ func TestLocalIssuer(t *testing.T) {
 func TestLocalRevocationRace(t *testing.T) {
 	c := newClock()
 	l, g, issuer := newLocal(t, c)
+	l.revokeWhileAsked(t, g, func(id string) string { return sign(goodClaims(issuer, c).with(claims{"jti": id})) })
+}
+
+// revokeWhileAsked revokes tokens, one after the other, each while several others ask for it.
+func (l *local) revokeWhileAsked(t *testing.T, g *gate, issue func(id string) string) {
+	t.Helper()
 	for i := range 30 {
-		id := string(rune('a' + i))
-		token := sign(goodClaims(issuer, c).with(claims{"jti": id}))
+		id := fmt.Sprint(i)
+		token := issue(id)
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		for range 4 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -207,34 +206,9 @@ func TestLocalOpaqueBeforeIntrospection(t *testing.T) {
 func TestLocalOpaqueRevocationRace(t *testing.T) {
 	c := newClock()
 	l, g, issuer := newLocal(t, c)
-	for i := range 30 {
-		id := fmt.Sprint(i)
-		token := l.issue("opaque-"+id, goodClaims(issuer, c).with(claims{"jti": id}))
-		stop := make(chan struct{})
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-						g.ask(token)
-					}
-				}
-			})
-		}
-		g.ask(token)
-		g.Settle()
-		l.change(func(l *local) { l.revoked[id] = true })
-		for range 20 {
-			if got, want := g.ask(token), invalid(resourceserver.Revoked); got != want {
-				t.Fatalf("verdict after the revocation = %v, want %v", got, want)
-			}
-		}
-		close(stop)
-		wg.Wait()
-	}
+	l.revokeWhileAsked(t, g, func(id string) string {
+		return l.issue("opaque-"+id, goodClaims(issuer, c).with(claims{"jti": id}))
+	})
 }
 
 // It is told from where an answer came.
