@@ -3,9 +3,7 @@ package caddymodule_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -46,23 +44,12 @@ func TestMappedClaimForwarded(t *testing.T) {
 		respond "{http.request.header.X-Tenant}|{http.auth.user.tenant}|{http.auth.user.id}|{http.request.header.X-Department}"
 	}`, port, base, demoEnvironment))
 
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"worker"}}
-	req, err := http.NewRequest(http.MethodPost, base+"/"+demoEnvironment+"/as/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth("worker", "worker-secret")
-	res, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
+	issued := postWorker(t, base+"/"+demoEnvironment+"/as/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {"worker"}})
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&token); err != nil || token.AccessToken == "" {
-		t.Fatalf("token endpoint: %d, %v", res.StatusCode, err)
+	if err := json.Unmarshal([]byte(issued.Body), &token); err != nil || token.AccessToken == "" {
+		t.Fatalf("token endpoint: %d, %v", issued.Status, err)
 	}
 	got := get(t, base+"/api", token.AccessToken, "X-Tenant", "forged", "X-Department", "forged")
 	if want := "acme west|acme west|machine|"; got.Status != 200 || got.Body != want {

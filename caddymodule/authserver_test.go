@@ -3,8 +3,6 @@ package caddymodule_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,26 +46,7 @@ func TestInProcess(t *testing.T) {
 		respond "{http.auth.user.client_id}"
 	}`, port, base, demoEnvironment))
 
-	post := func(endpoint string, form url.Values) answer {
-		t.Helper()
-		req, err := http.NewRequest(http.MethodPost, base+"/"+demoEnvironment+"/as/"+endpoint, strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.SetBasicAuth("worker", "worker-secret")
-		res, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer{res.StatusCode, res.Header, string(b)}
-	}
-	issued := post("token", url.Values{"grant_type": {"client_credentials"}})
+	issued := postWorker(t, base+"/"+demoEnvironment+"/as/token", url.Values{"grant_type": {"client_credentials"}})
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
@@ -85,7 +64,7 @@ func TestInProcess(t *testing.T) {
 			t.Errorf("with a token: %d %q, want 200 worker", got.Status, got.Body)
 		}
 	}
-	if got := post("revoke", url.Values{"token": {token.AccessToken}}); got.Status != 200 {
+	if got := postWorker(t, base+"/"+demoEnvironment+"/as/revoke", url.Values{"token": {token.AccessToken}}); got.Status != 200 {
 		t.Fatalf("revocation: %d %s", got.Status, got.Body)
 	}
 	if got := get(t, base+"/api", token.AccessToken); got.Status != 401 {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -204,6 +205,23 @@ func send(t testing.TB, method, url, token string, headers ...string) answer {
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header[headers[i]] = append(req.Header[headers[i]], headers[i+1])
 	}
+	return do(t, req)
+}
+
+// postWorker posts a form as the application worker.
+func postWorker(t testing.TB, address string, form url.Values) answer {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth("worker", "worker-secret")
+	return do(t, req)
+}
+
+func do(t testing.TB, req *http.Request) answer {
+	t.Helper()
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

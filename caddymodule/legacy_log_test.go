@@ -8,10 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // legacySite is a server with the legacy paths, a worker and a person; sites of other surfaces are on the ports behind it.
@@ -196,28 +194,11 @@ func TestAttackLegacyLog(t *testing.T) {
 // accessLines reads the access log once it has n lines; there are never more.
 func accessLines(t *testing.T, name string, n int) []map[string]any {
 	t.Helper()
-	for range 250 {
-		text, _ := os.ReadFile(name)
-		lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(l string) bool { return l == "" })
-		if len(lines) < n {
-			time.Sleep(10 * time.Millisecond)
-			continue
-		}
-		if len(lines) > n {
-			t.Fatalf("the access log has %d lines for %d requests", len(lines), n)
-		}
-		var out []map[string]any
-		for _, line := range lines {
-			fields := map[string]any{}
-			if err := json.Unmarshal([]byte(line), &fields); err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, fields)
-		}
-		return out
+	lines := logLines(t, name, n)
+	if len(lines) > n {
+		t.Fatalf("the access log has %d lines for %d requests", len(lines), n)
 	}
-	t.Fatalf("%s has fewer than %d lines", name, n)
-	return nil
+	return lines
 }
 
 // searchLogs looks for tokens, sessions and passwords in what was added to both logs: for any part of them that is long enough

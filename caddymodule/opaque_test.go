@@ -3,8 +3,6 @@ package caddymodule_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -68,28 +66,9 @@ func TestOpaqueTokens(t *testing.T) {
 		}`, port, own, realm))
 		client.CloseIdleConnections() // a reload may close them under a request
 	}
-	post := func(address string, form url.Values) answer {
-		t.Helper()
-		req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.SetBasicAuth("worker", "worker-secret")
-		res, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer{res.StatusCode, res.Header, string(b)}
-	}
 	token := func(endpoint string) string {
 		t.Helper()
-		a := post(endpoint, url.Values{"grant_type": {"client_credentials"}})
+		a := postWorker(t, endpoint, url.Values{"grant_type": {"client_credentials"}})
 		var issued struct {
 			AccessToken string `json:"access_token"`
 		}
@@ -141,7 +120,7 @@ func TestOpaqueTokens(t *testing.T) {
 		}
 	}
 	for _, h := range all {
-		if got := post(own+"/revoke", url.Values{"token": {h.raw}}); got.Status != 200 {
+		if got := postWorker(t, own+"/revoke", url.Values{"token": {h.raw}}); got.Status != 200 {
 			t.Errorf("revocation: %d %s", got.Status, got.Body)
 		}
 		expect(h.raw, nobodys)
