@@ -10,19 +10,7 @@ import (
 
 // preloadPeople checks by itself that the store finds those whom it wrote.
 func TestPreloadPeople(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		open func(testing.TB) *database
-	}{
-		{"sqlite", func(t testing.TB) *database { return sqliteIn(t.TempDir()) }},
-		{"postgres", func(t testing.TB) *database {
-			d, err := newPostgres()
-			if err != nil {
-				pgtest.Missing(t, err)
-			}
-			return d
-		}},
-	} {
+	for _, tt := range preloaded {
 		t.Run(tt.name, func(t *testing.T) {
 			d := tt.open(t)
 			defer d.close()
@@ -44,4 +32,19 @@ func TestPreloadPeople(t *testing.T) {
 			}
 		})
 	}
+}
+
+// preloaded are the databases that a benchmark preloads.
+var preloaded = []struct {
+	name string
+	open func(testing.TB) *database
+}{
+	{"sqlite", func(t testing.TB) *database { return sqliteIn(t.TempDir()) }},
+	{"postgres", func(t testing.TB) *database {
+		d, err := newPostgres()
+		if err != nil {
+			pgtest.Missing(t, err)
+		}
+		return d
+	}},
 }

@@ -1,26 +1,10 @@
 package main
 
-import (
-	"testing"
-
-	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
-)
+import "testing"
 
 // preloadTokens checks by itself that the store finds the tokens that it wrote.
 func TestPreloadTokens(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		open func(testing.TB) *database
-	}{
-		{"sqlite", func(t testing.TB) *database { return sqliteIn(t.TempDir()) }},
-		{"postgres", func(t testing.TB) *database {
-			d, err := newPostgres()
-			if err != nil {
-				pgtest.Missing(t, err)
-			}
-			return d
-		}},
-	} {
+	for _, tt := range preloaded {
 		t.Run(tt.name, func(t *testing.T) {
 			d := tt.open(t)
 			defer d.close()
