@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 )
 
 // Config says what is served below /am. URL and at least one realm are required.
@@ -171,6 +172,8 @@ func (c *Config) checkNames() error {
 	switch domain := strings.TrimPrefix(c.CookieDomain, "."); {
 	case !cookieName.MatchString(c.Cookie):
 		return fmt.Errorf("cookie_name %q: letters, digits, _ and - only", c.Cookie)
+	case strings.EqualFold(c.Cookie, session.Cookie), strings.EqualFold(c.Cookie, session.StateCookie):
+		return fmt.Errorf("cookie_name %q is the name of a cookie of the hosted pages", c.Cookie)
 	case reservedHeader(c.Cookie):
 		return fmt.Errorf("cookie_name %q is the name of another header", c.Cookie)
 	case domain != "" && !validDomain(domain):

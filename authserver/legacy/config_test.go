@@ -45,6 +45,7 @@ func TestConfigCheck(t *testing.T) {
 		{"an administrator twice, in two cases", admins(legacy.Administrator{Name: "a", Password: "x"}, legacy.Administrator{Name: "A", Password: "x"}), "twice"},
 		{"a cookie of AIC", func(c *legacy.Config) { c.Cookie = "6ac6499e9da2071" }, ""},
 		{"a cookie named as another header", func(c *legacy.Config) { c.Cookie = "authorization" }, "cookie_name"},
+		{"a cookie named as that of the hosted pages", func(c *legacy.Config) { c.Cookie = "st" }, "cookie_name"},
 		{"a cookie with a space", func(c *legacy.Config) { c.Cookie = "a b" }, "cookie_name"},
 		{"a domain", func(c *legacy.Config) { c.CookieDomain = ".example.com" }, ""},
 		{"a domain of one label", func(c *legacy.Config) { c.CookieDomain = "com" }, "cookie_domain"},
