@@ -1,13 +1,18 @@
 package legacy_test
 
 import (
+	"context"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
 // dialect ends the test unless the answer is an error in the one of its tree and in no other.
@@ -27,6 +32,9 @@ func (a *answer) dialect(tree string, status int) {
 			names = append(names, name)
 		}
 	}
+	if got := a.Header.Get("WWW-Authenticate") != ""; got != (tree == "oauth2" && status == http.StatusUnauthorized) {
+		a.t.Errorf("%s: %d: WWW-Authenticate = %q", a.what, status, a.Header.Get("WWW-Authenticate"))
+	}
 	if slices.Sort(names); !slices.Equal(names, want) {
 		a.t.Errorf("%s: %d: members = %v, want %v", a.what, status, names, want)
 	}
@@ -34,8 +42,8 @@ func (a *answer) dialect(tree string, status int) {
 
 // TestDialects: whatever is wrong, below /json and /frrest it is said in CREST, below /oauth2 in OAuth (sections 10, 11).
 func TestDialects(t *testing.T) {
-	broken := &failing{}
-	k := newKit(t, options{Store: broken.around(testkit.Store(t))})
+	failing := &failing{}
+	k := newKit(t, options{Store: failing.around(testkit.Store(t))})
 	g := k.personal("alpha", "alice", "web", everyScope)
 	alice := k.as("alpha", "alice")
 	large := strings.Repeat("x", 70_000)
@@ -90,7 +98,7 @@ func TestDialects(t *testing.T) {
 		})
 	}
 	k.form(below("alpha", "register"), nil).refusedOAuth(404, "not_found") // as where there is nothing
-	broken.tokens.Store(true)
+	failing.tokens.Store(true)
 	alice.get(one(g.Access)).dialect("frrest", 503)
 	alice.get(applications("alpha", k.id("alpha", "alice"))+"?_queryFilter=true").dialect("json", 503)
 	k.get(below("alpha", "tokeninfo"), bearing(g.Access)...).dialect("oauth2", 503)
@@ -163,5 +171,41 @@ func TestMediaTypes(t *testing.T) {
 			}
 			k.in(t).do(http.MethodPost, tt.path, tt.body, append(header, "Content-Type", tt.kind)...).is(tt.status)
 		})
+	}
+}
+
+// broken is a store that has a fault of its own: it panics where tokens are looked for.
+type broken struct{ store.Store }
+
+func (broken) AccessTokenByID(context.Context, string, string, time.Time, time.Time) (store.AccessToken, error) {
+	panic("the store is broken")
+}
+
+// TestPanic: what nobody has thought of ends the connection, and what the host logs of it has no token (126).
+func TestPanic(t *testing.T) {
+	k := newKit(t, options{Store: broken{testkit.Store(t)}})
+	g, alice := k.personal("alpha", "alice", "web", everyScope), k.as("alpha", "alice")
+	var logged testkit.Buffer
+	server := httptest.NewUnstartedServer(k.Server)
+	server.Config.ErrorLog = log.New(&logged, "", 0)
+	server.Start()
+	defer server.Close()
+	for _, path := range []string{one(g.Access), below("alpha", "tokeninfo")} {
+		r := k.request(http.MethodGet, path, nil, append(alice.header, bearing(g.Access)...)...)
+		r.URL.Scheme, r.URL.Host, r.RequestURI = "http", strings.TrimPrefix(server.URL, "http://"), ""
+		if res, err := server.Client().Do(r); err == nil {
+			res.Body.Close()
+			t.Errorf("%s: status = %d, want no answer", path, res.StatusCode)
+		}
+	}
+	server.Close()
+	text := logged.String() + k.Log.String()
+	if !strings.Contains(text, "the store is broken") {
+		t.Fatalf("log = %s, want the panic", text)
+	}
+	for what, secret := range map[string]string{"access token": g.Access[len(g.Access)-40:], "SSO token": alice.Token[:40]} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the log has the %s", what)
+		}
 	}
 }
