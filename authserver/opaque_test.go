@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -68,7 +69,7 @@ func why(t testing.TB, v *resourceserver.Verifier, raw string) string {
 	if err == nil {
 		return resourceserver.Allowed.String()
 	}
-	refusal, ok := err.(*resourceserver.Refusal) //nolint:errorlint // promised
+	refusal, ok := errors.AsType[*resourceserver.Refusal](err)
 	if !ok {
 		t.Fatalf("verify: %v", err)
 	}

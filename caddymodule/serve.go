@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -130,7 +131,7 @@ func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) e
 
 // explain is what a refusal says about itself.
 func explain(err error) *refusedLog {
-	if refusal, ok := err.(*resourceserver.Refusal); ok {
+	if refusal, ok := errors.AsType[*resourceserver.Refusal](err); ok {
 		return &refusedLog{&refusal.Failure, refusal.Token}
 	}
 	failure := *oauth.From(err)

@@ -35,7 +35,7 @@ type introspector struct {
 	queued  atomic.Int64
 	breaker breaker
 
-	ctx    context.Context //nolint:containedctx // the lifetime of calls, ended by close
+	ctx    context.Context // the lifetime of calls, ended by close
 	cancel context.CancelFunc
 	mu     sync.Mutex // orders close and calls that begin
 	closed bool
@@ -159,7 +159,7 @@ func (in *introspector) call(raw string) (a answer, wait time.Duration, err erro
 	if wait, ok := in.breaker.allow(in.now()); !ok {
 		return answer{}, wait, errDown
 	}
-	start := time.Now() //nolint:forbidigo // a duration, not a time of day
+	start := time.Now() // a duration, not a time of day
 	a, wait, err = in.exchange(ctx, raw)
 	if in.observer != nil {
 		result := "inactive"

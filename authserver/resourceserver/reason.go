@@ -1,6 +1,7 @@
 package resourceserver
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
@@ -86,7 +87,7 @@ func (r Reason) unavailable() bool { return reasons[r].status == http.StatusServ
 
 // problemReason translates why jose refused a token.
 func problemReason(err error) Reason {
-	e, ok := err.(*jose.Error) //nolint:errorlint // jose promises the bare type
+	e, ok := errors.AsType[*jose.Error](err)
 	if !ok {
 		return Malformed
 	}

@@ -130,7 +130,7 @@ func topLevel(b []byte) (map[string]json.RawMessage, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, errors.New("malformed JSON")
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Decoder.Token gives the bare value
+	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("data after the JSON object")
 	}
 	return members, nil

@@ -27,7 +27,7 @@ type refresher[T any] struct {
 	lastErr error   // of the last load
 	closed  bool
 
-	ctx    context.Context //nolint:containedctx // the lifetime of background loads, ended by close
+	ctx    context.Context // the lifetime of background loads, ended by close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -81,7 +81,7 @@ func (r *refresher[T]) aged(s *snapshot[T], n int64) (*snapshot[T], bool) {
 		return nil, false
 	}
 	if !r.throttled(n) {
-		r.start(n)
+		_, _ = r.start(n) // nobody waits for it
 	}
 	return s, true
 }

@@ -54,7 +54,7 @@ func open(ctx context.Context, config *pgxpool.Config, log *slog.Logger) (_ *bac
 	b := &backend{pool: pool, log: log}
 	defer func() {
 		if err != nil {
-			b.Close()
+			_ = b.Close()
 		}
 	}()
 	db := stdlib.OpenDBFromPool(pool)

@@ -49,7 +49,7 @@ func openBackend(ctx context.Context, path string) (_ *backend, err error) {
 	b := &backend{prepared: make(map[string]*sql.Stmt), readers: readers{prepared: make(map[string]*sql.Stmt)}}
 	defer func() {
 		if err != nil {
-			b.Close()
+			_ = b.Close()
 		}
 	}()
 	// A checkpoint moves pages from the log to the file and syncs both. Every

@@ -475,7 +475,9 @@ func familyEndContention(t *testing.T, a, b store.Store) {
 		list, err := either(a, b, i).EndFamilies(ctx, f)
 		for _, f := range list {
 			var k int
-			fmt.Sscan(f.ID, &k)
+			if _, err := fmt.Sscan(f.ID, &k); err != nil {
+				return fmt.Errorf("family %q: %w", f.ID, err)
+			}
 			atomic.AddInt32(&ended[k], 1)
 		}
 		// All that this call was to end have ended when it returns.

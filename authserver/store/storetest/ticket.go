@@ -123,7 +123,7 @@ func ticketSpent(t *testing.T, s store.Store) {
 				t.Errorf("%s %s = %v, want %v", act, name, err, st.want)
 			}
 			want := k
-			if st.want != store.ErrSpent {
+			if !errors.Is(st.want, store.ErrSpent) {
 				want = store.Ticket{}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
