@@ -40,9 +40,9 @@ func TestAttackG(t *testing.T) {
 }
 
 // redeemAt exchanges a code at A.
-func (g *rig) redeemAt(client, code string, fields ...string) answer {
+func (g *rig) redeemAt(client, code string) answer {
 	g.t.Helper()
-	return g.form(envA, "token", secretOf(client), append(fields, "grant_type=authorization_code", "code="+code, "redirect_uri="+appCallback)...)
+	return g.form(envA, "token", secretOf(client), "grant_type=authorization_code", "code="+code, "redirect_uri="+appCallback)
 }
 
 func (g *rig) renewAt(client, raw string, fields ...string) answer {

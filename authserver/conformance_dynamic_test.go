@@ -147,9 +147,9 @@ func (c *client) token(params ...string) answer {
 }
 
 // signOn goes through the whole code flow and gives the token response.
-func (c *client) signOn(a *agent, params ...string) answer {
+func (c *client) signOn(a *agent) answer {
 	c.s.t.Helper()
-	back := a.signOn(c.request(params...))
+	back := a.signOn(c.request())
 	if back.Get("code") == "" {
 		c.s.t.Fatalf("no code: %v", back)
 	}

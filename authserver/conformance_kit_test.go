@@ -374,10 +374,10 @@ func (m *trial) checkSecret(name, value string) {
 // granted is all that a client has after an authorization.
 type granted struct {
 	reply
-	access, refresh, scope string
-	front, back            map[string]any // claims of the two ID tokens
-	idToken                string         // the last one
-	token                  answer         // of the token endpoint
+	access, refresh string
+	front, back     map[string]any // claims of the two ID tokens
+	idToken         string         // the last one
+	token           answer         // of the token endpoint
 }
 
 // claims are those of the ID token.

@@ -18,18 +18,18 @@ import (
 
 // TestAttackA: signature and header of a JWT.
 func TestAttackA(t *testing.T) {
-	f := newIssuer(t, nil)
+	f := newIssuer(t)
 	rs, es := jwkey{"key-1", rsaKey("foreign"), "RS256"}, jwkey{"key-ec", ecKey(elliptic.P256()), "ES256"}
 	es384 := jwkey{"key-384", ecKey(elliptic.P384()), "ES384"}
 	f.publish("", rs, es, es384)
 	// Two issuers that publish one and the same key id for different keys.
-	a, b := newIssuer(t, nil), newIssuer(t, nil)
+	a, b := newIssuer(t), newIssuer(t)
 	keyA, keyB := jwkey{"current", ecKey(elliptic.P256()), "ES256"}, jwkey{"current", ecKey(elliptic.P256()), "ES256"}
 	a.publish("", keyA)
 	b.publish("", keyB)
-	lone := newIssuer(t, nil)
-	evil := newIssuer(t, nil) // whoever asks it has been lured
-	weak := newIssuer(t, nil)
+	lone := newIssuer(t)
+	evil := newIssuer(t) // whoever asks it has been lured
+	weak := newIssuer(t)
 	weakKey, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)

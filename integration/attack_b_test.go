@@ -9,7 +9,7 @@ import (
 
 // TestAttackB: claims. Every token here has a good signature.
 func TestAttackB(t *testing.T) {
-	f := newIssuer(t, nil)
+	f := newIssuer(t)
 	n := start(t, config{bare: true, ports: []string{"foreign", "policy", "subject", "short"},
 		sites: gateFor("FOREIGN", f.url(), "") + gateFor("SUBJECT", f.url(), "require_subject") + gateFor("SHORT", f.url(), "max_lifetime 1h") + fmt.Sprintf(`
 http://:$POLICY {

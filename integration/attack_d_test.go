@@ -13,7 +13,7 @@ import (
 
 // TestAttackD: identity headers, and what goes upstream.
 func TestAttackD(t *testing.T) {
-	f := newIssuer(t, nil)
+	f := newIssuer(t)
 	n := start(t, config{bare: true, ports: []string{"d", "stripping", "errors"}, vars: map[string]string{"FOREIGN_ISSUER": f.url()}, sites: `
 (trust) {
 	issuer $FOREIGN_ISSUER {
@@ -134,9 +134,9 @@ http://:$ERRORS {
 		}
 	})
 	t.Run("case_70", func(t *testing.T) {
-		lured := newIssuer(t, nil)
+		lured := newIssuer(t)
 		for name, path := range map[string]string{"keys": "/jwks", "metadata": "/.well-known/openid-configuration"} {
-			helper := newIssuer(t, nil)
+			helper := newIssuer(t)
 			helper.set(path, redirect(lured.url()+path))
 			m := start(t, config{bare: true, ports: []string{"x"}, sites: gateFor("X", helper.url(), "")})
 			token := helper.token(t, nil)

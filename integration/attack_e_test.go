@@ -22,7 +22,7 @@ type oracle struct {
 }
 
 func newOracle(t testing.TB) *oracle {
-	o := &oracle{issuer: newIssuer(t, nil), answers: map[string]http.HandlerFunc{}}
+	o := &oracle{issuer: newIssuer(t), answers: map[string]http.HandlerFunc{}}
 	o.set("/introspect", o.answer)
 	return o
 }
@@ -95,7 +95,7 @@ http://:$%s {
 // TestAttackE: caches, introspection, availability.
 func TestAttackE(t *testing.T) {
 	o, strong, weak := newOracle(t), newOracle(t), newOracle(t)
-	jwts := newIssuer(t, nil)
+	jwts := newIssuer(t)
 	down := map[string]http.HandlerFunc{
 		"500": reply(500, "application/json", `{"active":true}`), "403": reply(403, "application/json", `{"active":true}`),
 		"429": reply(429, "application/json", `{}`), "timeout": hang, "reset": reset, "drip": drip, "redirect": redirect("http://127.0.0.1:9/evil"), "flood": flood,
@@ -351,7 +351,7 @@ func TestAttackE(t *testing.T) {
 
 // tlsOnly is the address of an endpoint whose certificate nobody trusts.
 func tlsOnly(t testing.TB) string {
-	f := unstartedIssuer(nil)
+	f := unstartedIssuer()
 	f.server.StartTLS()
 	t.Cleanup(f.server.Close)
 	return f.url()

@@ -22,7 +22,7 @@ import (
 // TestAttackTLS has what cases 60, 64 and 68 say about TLS and HTTP/2: one port,
 // one name that is guarded, another that is not.
 func TestAttackTLS(t *testing.T) {
-	f := newIssuer(t, nil)
+	f := newIssuer(t)
 	certificate, key, roots := selfSigned(t, "example.com", "open.example.com")
 	n := start(t, config{bare: true, ports: []string{"tls"}, vars: map[string]string{
 		"FOREIGN_ISSUER": f.url(), "CERTIFICATE": writeFile(t, "cert.pem", certificate), "PRIVATE": writeFile(t, "key.pem", key),

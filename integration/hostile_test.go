@@ -157,7 +157,7 @@ func TestAttackHostileIssuer(t *testing.T) {
 	issuers := make([]*issuer, len(tests))
 	for i, tt := range tests {
 		ports[i] = fmt.Sprintf("hostile%02d", i)
-		issuers[i] = newIssuer(t, nil)
+		issuers[i] = newIssuer(t)
 		tt.setup(issuers[i])
 		sites.WriteString(gateFor(strings.ToUpper(ports[i]), issuers[i].url(), "timeout 2s"))
 	}
@@ -201,7 +201,7 @@ func TestAttackHostileIssuer(t *testing.T) {
 // TestIssuerDownAtStart: the server starts, refuses with 503, and works once the
 // issuer does.
 func TestIssuerDownAtStart(t *testing.T) {
-	f := unstartedIssuer(nil)
+	f := unstartedIssuer()
 	addr := f.server.Listener.Addr().String()
 	f.server.Listener.Close()
 	f.server.URL = "http://" + addr
@@ -240,7 +240,7 @@ func TestIssuerDownAtStart(t *testing.T) {
 // TestAttackKeyRotation: a new key is found when a token names it, a withdrawn one
 // stops working, and neither lets strangers make the gate fetch at will.
 func TestAttackKeyRotation(t *testing.T) {
-	f := newIssuer(t, nil)
+	f := newIssuer(t)
 	first, second := f.keys[0], jwkey{"key-2", ecKey(elliptic.P256()), "ES256"}
 	f.publish("1", first)
 	n := start(t, config{bare: true, ports: []string{"rotating"}, sites: gateFor("ROTATING", f.url(), "")})

@@ -39,16 +39,16 @@ type jwkey struct {
 	alg string
 }
 
-// newIssuer serves a sound issuer over loopback HTTP; overrides replace single paths.
-func newIssuer(t testing.TB, overrides map[string]http.HandlerFunc) *issuer {
-	f := unstartedIssuer(overrides)
+// newIssuer serves a sound issuer over loopback HTTP.
+func newIssuer(t testing.TB) *issuer {
+	f := unstartedIssuer()
 	f.server.Start()
 	t.Cleanup(f.server.Close)
 	return f
 }
 
-func unstartedIssuer(overrides map[string]http.HandlerFunc) *issuer {
-	f := &issuer{counts: map[string]int{}, override: overrides, keys: []jwkey{{"key-1", rsaKey("foreign"), "RS256"}}}
+func unstartedIssuer() *issuer {
+	f := &issuer{counts: map[string]int{}, keys: []jwkey{{"key-1", rsaKey("foreign"), "RS256"}}}
 	f.server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
 	return f
 }

@@ -174,7 +174,7 @@ func storm(t testing.TB, n *node, clients int, enough func() bool, act func() bo
 // was learned (tokens, keys, answers) is kept.
 func TestReload(t *testing.T) {
 	onEach(t, func(t *testing.T, b backend) {
-		f := newIssuer(t, nil)
+		f := newIssuer(t)
 		n := start(t, config{storage: b, info: true, ports: []string{"foreign"}, vars: map[string]string{"FOREIGN_ISSUER": f.url()}, sites: `
 http://:$FOREIGN {
 	bearer_auth {

@@ -55,7 +55,6 @@ func TestDeclaredObjects(t *testing.T) {
 			t.Fatalf("the grants of a declared application = %v, want one", grants)
 		}
 		grant := "/applications/reader/grants/" + grants[0]["id"].(string)
-		const typeSet, typeLock = "application/vnd.pingidentity.password.set+json", "application/vnd.pingidentity.account.lock+json"
 
 		for _, tt := range []struct {
 			read, declared, method, path string

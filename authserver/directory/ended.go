@@ -23,7 +23,7 @@ const (
 
 // revoke adds the revocations of what the plan ends, and what is to be done
 // after it was stored.
-func (p *plan) revoke() (pending []store.Delivery, err error) {
+func (p *plan) revoke() (pending []store.Delivery) {
 	second := p.now.Truncate(time.Second)
 	all := map[End]bool{} // by End without All
 	var order []End
@@ -46,7 +46,7 @@ func (p *plan) revoke() (pending []store.Delivery, err error) {
 		}
 	}
 	p.write.Deliveries = append(p.write.Deliveries, pending...)
-	return pending, nil
+	return pending
 }
 
 // finish ends what clients and people hold. The change stands whether or not that

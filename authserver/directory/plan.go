@@ -176,10 +176,7 @@ func (p *plan) commit(ctx context.Context) error {
 	if err := p.deliver(ctx); err != nil {
 		return err
 	}
-	pending, err := p.revoke()
-	if err != nil {
-		return err
-	}
+	pending := p.revoke()
 	switch err := p.w.Store.Apply(ctx, p.write); {
 	case errors.Is(err, store.ErrExists):
 		return p.taken(ctx)

@@ -12,8 +12,8 @@ import (
 
 // notPossible refuses an action, or an answer, that the flow's state does not
 // allow.
-func notPossible(format string, args ...any) *oauth.Error {
-	e := oauth.InvalidRequest(format, args...)
+func notPossible(description string) *oauth.Error {
+	e := oauth.InvalidRequest("%s", description)
 	e.PingOne, e.Reason = oauth.PingOneInvalidRequest, "flow_state"
 	return e
 }

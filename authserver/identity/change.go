@@ -21,7 +21,7 @@ func (u *Users) ChangePassword(ctx context.Context, env *store.Environment, user
 	if err != nil {
 		return err
 	}
-	_, err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
+	err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
 		if cred.Password != proven.Password || cred.Overrides != proven.Overrides {
 			return false, wrongCurrent()
 		}

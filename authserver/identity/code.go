@@ -68,7 +68,7 @@ func (u *Users) putCode(ctx context.Context, env *store.Environment, user *store
 	if err != nil {
 		return secret.Value{}, err
 	}
-	_, err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
+	err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
 		u.setCode(cred, purpose, hash)
 		return true, nil
 	})

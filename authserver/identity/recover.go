@@ -107,7 +107,7 @@ func (u *Users) tryCode(ctx context.Context, env *store.Environment, a *account,
 		return false, err
 	}
 	var apply func(*store.Credential) error
-	_, err = u.change(ctx, env, a.subject(), func(cred *store.Credential) (bool, error) {
+	err = u.change(ctx, env, a.subject(), func(cred *store.Credential) (bool, error) {
 		good = false
 		if a.user == nil || a.user.Disabled || barred(a.user) || cred.Locked || !pending(*cred, purpose, u.Now()) {
 			return true, nil

@@ -69,7 +69,7 @@ func (u *Users) RecoverWith(ctx context.Context, env *store.Environment, user *s
 		return !user.Disabled && !barred(user) && !cred.Locked && pending(cred, purposeRecovery, u.Now()) && codeEqual(cred, typedHash)
 	}
 	right := false
-	_, err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
+	err = u.change(ctx, env, user.ID, func(cred *store.Credential) (bool, error) {
 		right = good(*cred)
 		if right || cred.CodePurpose != purposeRecovery {
 			return false, nil

@@ -117,14 +117,10 @@ func (f *terraform) judge(r *provisioned, a *answer) {
 	}
 }
 
-// create posts what configuration says to a collection, and reads it as the next plan does. answered is what of it
-// comes back; nil for all.
-func (f *terraform) create(kind, collection string, body, answered map[string]any, before ...string) *provisioned {
+// create posts what configuration says to a collection, and reads it as the next plan does.
+func (f *terraform) create(kind, collection string, body map[string]any, before ...string) *provisioned {
 	f.t.Helper()
 	r := &provisioned{kind: kind, sent: body, before: before}
-	if answered != nil {
-		r.sent = answered
-	}
 	for _, path := range before {
 		f.get(path).is(http.StatusOK)
 	}
@@ -140,7 +136,7 @@ func (f *terraform) create(kind, collection string, body, answered map[string]an
 }
 
 // refresh reads a resource as a plan does.
-func (f *terraform) refresh(r *provisioned) *answer {
+func (f *terraform) refresh(r *provisioned) {
 	f.t.Helper()
 	for _, path := range r.before {
 		f.get(path).is(http.StatusOK)
@@ -156,7 +152,6 @@ func (f *terraform) refresh(r *provisioned) *answer {
 		}
 	}
 	r.read = a.json()
-	return a
 }
 
 // plan reads everything: nothing may have changed.
@@ -212,7 +207,7 @@ func (f *terraform) destroy() {
 }
 
 // secretOf is pingone_application_secret, and pingone_resource_secret: rotated as it is created, and never deleted.
-func (f *terraform) secretOf(r *provisioned) *provisioned {
+func (f *terraform) secretOf(r *provisioned) {
 	f.t.Helper()
 	s := &provisioned{kind: "secret", path: r.path + "/secret", kept: true, secret: true}
 	rotated := f.do("POST", s.path, nil).is(http.StatusOK) // an empty body, with Content-Type: application/json
@@ -222,7 +217,6 @@ func (f *terraform) secretOf(r *provisioned) *provisioned {
 			rotated.what, len(rotated.text("secret")), rotated.text("secret") != s.read["secret"])
 	}
 	f.resources = append(f.resources, s)
-	return s
 }
 
 // resourceOf finds a resource as the provider does: in the list, by its type.
@@ -322,7 +316,7 @@ func TestTerraform(t *testing.T) {
 	key := f.create("key", "/{env}/keys", map[string]any{
 		"name": "TF key", "algorithm": "EC", "keyLength": 256, "signatureAlgorithm": "SHA256withECDSA", "usageType": "SIGNING", "validityPeriod": 365,
 		"subjectDN": "CN=TF, OU=Shop, O=Example, L=Vienna, ST=Vienna, C=AT", "default": false,
-	}, nil)
+	})
 	if serial := f.get(key.path).Body; !strings.Contains(string(serial), `"serialNumber":`) || strings.Contains(string(serial), `"serialNumber":"`) {
 		t.Errorf("serialNumber is no number: %s", serial)
 	}
@@ -336,16 +330,16 @@ func TestTerraform(t *testing.T) {
 		"accessTokenValiditySeconds": 900, "applicationPermissionsSettings": map[string]any{"claimEnabled": true}, "audience": audience,
 		"introspectEndpointAuthMethod": "CLIENT_SECRET_POST", "name": "TF API", "type": "CUSTOM", "description": "an API",
 	}
-	resource := f.create("resource", "/{env}/resources", resourceBody, nil)
+	resource := f.create("resource", "/{env}/resources", resourceBody)
 	least := f.create("resource", "/{env}/resources", map[string]any{
 		"accessTokenValiditySeconds": 3600, "applicationPermissionsSettings": map[string]any{"claimEnabled": false}, "audience": "tf-least",
 		"introspectEndpointAuthMethod": "CLIENT_SECRET_BASIC", "name": "TF least", "type": "CUSTOM",
-	}, nil)
+	})
 	f.secretOf(resource)
-	read := f.create("scope", resource.path+"/scopes", map[string]any{"name": "tf:read", "description": "reads"}, nil, resource.path)
-	write := f.create("scope", resource.path+"/scopes", map[string]any{"name": "tf:write"}, nil, resource.path)
-	f.create("scope", least.path+"/scopes", map[string]any{"name": "least"}, nil, least.path)
-	attribute := f.create("attribute", resource.path+"/attributes", map[string]any{"name": "tenant", "value": "${user.email}"}, nil, resource.path)
+	read := f.create("scope", resource.path+"/scopes", map[string]any{"name": "tf:read", "description": "reads"}, resource.path)
+	write := f.create("scope", resource.path+"/scopes", map[string]any{"name": "tf:write"}, resource.path)
+	f.create("scope", least.path+"/scopes", map[string]any{"name": "least"}, least.path)
+	attribute := f.create("attribute", resource.path+"/attributes", map[string]any{"name": "tenant", "value": "${user.email}"}, resource.path)
 	// A core one is found in the list, and the whole of it is put.
 	core := f.inList(resource.path+"/attributes", "attributes", "sub")
 	if core["type"] != "CORE" || core["value"] != "${user.id}" {
@@ -361,19 +355,19 @@ func TestTerraform(t *testing.T) {
 	profile := f.inList(openidPath+"/scopes", "scopes", "profile")["id"].(string)
 	f.get(openidPath + "/scopes/" + profile).is(http.StatusOK)
 	f.put(openidPath+"/scopes/"+profile, map[string]any{"name": "profile", "mappedClaims": []string{}}).is(http.StatusOK)
-	shoe := f.create("attribute", openidPath+"/attributes", map[string]any{"name": "shoe", "value": "${user.title}", "idToken": true, "userInfo": true}, nil, openidPath)
+	shoe := f.create("attribute", openidPath+"/attributes", map[string]any{"name": "shoe", "value": "${user.title}", "idToken": true, "userInfo": true}, openidPath)
 	email := f.inList(openidPath+"/attributes", "attributes", "email")
 	if email["type"] != "PREDEFINED" || email["value"] != "${user.email}" {
 		t.Errorf("email: %v", email)
 	}
 	emailBody := map[string]any{"name": "email", "value": "${user.externalId}", "idToken": true, "userInfo": true, "type": "PREDEFINED"}
 	f.put(openidPath+"/attributes/"+email["id"].(string), emailBody).is(http.StatusOK).has(`{"value":"${user.externalId}","idToken":true,"type":"PREDEFINED"}`)
-	f.create("scope", openidPath+"/scopes", map[string]any{"name": "shoes", "mappedClaims": []string{shoe.read["id"].(string)}}, nil, openidPath)
+	f.create("scope", openidPath+"/scopes", map[string]any{"name": "shoes", "mappedClaims": []string{shoe.read["id"].(string)}}, openidPath)
 
 	// pingone_application
 	applications := map[string]*provisioned{}
 	for name, body := range terraformApplications(key.read["id"].(string), policy) {
-		applications[name] = f.create("application", "/{env}/applications", body, nil)
+		applications[name] = f.create("application", "/{env}/applications", body)
 		if a := applications[name].read; a["protocol"] != "OPENID_CONNECT" || a["clientSecret"] != nil || a["secret"] != nil {
 			t.Errorf("%s: %v", name, a)
 		}
@@ -390,18 +384,18 @@ func TestTerraform(t *testing.T) {
 	}
 	idOf := func(r *provisioned) string { return r.read["id"].(string) }
 	grantBody := map[string]any{"resource": map[string]any{"id": idOf(resource)}, "scopes": scopes(idOf(write), idOf(read))}
-	grant := f.create("grant", web.path+"/grants", grantBody, nil, resource.path, resource.path+"/scopes", web.path)
+	grant := f.create("grant", web.path+"/grants", grantBody, resource.path, resource.path+"/scopes", web.path)
 	grant.before = []string{resource.path}
 	if got := grant.read["application"]; !reflect.DeepEqual(got, map[string]any{"id": idOf(web)}) {
 		t.Errorf("application of a grant = %v", got)
 	}
-	f.create("grant", web.path+"/grants", map[string]any{"resource": map[string]any{"id": openid}, "scopes": scopes(profile)}, nil,
+	f.create("grant", web.path+"/grants", map[string]any{"resource": map[string]any{"id": openid}, "scopes": scopes(profile)},
 		"/{env}/resources", openidPath+"/scopes", web.path)
 
 	// pingone_application_attribute_mapping
 	mapping := f.create("mapping", web.path+"/attributes", map[string]any{
 		"idToken": true, "userInfo": true, "name": "department", "required": false, "value": "${user.title}",
-	}, nil, web.path)
+	}, web.path)
 	sub := f.inList(web.path+"/attributes", "attributes", "sub")
 	if sub["mappingType"] != "CORE" || sub["value"] != "${user.id}" {
 		t.Errorf("sub of a new application: %v", sub)
@@ -410,7 +404,7 @@ func TestTerraform(t *testing.T) {
 	f.put(web.path+"/attributes/"+sub["id"].(string), subBody).is(http.StatusOK).has(`{"value":"${user.username}","required":true,"mappingType":"CORE"}`)
 
 	// pingone_population
-	population := f.create("population", "/{env}/populations", map[string]any{"name": "TF people"}, nil)
+	population := f.create("population", "/{env}/populations", map[string]any{"name": "TF people"})
 	theme, _ := population.read["theme"].(map[string]any)
 	if theme["id"] == nil || theme["id"] == "" {
 		t.Fatalf("theme = %v, for which the provider waits, and then fails", theme)
@@ -439,9 +433,9 @@ func TestTerraform(t *testing.T) {
 		t.Fatalf("there is no role %s", role)
 		return nil
 	}
-	f.create("assignment", worker.path+"/roleAssignments", assignment("Client Application Developer", "ENVIRONMENT", home), nil, worker.path)
-	f.create("assignment", worker.path+"/roleAssignments", assignment("Identity Data Admin", "POPULATION", idOf(population)), nil, worker.path)
-	f.create("assignment", user.path+"/roleAssignments", assignment("Environment Admin", "ENVIRONMENT", home), nil)
+	f.create("assignment", worker.path+"/roleAssignments", assignment("Client Application Developer", "ENVIRONMENT", home), worker.path)
+	f.create("assignment", worker.path+"/roleAssignments", assignment("Identity Data Admin", "POPULATION", idOf(population)), worker.path)
+	f.create("assignment", user.path+"/roleAssignments", assignment("Environment Admin", "ENVIRONMENT", home))
 
 	f.plan()
 

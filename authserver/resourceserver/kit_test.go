@@ -123,7 +123,6 @@ type provider struct {
 	mu         sync.Mutex
 	jwks       []byte
 	metadata   map[string]any
-	jwksStatus int
 	discovered http.HandlerFunc // instead of the metadata
 	keys       http.HandlerFunc // instead of the JWK Set
 	introspect http.HandlerFunc
