@@ -37,6 +37,7 @@ type Checking struct {
 }
 
 // What follows is for documents that have more to say.
+
 type (
 	// Keyed documents are found by keys: see store.Object. A key begins with what it is: "name Shop". A Unique
 	// one that another object has is a UNIQUENESS_VIOLATION of its first word.
@@ -59,11 +60,11 @@ type (
 	Founding interface {
 		Companions(c *Checking) []New
 	}
-	// Holding documents must not be deleted while others need them; Taking ones say what goes with them beyond
-	// their children.
+	// Holding documents must not be deleted while others need them.
 	Holding interface {
 		Deletable(ctx context.Context, c *Checking) error
 	}
+	// Taking documents say what goes with them when they are deleted, beyond their children.
 	Taking interface {
 		Takes(ctx context.Context, c *Checking) ([]store.ObjectVersion, error)
 	}

@@ -93,11 +93,10 @@ func (u *Users) stateOf(cred store.Credential) AccountState {
 	return AccountState{}
 }
 
-// MinLength is how many characters passwords of an environment have at least; MaxLength is the most, in
-// bytes.
+// MinLength is how many characters passwords of an environment have at least.
 func MinLength(env *store.Environment) int { return leastOf(env) }
 
-// MaxLength: see MinLength.
+// MaxLength is how many bytes passwords of every environment have at most.
 const MaxLength = maxPassword
 
 // Lockout says after how many wrong passwords in a row an account is locked, 0 for never, and for how long.

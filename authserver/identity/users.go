@@ -84,7 +84,7 @@ const (
 	StandingMustChange Standing = "MUST_CHANGE_PASSWORD"
 	StandingExpired    Standing = "PASSWORD_EXPIRED"
 	StandingUnverified Standing = "VERIFICATION_CODE_REQUIRED"
-	// StandingLocked: an administrator keeps the person from signing on. Nobody is told.
+	// StandingLocked is the standing of whom an administrator keeps from signing on. Nobody is told.
 	StandingLocked Standing = "LOCKED"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 )
 
-// ClaimRule: the named claim (dots reach into objects when no claim has the whole name)
+// ClaimRule demands that the named claim (dots reach into objects when no claim has the whole name)
 // equals one of Values, or, when it is an array of strings, contains one. Numbers and booleans compare by
 // their JSON text only with values written the same; an absent claim never matches.
 type ClaimRule struct {

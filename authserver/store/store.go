@@ -172,9 +172,9 @@ const (
 	SlotNext     KeySlot = "NEXT"     // published, not signing yet
 	SlotCurrent  KeySlot = "CURRENT"  // signing
 	SlotPrevious KeySlot = "PREVIOUS" // published until the last token it signed has expired
-	// SlotPublished: published, and signs nothing until somebody makes it CURRENT.
+	// SlotPublished is published, and signs nothing until somebody makes it CURRENT.
 	SlotPublished KeySlot = "PUBLISHED"
-	// SlotStored: neither published nor signing tokens; a key of another use.
+	// SlotStored is neither published nor signing tokens; a key of another use.
 	SlotStored KeySlot = "STORED"
 )
 

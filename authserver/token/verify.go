@@ -17,7 +17,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// ErrInactive: this is not a token of the environment that works now. The reason
+// ErrInactive means that this is not a token of the environment that works now. The reason
 // is in the text, for the log; a client learns only that it is not active.
 var ErrInactive = errors.New("inactive token")
 

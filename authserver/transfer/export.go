@@ -12,8 +12,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// ExportOptions: Secrets includes client secrets, webhook secrets, keys and password hashes, sealed with the server's own key, so
-// that only a server with the same one can read them. Declared includes what configuration declares. Users includes people.
+// ExportOptions say what a file has beside the objects that are managed. Secrets includes client secrets, webhook
+// secrets, keys and password hashes, sealed with the server's own key, so that only a server with the same one can read
+// them. Declared includes what configuration declares. Users includes people.
 type ExportOptions struct{ Secrets, Declared, Users bool }
 
 // pageSize is how many objects are read at once.

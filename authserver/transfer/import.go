@@ -15,7 +15,8 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// ImportOptions: DryRun changes nothing and reports the difference; Prune deletes what the file does not have.
+// ImportOptions say how a file is taken. DryRun changes nothing and reports the difference; Prune deletes what the file
+// does not have.
 type ImportOptions struct {
 	DryRun, Prune bool
 	// MayGive reports whether who imports may give a role: nobody gives more than they have. nil: none.
