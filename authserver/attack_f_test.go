@@ -376,9 +376,9 @@ func sessionFixation(t *testing.T) {
 	}
 	// Two tabs as two people: the one that was shown first does not become the other's.
 	b := newAgent(t, g)
-	one, two := b.open(ask(issuerA, "first", "state", "one")), answer{}
+	one := b.open(ask(issuerA, "first", "state", "one"))
 	oneAt := b.at
-	two = b.open(ask(issuerA, "first", "state", "two"))
+	two := b.open(ask(issuerA, "first", "state", "two"))
 	b.press(two, "submit", "username", "bob", "password", "bob-demo-pass")
 	b.at = oneAt
 	got := b.press(one, "submit", "username", "alice", "password", "alice-demo-pass")

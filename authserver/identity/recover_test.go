@@ -27,9 +27,9 @@ func (k *kit) forgot(t testing.TB, username string) string {
 	return k.mail.wait(t, 1)[0].Code
 }
 
-func (k *kit) recover(t testing.TB, username, code_, next string) string {
+func (k *kit) recover(t testing.TB, username, typed, next string) string {
 	t.Helper()
-	_, err := k.Recover(context.Background(), k.env, username, code_, next, address)
+	_, err := k.Recover(context.Background(), k.env, username, typed, next, address)
 	return code(t, err)
 }
 
@@ -47,7 +47,7 @@ func TestForgotSendsACode(t *testing.T) {
 		t.Errorf("code of %d characters, want 8 of the alphabet", len(got))
 	}
 	cred, err := k.store.CredentialOf(t.Context(), envID, alice)
-	if err != nil || cred.Code == (store.Hash{}) || strings.Contains(fmt.Sprintf("%s", cred.Code[:]), got) {
+	if err != nil || cred.Code == (store.Hash{}) || strings.Contains(string(cred.Code[:]), got) {
 		t.Errorf("credential = %v, want the code's hash", err)
 	}
 }

@@ -91,7 +91,7 @@ func readAttribute(s string) (a pkix.AttributeTypeAndValue, rest string, end byt
 	switch {
 	case a.Type.Equal(oidCountry):
 		if len(text) != 2 || strings.Trim(strings.ToUpper(text), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			return a, "", 0, errors.New("C of a distinguished name is a country of two letters (RFC 5280 §A.1)")
+			return a, "", 0, errors.New("the C of a distinguished name is a country of two letters (RFC 5280 §A.1)")
 		}
 	case a.Type.Equal(oidEmail), a.Type.Equal(oidDomain):
 		for i := range len(text) {

@@ -143,12 +143,11 @@ func TestParseSigningKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ecdh, err := k.p256.ECDH()
+	scalar, err := k.p256.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = ecdh
-	ecPrivate := ecJWK(&k.p256.PublicKey, "mine").with("d", b64(k.p256.D.FillBytes(make([]byte, 32)))) //nolint:staticcheck // the scalar itself is wanted
+	ecPrivate := ecJWK(&k.p256.PublicKey, "mine").with("d", b64(scalar))
 	edPrivate := edJWK(k.ed.Public().(ed25519.PublicKey), "mine").with("d", b64(k.ed.Seed()))
 	rsaPrivate := rsaJWK(&k.rsa.PublicKey, "mine").with("d", b64(k.rsa.D.Bytes())).with("p", b64(k.rsa.Primes[0].Bytes())).with("q", b64(k.rsa.Primes[1].Bytes()))
 

@@ -107,7 +107,7 @@ func TestSerialNumberIsANumber(t *testing.T) {
 }
 
 // certificateOf reads a key's certificate as PEM.
-func certificateOf(t testing.TB, k *kit, id string) *x509.Certificate {
+func certificateOf(t *testing.T, k *kit, id string) *x509.Certificate {
 	t.Helper()
 	a := k.as(root).get("/{env}/keys/"+id, "Accept", "application/x-x509-ca-cert").is(http.StatusOK)
 	block, _ := pem.Decode(a.Body)
@@ -614,7 +614,7 @@ func TestCertificateRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for form_, file := range map[string][]byte{
+			for encoding, file := range map[string][]byte{
 				"PEM": chain, "DER": cert.Raw, "PKCS #7": bundle, "PKCS #7 as PEM": pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: bundle}),
 			} {
 				body, kind := form(t, "file", string(file))
@@ -622,11 +622,11 @@ func TestCertificateRequest(t *testing.T) {
 					c := k.as(root).do(method, path, body, "Content-Type", kind).is(http.StatusOK)
 					c.has(`{"issuerDN":"CN=Root","subjectDN":"CN=Signer","serialNumber":77,"validityPeriod":731}`)
 					if c.text("id") != id || c.text("updatedAt") == "" {
-						t.Errorf("%s: id, updatedAt = %q, %q", form_, c.text("id"), c.text("updatedAt"))
+						t.Errorf("%s: id, updatedAt = %q, %q", encoding, c.text("id"), c.text("updatedAt"))
 					}
 				}
 				if got := certificateOf(t, k, id); !got.Equal(cert) {
-					t.Errorf("%s: the certificate is not the imported one", form_)
+					t.Errorf("%s: the certificate is not the imported one", encoding)
 				}
 			}
 		})

@@ -102,14 +102,14 @@ func TestInterruptedFeed(t *testing.T) {
 	if revoked, err := s.Revoked("e", held); err == nil {
 		t.Errorf("after eleven seconds: %v without an error", revoked)
 	}
-	if s.Epoch() == kept || s.Epoch() == s.Epoch() {
+	if first, second := s.Epoch(), s.Epoch(); first == kept || first == second {
 		t.Error("verdicts are kept while nothing is known")
 	}
 	s.Alive(true)
 	if _, err := s.Revoked("e", held); err != nil {
 		t.Errorf("caught up: %v", err)
 	}
-	if s.Epoch() != s.Epoch() {
+	if first, second := s.Epoch(), s.Epoch(); first != second {
 		t.Error("caught up, and no verdict can be kept")
 	}
 	s.Alive(false)

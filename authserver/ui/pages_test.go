@@ -116,10 +116,9 @@ func TestPageContract(t *testing.T) {
 
 // TestOnlyWhatIsPossible: a page offers nothing that the flow does not allow now.
 func TestOnlyWhatIsPossible(t *testing.T) {
-	w := httptest.NewRecorder()
 	f := at(flow.UsernamePasswordRequired, flow.CheckPassword)
 	for _, page := range []string{"", "register", "forgot", "consent", "../x"} {
-		w = httptest.NewRecorder()
+		w := httptest.NewRecorder()
 		ui.Show(w, httptest.NewRequest("GET", "/", nil), ui.Visit{Env: environment(), Flow: f, Page: page})
 		for _, id := range []string{"forgot", "register", "switch", "resend", "email", "allow"} {
 			if strings.Contains(w.Body.String(), `id="`+id+`"`) {
