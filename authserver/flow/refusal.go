@@ -72,8 +72,8 @@ func unmet() *oauth.Error {
 }
 
 // silence is the answer to prompt=none where the person would have to do
-// something (OIDC Core §3.1.2.6). The words are PingOne's and PingAM's: their
-// JavaScript SDK goes on to a page where it finds them, and gives up where not.
+// something (OIDC Core §3.1.2.6). The words are PingOne's: its JavaScript SDK
+// goes on to a page where it finds them, and gives up where not.
 func silence(status Status, req *authorize.Request, client *store.Client) *authorize.Failure {
 	var e *oauth.Error
 	switch status {

@@ -730,6 +730,19 @@ func TestSSOCookie(t *testing.T) {
 	}
 }
 
+// 3.3: where clients go on after a sign-on is configured, as AIC's successUrl.
+func TestSuccessURL(t *testing.T) {
+	k := newKit(t, options{Legacy: func(c *legacy.Config) { c.SuccessURL = "/enduser/?realm={realm}" }})
+	for path, want := range map[string]string{authenticate: "/enduser/?realm=/alpha", "/json/authenticate?realm=bravo": "/enduser/?realm=/bravo"} {
+		if got := k.post(path, nil, credentials("alice", "alice-demo-pass")...).is(200).text("successUrl"); got != want {
+			t.Errorf("%s: successUrl = %q, want %q", path, got, want)
+		}
+	}
+	if got := k.post("/json/authenticate", nil, credentials(amadmin, amadminPassword)...).is(200).text("successUrl"); got != "/enduser/?realm=/" {
+		t.Errorf("successUrl = %q, want that of the top realm", got)
+	}
+}
+
 // The golden bodies, as they were recorded, with what changes masked.
 func TestSignOnGolden(t *testing.T) {
 	k := newKit(t)
