@@ -339,6 +339,14 @@ func (a answer) crest(t testing.TB, status int, message string) {
 	a.uncached(t)
 }
 
+// is insists on a body and 200.
+func (a answer) is(t testing.TB, body string) {
+	t.Helper()
+	if a.status != http.StatusOK || a.body != body {
+		t.Errorf("answer = %d %.300s, want 200 %s", a.status, a.body, body)
+	}
+}
+
 // oauth insists on an error of the OAuth dialect.
 func (a answer) oauth(t testing.TB, status int, code string) {
 	t.Helper()

@@ -152,7 +152,7 @@ func TestLegacyKill(t *testing.T) {
 		n.run(t)
 		admin := n.administrator(t)
 		var victims []string
-		for range 300 {
+		for range 150 {
 			victims = append(victims, n.token(t, worker, "orders:read"))
 		}
 		var mu sync.Mutex
