@@ -36,7 +36,7 @@ type Parts struct {
 	Logout    *logout.Ender
 	// Introspection is the server's own, for its verdicts.
 	Introspection *endpoint.Introspection
-	// Configuration is the metadata document's model, without Endpoints.
+	// Configuration is the metadata document's model, without Endpoints, which New sets.
 	Configuration *endpoint.OpenIDConfiguration
 	// Endpoints are the server's own by their names in its table: "authorize", "token", "userinfo", "jwks",
 	// "register", "registered_client", "par", "signoff", "check_session".
@@ -76,6 +76,7 @@ func New(c Config, p Parts) *Legacy {
 	if l.realms["/"] == nil {
 		l.realms["/"] = &realm{Path: "/"}
 	}
+	l.Configuration.Endpoints = metadata
 	l.root = l.newAdministrators()
 	l.table = l.routes()
 	return l

@@ -43,7 +43,6 @@ const public = "public, max-age=300"
 // oauthRoutes are the endpoints below /am/oauth2: three in AM's shapes (sections 6, 7, 8), and AM's names for the
 // server's own, which speak with the realm's issuer.
 func (l *Legacy) oauthRoutes() []route {
-	l.Configuration.Endpoints = metadata
 	routes := []route{
 		{name: "am_tokeninfo", path: "tokeninfo", methods: get, anyOrigin: true, serve: (*call).tokenInfo},
 		{name: "am_introspect", path: own["introspect"], methods: post, anyOrigin: true, serve: (*call).introspect},
