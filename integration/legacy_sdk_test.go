@@ -15,6 +15,14 @@ const (
 				cors_origin ` + sdkPage + `
 				allow openid profile email orders:read
 			}
+			application sdk-redirecting {
+				type single_page_app
+				auth_method none
+				grant authorization_code
+				redirect_uri $PARTY/callback
+				cors_origin $PARTY
+				allow openid profile email orders:read
+			}
 			application sdk-consenting {
 				type single_page_app
 				auth_method none
@@ -54,7 +62,7 @@ func TestForgeRockSDK(t *testing.T) {
 		p := startPartyWith(t, store, legacyOverTLS, legacyAPI, legacyParty)
 		p.runScript(t, "forgerock-sdk.mjs", map[string]any{
 			"am": "https://" + p.addr("tls") + "/am", "api": "https://" + p.addr("more") + "/", "origin": sdkPage,
-			"client": "sdk", "consenting": "sdk-consenting", "cookie": "iPlanetDirectoryPro", "password": alicePassword,
+			"client": "sdk", "consenting": "sdk-consenting", "redirecting": "sdk-redirecting", "redirect_uri": p.app.base + "/callback", "cookie": "iPlanetDirectoryPro", "password": alicePassword,
 		})
 	})
 }

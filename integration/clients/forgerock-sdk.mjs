@@ -173,6 +173,19 @@ await serve((kit) => kit, {
     app.quiet()
   },
 
+  async 'signing on at the hosted pages'(kit, person) {
+    const app = new Application({ ...kit, origin: new URL(kit.redirect_uri).origin }, { clientId: kit.redirecting, redirectUri: kit.redirect_uri })
+    await app.tokens({ login: 'redirect' })
+    const { url } = await person.visit(app.page.assigned[0])
+    assert.equal(url.searchParams.get('iss'), `${kit.am}/oauth2/realms/root/realms/alpha`)
+    const tokens = await app.tokens({ query: { code: url.searchParams.get('code'), state: url.searchParams.get('state') } })
+    assert.equal((await UserManager.getCurrentUser()).email, 'alice@example.com')
+    assert.equal((await network(kit.api, { headers: { authorization: `Bearer ${tokens.accessToken}` } })).status, 200)
+    // The SDK knows of no session here, and ends it all the same: the ID token names it.
+    await FRUser.logout()
+    await app.dead(tokens.accessToken)
+  },
+
   async 'consent is missing'(kit) {
     const app = new Application(kit, { clientId: kit.consenting })
     await app.signOn()
