@@ -127,8 +127,9 @@ func (e *EndSession) asking(ctx context.Context, r *http.Request, env *store.Env
 	return signingOff{hint.Client, true, hint.Session}, nil
 }
 
-// end ends the session of the browser, and gives the frames that tell its clients. Where there are no pages it ends the one that an ID token
-// names, too: the client knows the person by a session of the pages elsewhere, whose cookie is not sent here.
+// end ends the session of the browser, and gives the frames that tell its clients. Where there are no pages it
+// ends the one that an ID token names, too: the client knows the person by a session of the pages elsewhere, whose
+// cookie is not sent here.
 func (e *EndSession) end(ctx context.Context, env *store.Environment, b *session.Browser, who signingOff) (frames []string, err error) {
 	signedOff := ""
 	if b.Session != nil {

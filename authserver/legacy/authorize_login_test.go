@@ -25,9 +25,10 @@ func (b *browser) answerPage(flow, kind, body string) *url.URL {
 	return b.do("GET", b.k.Alpha.Issuer+"/resume?flowId="+flow, "", "").is(http.StatusFound).location()
 }
 
-// TestAuthorizeLogin: prompt=login through a realm with an SSO token in the cookie. The person signs on at the hosted pages, and the realm
-// answers the application. The SSO token stays what it was, unless the pages had been given its session before: who signs on again to a
-// session has another secret of it afterwards, so that nobody who knew the old one has more by it.
+// TestAuthorizeLogin: prompt=login through a realm with an SSO token in the cookie. The person signs on at the hosted
+// pages, and the realm answers the application. The SSO token stays what it was, unless the pages had been given its
+// session before: who signs on again to a session has another secret of it afterwards, so that nobody who knew the old
+// one has more by it.
 func TestAuthorizeLogin(t *testing.T) {
 	const password = `{"username":"alice","password":"alice-demo-pass"}`
 	for _, tt := range []struct {
