@@ -23,7 +23,7 @@ func legacyTree(c *Config, p *parts, table []route) tree {
 		Records: &token.Records{Store: st, Set: s.revocations, Now: s.config.Now},
 		Refresh: p.refresher, Revoker: p.revoker, Users: p.users, Sessions: p.sessions, Logout: p.ender,
 		Introspection: p.introspection, Configuration: p.metadata(), Endpoints: endpoints,
-		Sealer: s.sealer, NewID: secret.NewID,
+		Sealer: s.sealer, TrustedOrigin: c.Directory.TrustedOrigin, NewID: secret.NewID,
 		Address: c.Address, NoLimit: c.InsecureNoLimit, Called: observer.LegacyCalled, SignedOn: observer.SignedOn, Log: c.Log,
 		Now: s.config.Now,
 	})

@@ -2,6 +2,8 @@ package legacy_test
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
@@ -65,4 +67,54 @@ func TestCrossOrigin(t *testing.T) {
 // applicationsOf is the path of alice's applications.
 func applicationsOf(realm string) string {
 	return "/json/realms/root/realms/" + realm + "/users/" + people[alphaID]["alice"] + "/oauth2/applications"
+}
+
+// TestCrossOriginOfStored: who manages an application by the API has nobody's session by the origins that they name. Where no
+// cookie counts its pages may call with credentials, as the SDK does.
+func TestCrossOriginOfStored(t *testing.T) {
+	const origin = "https://stored.example.com"
+	k := newKit(t, options{Declared: func(c *declared.Config) {
+		e := &c.Environments[0]
+		e.Applications = append(e.Applications, declared.Application{
+			ClientID: "manager", Type: "worker", Secret: "manager-secret", Roles: []string{"Environment Admin"},
+		})
+	}})
+	manager := k.home("alpha", "POST", "/token", url.Values{"grant_type": {"client_credentials"}}, app("manager")...).is(http.StatusOK).text("access_token")
+	body := `{"name":"Stored","enabled":true,"protocol":"OPENID_CONNECT","type":"WEB_APP","tokenEndpointAuthMethod":"CLIENT_SECRET_BASIC",` +
+		`"grantTypes":["AUTHORIZATION_CODE"],"responseTypes":["CODE"],"redirectUris":["https://stored.example.com/cb"],` +
+		`"corsSettings":{"behavior":"ALLOW_SPECIFIC_ORIGINS","origins":["` + origin + `"]}}`
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, host+"/v1/environments/"+alphaID+"/applications", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+manager)
+	r.Header.Set("Content-Type", "application/json")
+	k.serve(r).is(http.StatusCreated)
+
+	alice := k.as("alpha", "alice")
+	token := k.personal("alpha", "alice", "web", []string{"orders:read"})
+	for _, tt := range []struct {
+		name, origin string
+		who          caller
+		method, path string
+		want         bool
+	}{
+		{"sign-on", origin, alice.inCookie(), "POST", "/json/realms/root/realms/alpha/authenticate", false},
+		{"sign-on, of a declared one", "https://web.example.com", alice.inCookie(), "POST", "/json/realms/root/realms/alpha/authenticate", true},
+		{"sessions", origin, alice.inCookie(), "POST", action("getSessionInfo"), false},
+		{"tokens", origin, alice.inCookie(), "GET", "/frrest/oauth2/token?_queryId=access_token&realm=/alpha", false},
+		{"tokeninfo", origin, caller{k, "", bearing(token.Access)}, "GET", below("alpha", "tokeninfo"), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.who.k = k.in(t)
+			a := tt.who.do(tt.method, tt.path, nil, "Origin", tt.origin, "Accept-API-Version", "protocol=1.0").is(http.StatusOK)
+			if got := a.Header.Get("Access-Control-Allow-Credentials") == "true"; got != tt.want {
+				t.Errorf("with credentials: %v, want %v", got, tt.want)
+			}
+			a = tt.who.k.do("OPTIONS", tt.path, nil, "Origin", tt.origin, "Access-Control-Request-Method", tt.method)
+			if got := a.Header.Get("Access-Control-Allow-Origin") != ""; got != tt.want {
+				t.Errorf("preflight: %v, want %v", got, tt.want)
+			}
+		})
+	}
 }
