@@ -92,7 +92,8 @@ func (s *SMTP) client(ctx context.Context) (*mail.Client, error) {
 	}
 	options := []mail.Option{
 		mail.WithPort(cmp.Or(s.Port, port)), mail.WithTLSPolicy(policy), mail.WithTLSConfig(secured),
-		mail.WithTimeout(s.timeout()), mail.WithoutNoop(),
+		// Later than ctx, which ends first and is then what is reported.
+		mail.WithTimeout(2 * s.timeout()), mail.WithoutNoop(),
 		mail.WithDialContextFunc(func(_ context.Context, network, address string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err != nil {
