@@ -214,13 +214,14 @@ func TestRegistrationBelowRealm(t *testing.T) {
 	path := strings.TrimPrefix(address, amURL)
 	k.get(path).refusedOAuth(http.StatusUnauthorized, "invalid_token")
 	k.get(path, bearing(a.text("registration_access_token"))...).is(200)
-	if !slices.Contains(k.Seen.Called(), [2]string{"am_registered_client", id}) {
-		t.Errorf("called = %v, want am_registered_client of %s", k.Seen.Called(), id)
+	// Whoever may register clients could fill the metric with them: they are one.
+	if !slices.Contains(k.Seen.Called(), [2]string{"am_registered_client", "registered"}) {
+		t.Errorf("called = %v, want am_registered_client of one that is registered", k.Seen.Called())
 	}
 	k.get(strings.TrimSuffix(path, id)+"x%2F"+id, bearing(a.text("registration_access_token"))...)
 	for _, call := range k.Seen.Called() {
-		if call[1] != "" && call[1] != id {
-			t.Errorf("called = %v, want no application but %s", call, id)
+		if call[1] != "" && call[1] != "registered" {
+			t.Errorf("called = %v, want no application by name", call)
 		}
 	}
 	k.do("DELETE", path, nil, bearing(a.text("registration_access_token"))...).is(http.StatusNoContent)

@@ -26,8 +26,8 @@ var crestHeaders = http.Header{
 
 // answer writes one CREST object (_id and _rev among its members as they are to be), with _fields and
 // _prettyPrint applied, and version as Content-API-Version where it is not "".
-func (c *call) answer(status int, object map[string]any, version string) error {
-	return c.write(status, c.selected(object), version)
+func (c *call) answer(object map[string]any, version string) error {
+	return c.write(c.selected(object), version)
 }
 
 // page is the answer to a query.
@@ -57,11 +57,11 @@ func (c *call) answerQuery(p page, version string) error {
 	if p.total >= 0 && c.query.totals != "NONE" {
 		body.Policy, body.Total = c.query.totals, p.total
 	}
-	return c.write(http.StatusOK, body, version)
+	return c.write(body, version)
 }
 
-// write encodes a body and sends it.
-func (c *call) write(status int, body any, version string) error {
+// write encodes the body of a success and sends it.
+func (c *call) write(body any, version string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // nosniff, and no page of ours is made of it
@@ -74,7 +74,7 @@ func (c *call) write(status int, body any, version string) error {
 	if version != "" {
 		c.w.Header().Set("Content-API-Version", "resource="+version)
 	}
-	c.writeJSON(status, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	c.writeJSON(http.StatusOK, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	return nil
 }
 

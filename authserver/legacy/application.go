@@ -121,10 +121,10 @@ func (c *call) deleteApplication() error {
 	if len(found) == 0 {
 		return missing
 	}
-	c.application = client
+	c.calledByID(client)
 	c.l.Log.LogAttrs(c.r.Context(), slog.LevelInfo, "consent and tokens of an application deleted",
 		slog.String("by", on.who()), slog.String("realm", c.realm.Path), slog.String("client", client), slog.String("subject", subject))
-	return c.answer(http.StatusOK, found[0].item(), v.String())
+	return c.answer(found[0].item(), v.String())
 }
 
 // applicationCaller finds out who asks: the person of the path or an administrator, others are 403, whoever the person is and

@@ -27,7 +27,7 @@ func (c *call) authorize() error {
 		return c.inAM(err)
 	}
 	if !strings.HasPrefix(c.w.Header().Get("Location"), c.env.Home+"/") { // where it goes on, nothing was answered
-		c.application = application("client_id")
+		c.calledByID(application("client_id"))
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func (c *call) endSession() error {
 	}
 	if hint := sent("id_token_hint"); hint != "" {
 		if h, err := c.l.Logout.Hint(c.r.Context(), c.env, hint); err == nil {
-			c.application = h.Client.ID
+			c.calledBy(h.Client)
 		}
 	}
 	return nil

@@ -64,6 +64,24 @@ func (c *call) address() string {
 	return web.RemoteAddress(c.r)
 }
 
+// selfRegistered stands for all applications that registered themselves: whoever may do that could fill a metric with names.
+const selfRegistered = "registered"
+
+// calledBy notes the application that called, or whose token the call was about.
+func (c *call) calledBy(client *store.Client) {
+	c.application = client.ID
+	if client.Registered {
+		c.application = selfRegistered
+	}
+}
+
+// calledByID is calledBy for who is known by ID, in the realm's environment.
+func (c *call) calledByID(id string) {
+	if client, err := c.l.Directory.ClientByID(c.r.Context(), c.env.ID, id); err == nil {
+		c.calledBy(client)
+	}
+}
+
 // badRequest is 400 in the dialect of the path.
 func (c *call) badRequest(message string) error {
 	if c.at.dialect == dialectOAuth {

@@ -39,7 +39,7 @@ func (c *call) introspect() error {
 		return c.inAM(err)
 	}
 	if caller.Client != nil {
-		c.application = caller.Client.ID
+		c.calledBy(caller.Client)
 	}
 
 	// validate

@@ -88,7 +88,9 @@ func alias(name string, who func(*call) (application func() string, err error)) 
 		if err := c.l.Endpoints[name](c.w, c.r, c.env); err != nil {
 			return c.inAM(err)
 		}
-		c.application = application()
+		if id := application(); id != "" {
+			c.calledByID(id)
+		}
 		return nil
 	}
 }

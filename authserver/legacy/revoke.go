@@ -29,7 +29,7 @@ func (c *call) revoke() error {
 	if err != nil {
 		return c.inAM(err)
 	}
-	c.application = client.ID
+	c.calledBy(client)
 
 	// act: a token of another realm of the same environment is none of this one
 	ctx := c.r.Context()

@@ -1,7 +1,6 @@
 package legacy
 
 import (
-	"net/http"
 	"net/url"
 )
 
@@ -36,7 +35,7 @@ func (c *call) serverInfo() error {
 	}
 	object[memberRev] = rev(object)
 	c.w.Header().Set("ETag", `"`+object[memberRev].(string)+`"`)
-	return c.answer(http.StatusOK, object, v.String())
+	return c.answer(object, v.String())
 }
 
 // domain is where the cookie is sent.

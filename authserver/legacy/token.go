@@ -82,7 +82,7 @@ func (t *tokens) read(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, body, "")
+	return c.answer(body, "")
 }
 
 // delete ends one token and nothing else (5.4): an access token's refresh token works on, and so do, other than
@@ -100,7 +100,7 @@ func (t *tokens) delete(c *call) error {
 		return err
 	}
 	c.logEnded("token deleted", on, found)
-	return c.answer(http.StatusOK, body, "")
+	return c.answer(body, "")
 }
 
 // shown is own, with the object that the token is shown as.
@@ -128,7 +128,7 @@ func (t *tokens) revoke(c *call) error {
 		return err
 	}
 	c.logEnded("token revoked with its authorization", on, found)
-	return c.answer(http.StatusOK, map[string]any{}, "")
+	return c.answer(map[string]any{}, "")
 }
 
 // revokeTokens is revoke for whoever has the token itself and knows the client's ID (5.4); no SSO token is looked at.
@@ -163,12 +163,12 @@ func (t *tokens) revokeTokens(c *call) error {
 	case found.client.ID != body.ClientID:
 		return t.miss(c, limit.Address(c.address()), crest(http.StatusForbidden, "Unauthorized"))
 	}
-	c.application = found.client.ID
+	c.calledBy(found.client)
 	if err := c.endGrant(found); err != nil {
 		return err
 	}
 	c.logEnded("token revoked with its authorization", nil, found)
-	return c.answer(http.StatusOK, map[string]any{}, "")
+	return c.answer(map[string]any{}, "")
 }
 
 // changing is sso for what changes something: with the cookie it needs what /json needs (section 11).
@@ -204,7 +204,7 @@ func (t *tokens) own(c *call, on *signedOn, f *lookup, missing string) (*oauthTo
 		e.Reason = "another_persons"
 		return nil, t.miss(c, key(on.env.ID, on.session.ID), e)
 	}
-	c.application = found.client.ID
+	c.calledBy(found.client)
 	return found, nil
 }
 

@@ -63,7 +63,7 @@ func (c *call) tokenInfo() error {
 	if err != nil {
 		return err
 	}
-	c.application = active.Client
+	c.calledBy(client)
 	c.writeJSON(http.StatusOK, body)
 	return nil
 }
