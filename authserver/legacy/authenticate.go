@@ -334,7 +334,7 @@ func (a *attempt) success(r *realm, text secret.Value) error {
 	}
 	o.set("successUrl", a.l.successURL(r))
 	o.set("realm", r.Path)
-	return a.write(http.StatusOK, json.RawMessage(o.bytes()), a.version.String())
+	return a.write(json.RawMessage(o.bytes()), a.version.String())
 }
 
 // ask answers with callbacks to be filled in.
@@ -347,7 +347,7 @@ func (a *attempt) ask(id authID, callbacks []callback, header string) error {
 	if header == "" {
 		header = "Sign In"
 	}
-	return a.write(http.StatusOK, struct {
+	return a.write(struct {
 		AuthID    string     `json:"authId"`
 		Template  string     `json:"template"`
 		Stage     string     `json:"stage"`

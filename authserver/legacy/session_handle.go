@@ -64,7 +64,7 @@ func (s *sessionCall) logoutByHandle() error {
 		}
 		result[text] = ended || result[text] == true // named twice: it has ended
 	}
-	return s.answer(http.StatusOK, map[string]any{"result": result}, s.version.String())
+	return s.answer(map[string]any{"result": result}, s.version.String())
 }
 
 func (s *sessionCall) endByHandle(text string) (bool, error) {

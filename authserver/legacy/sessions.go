@@ -209,7 +209,7 @@ func (s *sessionCall) info(reset bool) error {
 	}
 	if a.signedOn == nil {
 		if s.version.major < 3 {
-			return s.answer(http.StatusOK, map[string]any{"valid": false}, s.version.String())
+			return s.answer(map[string]any{"valid": false}, s.version.String())
 		}
 		return unauthorized()
 	}
@@ -220,7 +220,7 @@ func (s *sessionCall) info(reset bool) error {
 	}
 	object := properties(a.signedOn)
 	object["properties"] = map[string]any{"AMCtxId": a.session.ID}
-	return s.answer(http.StatusOK, object, s.version.String())
+	return s.answer(object, s.version.String())
 }
 
 // prolong counts as use of a session.
@@ -249,13 +249,13 @@ func (s *sessionCall) validate() error {
 		}
 	}
 	if a.signedOn == nil {
-		return s.answer(http.StatusOK, map[string]any{"valid": false}, s.version.String())
+		return s.answer(map[string]any{"valid": false}, s.version.String())
 	}
 	object := map[string]any{"valid": true, "uid": a.user.ID, "realm": a.realm.Path}
 	if s.version.major >= 3 {
 		object["sessionUid"] = a.session.ID
 	}
-	return s.answer(http.StatusOK, object, s.version.String())
+	return s.answer(object, s.version.String())
 }
 
 // refresh counts as use, and says how long a session was idle and how long it may be: idletime and maxtime, what is
@@ -274,7 +274,7 @@ func (s *sessionCall) refresh() error {
 	}
 	maxIdle, life := session.Bounds(a.env)
 	_, latest := session.Ends(a.env, a.session)
-	return s.answer(http.StatusOK, map[string]any{
+	return s.answer(map[string]any{
 		"uid": a.user.ID, "realm": a.realm.Path,
 		"idletime": int(idle / time.Second), "maxidletime": int(maxIdle / time.Minute),
 		"maxsessiontime": int(life / time.Minute), "maxtime": int(latest.Sub(s.l.Now()) / time.Second),
@@ -306,7 +306,7 @@ func (s *sessionCall) logout() error {
 	if inCookie && (a.caller == nil || a.own()) {
 		s.setCookie("")
 	}
-	return s.answer(http.StatusOK, map[string]any{"result": result}, s.version.String())
+	return s.answer(map[string]any{"result": result}, s.version.String())
 }
 
 // noToken is the answer to a sign-off of nobody.
