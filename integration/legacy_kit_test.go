@@ -133,14 +133,15 @@ http://:$REMOTE {
 }
 `
 
-// startLegacy runs one. more is added to its main environment.
-func startLegacy(t testing.TB, b backend, more ...string) *legacyNode {
+// startLegacy runs one.
+func startLegacy(t testing.TB, b backend) *legacyNode {
 	t.Helper()
-	n := prepareLegacy(t, legacyConfig(b, more...))
+	n := prepareLegacy(t, legacyConfig(b))
 	n.run(t)
 	return n
 }
 
+// legacyConfig is what one runs with. more is added to its main environment.
 func legacyConfig(b backend, more ...string) config {
 	return config{
 		storage: b,
