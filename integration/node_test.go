@@ -250,6 +250,7 @@ func (n *node) reload(t testing.TB) {
 		b, _ := io.ReadAll(r.Body)
 		t.Fatalf("reload: status %d: %s", r.StatusCode, b)
 	}
+	n.client.CloseIdleConnections() // the server may be closing them, and a POST is not sent twice
 }
 
 func (n *node) url(port string) string {

@@ -166,7 +166,6 @@ http://127.0.0.1:$MADE {
 		c.sites = gate
 		n.write(t, c)
 		n.reload(t)
-		n.client.CloseIdleConnections() // the server may be closing them, and a POST is not sent twice
 		token, victim := n.workerToken(t, env, *app.Id, secret, "made:read"), n.workerToken(t, env, *app.Id, secret, "made:read")
 		for what, bearer := range map[string]string{"a token": token, "another": victim} {
 			if a := n.call(t, "made", "/", bearer); a.status != http.StatusOK {
