@@ -46,10 +46,8 @@ run: ## serve Caddyfile.example: authorization server, gate, a demo API and a de
 	echo; \
 	wait $$pid
 
-# The journeys from outside wait more than they work: they begin first, and everything else runs beside them.
 test: prepare vet ## run every test: unit, SQLite and PostgreSQL, the real binary from outside; race detector on
-	@echo "Running the journeys from outside and, beside them, all other tests; results follow those of the journeys, in about ten minutes ..."
-	GATEHOUSE_RACE="$(RACE)" $(GO) test $(RACE) -timeout 30m $(TESTFLAGS) ./integration/... ./...
+	GATEHOUSE_RACE="$(RACE)" $(GO) test $(RACE) -timeout 30m $(TESTFLAGS) ./...
 
 vet: ## check formatting and run go vet
 	@unformatted=$$(gofmt -l authserver caddymodule cmd integration); \
