@@ -135,21 +135,11 @@ func (f *lookup) family(h home, held *token.Held) (*oauthToken, error) {
 
 // client finds a token's client: store.ErrNotFound where it is gone.
 func (f *lookup) client(h home, id string) (*store.Client, error) {
-	k := key(h.env.ID, id)
-	client, known := f.clients[k]
-	if !known {
-		var err error
-		client, err = f.c.l.Directory.ClientByID(f.c.r.Context(), h.env.ID, id)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, oauth.CannotTell("find client", err)
-		}
-		if err != nil {
-			client = nil
-		}
-		f.clients[k] = client
-	}
-	if client == nil {
-		return nil, store.ErrNotFound
+	client, err := remembered(f.clients, key(h.env.ID, id), func() (*store.Client, error) {
+		return f.c.l.Directory.ClientByID(f.c.r.Context(), h.env.ID, id)
+	})
+	if err != nil {
+		return nil, cannotTell("find client", err)
 	}
 	return client, nil
 }
