@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 )
 
@@ -122,14 +121,8 @@ func pick(to, from map[string]any, path []string) {
 	pick(into, inner, path[1:])
 }
 
-// rev is a content hash for _rev: decimal, perhaps negative, stable. _rev itself does not count.
+// rev is a content hash for the _rev of an object that has none yet: decimal, perhaps negative, stable.
 func rev(object map[string]any) string {
-	content := make(map[string]any, len(object))
-	for name, v := range object {
-		if name != memberRev {
-			content[name] = v
-		}
-	}
-	sum := sha256.Sum256(mustMarshal(content)) // names in order
-	return strconv.FormatInt(int64(int32(binary.BigEndian.Uint32(sum[:4]))), 10)
+	sum := sha256.Sum256(mustMarshal(object)) // names in order
+	return decimal(int64(int32(binary.BigEndian.Uint32(sum[:4]))))
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
@@ -181,5 +180,3 @@ func (f *tokenFilter) matches(t *oauthToken, refresh *token.Held) bool {
 	}
 	return true
 }
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }

@@ -7,9 +7,19 @@ import (
 	"time"
 )
 
-// body is the object that a token is shown as (5.2). administrator sees what it is known by, too; id is that.
-// Every plain value is an array of texts, which is empty where there is none.
+// body is the object that a token is shown as (5.2).
 func (f *lookup) body(t *oauthToken, administrator bool, id string) (map[string]any, error) {
+	b, err := f.members(t, administrator, id)
+	if err != nil {
+		return nil, err
+	}
+	b[memberRev] = rev(b)
+	return b, nil
+}
+
+// members are those of a token but _rev. administrator sees what it is known by, too; id is that.
+// Every plain value is an array of texts, which is empty where there is none.
+func (f *lookup) members(t *oauthToken, administrator bool, id string) (map[string]any, error) {
 	b := map[string]any{
 		"expireTime":  []string{milliseconds(t.expires())},
 		"tokenName":   []string{t.name()},
@@ -23,7 +33,7 @@ func (f *lookup) body(t *oauthToken, administrator bool, id string) (map[string]
 		"userName":    []string{t.userName()},
 	}
 	if at := t.authTime(); at != 0 {
-		b["auth_time"] = []string{strconv.FormatInt(at, 10)}
+		b["auth_time"] = []string{decimal(at)}
 	}
 	if acr := t.acr(); acr != "" {
 		b["acr"] = []string{acr}
@@ -39,7 +49,6 @@ func (f *lookup) body(t *oauthToken, administrator bool, id string) (map[string]
 			return nil, err
 		}
 	}
-	b[memberRev] = rev(b)
 	return b, nil
 }
 
@@ -61,7 +70,7 @@ func (f *lookup) identify(b map[string]any, t *oauthToken, id string) error {
 
 // listed is the object of a token in a list (5.3).
 func (f *lookup) listed(t *oauthToken, administrator bool) (map[string]any, error) {
-	b, err := f.body(t, administrator, t.handle())
+	b, err := f.members(t, administrator, t.handle())
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +94,9 @@ func (f *lookup) listed(t *oauthToken, administrator bool) (map[string]any, erro
 const listTime = "Jan 2, 2006 3:04 PM"
 
 // milliseconds since 1970, in decimals.
-func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+func milliseconds(t time.Time) string { return decimal(t.UnixMilli()) }
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 // values is an array of the texts that are not empty; never null.
 func values(texts ...string) []string {
