@@ -31,13 +31,13 @@ func (c *call) revoke() error {
 	}
 	c.calledBy(client)
 
-	// act: a token of another realm of the same environment is none of this one
+	// act
 	ctx := c.r.Context()
-	issuer, err := c.issuerOf(ctx, raw)
+	foreign, err := c.foreign(ctx, raw)
 	if err != nil {
 		return err
 	}
-	if !c.l.elsewhere(c.realm, issuer) {
+	if !foreign {
 		if err := c.l.Revoker.Revoke(ctx, c.env, client, raw); err != nil {
 			if e := oauth.From(err); e.Code == oauth.CodeUnauthorizedClient {
 				return oauth.InvalidGrant("The token was not issued to the client").WithCause(err)
@@ -49,6 +49,15 @@ func (c *call) revoke() error {
 	// respond
 	c.writeJSON(http.StatusOK, []byte("{}"))
 	return nil
+}
+
+// foreign reports whether a token is of another realm of the same environment, and so none of this one.
+func (c *call) foreign(ctx context.Context, raw string) (bool, error) {
+	if !c.l.shared(c.env.ID) {
+		return false, nil
+	}
+	issuer, err := c.issuerOf(ctx, raw)
+	return c.l.elsewhere(c.realm, issuer), err
 }
 
 // issuerOf is the issuer of a token that works; "" of what is none here.
