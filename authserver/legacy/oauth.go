@@ -44,28 +44,28 @@ const public = "public, max-age=300"
 // server's own, which speak with the realm's issuer.
 func (l *Legacy) oauthRoutes() []route {
 	routes := []route{
-		{name: "am_tokeninfo", path: "tokeninfo", methods: get, anyOrigin: true, serve: (*call).tokenInfo},
-		{name: "am_introspect", path: own["introspect"], methods: post, anyOrigin: true, serve: (*call).introspect},
-		{name: "am_revoke", path: own["revoke"], methods: post, anyOrigin: true, serve: (*call).revoke},
-		{name: "am_revoke", path: "revoke", methods: post, anyOrigin: true, serve: (*call).revoke},
+		{name: "am_tokeninfo", path: "tokeninfo", successor: "introspect", methods: get, anyOrigin: true, serve: (*call).tokenInfo},
+		{name: "am_introspect", path: own["introspect"], successor: "introspect", methods: post, anyOrigin: true, serve: (*call).introspect},
+		{name: "am_revoke", path: own["revoke"], successor: "revoke", methods: post, anyOrigin: true, serve: (*call).revoke},
+		{name: "am_revoke", path: "revoke", successor: "revoke", methods: post, anyOrigin: true, serve: (*call).revoke},
 
-		{name: "am_authorize", path: own["authorize"], methods: both, cookies: true, ownOrigins: true, serve: (*call).authorize},
-		{name: "am_end_session", path: own["signoff"], methods: both, cookies: true, serve: (*call).endSession},
-		{name: "am_check_session", path: own["checksession"], methods: get, cacheControl: public, serve: alias("check_session", nil)},
+		{name: "am_authorize", path: own["authorize"], successor: "authorize", methods: both, cookies: true, ownOrigins: true, serve: (*call).authorize},
+		{name: "am_end_session", path: own["signoff"], successor: "signoff", methods: both, cookies: true, serve: (*call).endSession},
+		{name: "am_check_session", path: own["checksession"], successor: "checksession", methods: get, cacheControl: public, serve: alias("check_session", nil)},
 
-		{name: "am_token", path: own["token"], methods: post, anyOrigin: true, serve: alias("token", (*call).client)},
-		{name: "am_par", path: own["par"], methods: post, anyOrigin: true, serve: alias("par", (*call).client)},
-		{name: "am_userinfo", path: own["userinfo"], methods: both, anyOrigin: true, serve: alias("userinfo", (*call).bearer)},
-		{name: "am_register", path: own["register"], methods: post, anyOrigin: true, serve: alias("register", nil)},
+		{name: "am_token", path: own["token"], successor: "token", methods: post, anyOrigin: true, serve: alias("token", (*call).client)},
+		{name: "am_par", path: own["par"], successor: "par", methods: post, anyOrigin: true, serve: alias("par", (*call).client)},
+		{name: "am_userinfo", path: own["userinfo"], successor: "userinfo", methods: both, anyOrigin: true, serve: alias("userinfo", (*call).bearer)},
+		{name: "am_register", path: own["register"], successor: "register", methods: post, anyOrigin: true, serve: alias("register", nil)},
 		{
-			name: "am_registered_client", path: own["register"] + "/{}", methods: []string{http.MethodGet, http.MethodPut, http.MethodDelete},
-			anyOrigin: true, serve: alias("registered_client", (*call).applicationNamed),
+			name: "am_registered_client", path: own["register"] + "/{}", successor: "register",
+			methods: []string{http.MethodGet, http.MethodPut, http.MethodDelete}, anyOrigin: true, serve: alias("registered_client", (*call).applicationNamed),
 		},
 
-		{name: "am_jwks", path: own["jwks"], methods: get, anyOrigin: true, cacheControl: public, serve: alias("jwks", nil)},
+		{name: "am_jwks", path: own["jwks"], successor: "jwks", methods: get, anyOrigin: true, cacheControl: public, serve: alias("jwks", nil)},
 		{
-			name: "am_openid_configuration", path: ".well-known/openid-configuration", methods: get, anyOrigin: true, cacheControl: public,
-			serve: (*call).openIDConfiguration,
+			name: "am_openid_configuration", path: ".well-known/openid-configuration", successor: ".well-known/openid-configuration",
+			methods: get, anyOrigin: true, cacheControl: public, serve: (*call).openIDConfiguration,
 		},
 	}
 	for i := range routes {

@@ -48,7 +48,9 @@ type route struct {
 	// anyOrigin: trusts no cookie, and scripts of every origin may read the answers.
 	anyOrigin    bool
 	cacheControl string // of answers without error; "" means no-store
-	serve        func(*call) error
+	// successor is the server's own endpoint that does what this one does, behind the environment's issuer; "" where there is none.
+	successor string
+	serve     func(*call) error
 }
 
 // place is where a path leads.
