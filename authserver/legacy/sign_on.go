@@ -33,9 +33,9 @@ const (
 // business: unknown, wrong, locked, disabled and unverified are one (3.3).
 var errNobody = errors.New("nobody who may sign on")
 
-// people finds in which environment of the call's realm a name signs on: an administrator's in the top realm,
+// environmentOf finds in which environment of the call's realm a name signs on: an administrator's in the top realm,
 // and everybody else's in that of the realm.
-func (c *call) people(ctx context.Context, name string) (*store.Environment, error) {
+func (c *call) environmentOf(ctx context.Context, name string) (*store.Environment, error) {
 	if c.realm.Path == "/" {
 		_, err := c.l.root.named(ctx, name)
 		if err == nil || c.env == nil {
@@ -61,7 +61,7 @@ func (c *call) prove(name, password string) (*proven, error) {
 	if name == "" || password == "" {
 		return nil, errNobody
 	}
-	env, err := c.people(ctx, name)
+	env, err := c.environmentOf(ctx, name)
 	if err != nil {
 		return nil, err
 	}
