@@ -37,14 +37,7 @@ func (s *Session) IssuerFor(env *store.Environment, client string) string {
 	if iss, ok := s.Issuers[client]; ok && slices.Contains(env.Issuers(), iss) {
 		return iss
 	}
-	return firstIssuer(env)
-}
-
-func firstIssuer(env *store.Environment) string {
-	if len(env.AllIssuers) > 0 {
-		return env.AllIssuers[0]
-	}
-	return env.Issuer
+	return env.FirstIssuer()
 }
 
 // SignOn is what was proven just now.
@@ -89,7 +82,7 @@ func open(s store.Session) (*record, error) {
 
 // joined reports whether a client is in the session, and knows it by env's issuer.
 func (d *data) joined(env *store.Environment, client string) bool {
-	return slices.Contains(d.Clients, client) && d.Issuers[client] == elsewhere(env)
+	return slices.Contains(d.Clients, client) && d.Issuers[client] == env.OtherIssuer()
 }
 
 // join adds a client. Their number is bounded, since whoever may register clients could fill the
@@ -103,20 +96,12 @@ func (d *data) join(env *store.Environment, client string) {
 		d.Clients = d.Clients[1:]
 	}
 	delete(d.Issuers, client)
-	if iss := elsewhere(env); iss != "" {
+	if iss := env.OtherIssuer(); iss != "" {
 		if d.Issuers == nil {
 			d.Issuers = map[string]string{}
 		}
 		d.Issuers[client] = iss
 	}
-}
-
-// elsewhere is env's issuer, or "" where that is the environment's first.
-func elsewhere(env *store.Environment) string {
-	if env.Issuer == firstIssuer(env) {
-		return ""
-	}
-	return env.Issuer
 }
 
 // sealed is r as it is stored.

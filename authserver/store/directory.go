@@ -84,6 +84,22 @@ func (e *Environment) Issuers() []string {
 	return all
 }
 
+// FirstIssuer is the iss that is the environment's own wherever it is reached: the first of AllIssuers.
+func (e *Environment) FirstIssuer() string {
+	if len(e.AllIssuers) > 0 {
+		return e.AllIssuers[0]
+	}
+	return e.Issuer
+}
+
+// OtherIssuer is e's issuer, or "" where that is the first one: how records keep it.
+func (e *Environment) OtherIssuer() string {
+	if e.Issuer == e.FirstIssuer() {
+		return ""
+	}
+	return e.Issuer
+}
+
 // SignOn are the rules of signing on in an environment. Zero values are replaced by the defaults
 // named here when a Directory is built.
 type SignOn struct {

@@ -20,7 +20,7 @@ type Details struct {
 	AuthTime    int64    `json:"auth_time,omitempty"` // seconds since 1970
 	ACR         string   `json:"acr,omitempty"`
 	AMR         []string `json:"amr,omitempty"`
-	// Issuer is the iss; "" stands for the environment's own, the first of store.Environment.AllIssuers.
+	// Issuer is the iss; "" stands for the environment's own. See store.Environment.OtherIssuer.
 	Issuer string `json:"iss,omitempty"`
 	// Claims is the claims parameter of the authorization request, as JSON; "" for none.
 	Claims string `json:"claims,omitempty"`
@@ -44,7 +44,7 @@ var errRecord = errors.New("token: the record of an access token cannot be read"
 func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details {
 	d := &Details{
 		GrantType: a.GrantType, RedirectURI: a.RedirectURI, Nonce: a.Nonce, ACR: a.ACR, AMR: a.AMR, Claims: a.Claims, Opaque: opaque,
-		Issuer: otherIssuer(env),
+		Issuer: env.OtherIssuer(),
 	}
 	if d.GrantType == oauth.GrantClientCredentials {
 		d.GrantType = ""
@@ -53,14 +53,6 @@ func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details 
 		d.AuthTime = a.AuthTime.Unix()
 	}
 	return d
-}
-
-// otherIssuer is the iss of tokens of env, unless it is the environment's own.
-func otherIssuer(env *store.Environment) string {
-	if len(env.AllIssuers) == 0 || env.Issuer == env.AllIssuers[0] {
-		return ""
-	}
-	return env.Issuer
 }
 
 // encode writes d for a record. Nothing is nothing. What a request made as long

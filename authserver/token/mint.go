@@ -126,7 +126,7 @@ func (m *Minter) write(env *store.Environment, signer *jose.SigningKey, t *store
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
-	if t.Subject != "" || t.Session != "" || a.GrantType != "" || otherIssuer(env) != "" {
+	if t.Subject != "" || t.Session != "" || a.GrantType != "" || env.OtherIssuer() != "" {
 		t.Data, err = details(env, a, nil).encode()
 	}
 	return raw, err
