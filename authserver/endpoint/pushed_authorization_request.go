@@ -75,7 +75,7 @@ func (e *PushedAuthorizationRequest) allow(r *http.Request) error {
 	e.once.Do(func() {
 		e.pushes = &limit.Limiter{Rate: pushesPerSecond, Burst: pushesAtOnce, Now: e.Reader.Now}
 	})
-	address := addressOf(e.Address, r)
+	address := web.Address(e.Address, r)
 	if e.NoLimit != nil && e.NoLimit(address) {
 		return nil
 	}

@@ -132,7 +132,7 @@ func bearerToken(r *http.Request) (string, error) {
 
 // allow counts a registration of the client's address.
 func (e *Registration) allow(r *http.Request) error {
-	address := addressOf(e.Address, r)
+	address := web.Address(e.Address, r)
 	if e.NoLimit != nil && e.NoLimit(address) {
 		return nil
 	}

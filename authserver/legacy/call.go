@@ -57,12 +57,7 @@ func (c *call) prepare() error {
 func (c *call) param(n int) string { return c.at.params[n] }
 
 // address is the client's, without port.
-func (c *call) address() string {
-	if c.l.Address != nil {
-		return c.l.Address(c.r)
-	}
-	return web.RemoteAddress(c.r)
-}
+func (c *call) address() string { return web.Address(c.l.Address, c.r) }
 
 // selfRegistered stands for all applications that registered themselves: whoever may do that could fill a metric with names.
 const selfRegistered = "registered"

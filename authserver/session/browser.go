@@ -34,12 +34,7 @@ type Browser struct {
 
 // browser reads everything that needs no store.
 func (s *Sessions) browser(r *http.Request) *Browser {
-	b := &Browser{UserAgent: userAgent(r.UserAgent())}
-	if s.Address != nil {
-		b.Address = s.Address(r)
-	} else {
-		b.Address = web.RemoteAddress(r)
-	}
+	b := &Browser{Address: web.Address(s.Address, r), UserAgent: userAgent(r.UserAgent())}
 	b.token, b.presentedST = tokenOf(r)
 	b.state, b.presentedState = stateOf(r)
 	return b

@@ -6,6 +6,14 @@ import (
 	"net/netip"
 )
 
+// Address is the client's address as the host tells it, or, where told is nil, that of the connection.
+func Address(told func(*http.Request) string, r *http.Request) string {
+	if told != nil {
+		return told(r)
+	}
+	return RemoteAddress(r)
+}
+
 // RemoteAddress is the address, without port and zone, of whoever is connected;
 // "" on a Unix socket. No header is believed: a host behind proxies that it
 // trusts knows better.
