@@ -85,24 +85,14 @@ func (e *UserInfo) Serve(w http.ResponseWriter, r *http.Request, env *store.Envi
 	return nil
 }
 
-// about finds client and person of a token. One of them gone, or signed off, ends
-// what the token was good for.
+// about finds client and person of a token.
 func (e *UserInfo) about(ctx context.Context, env *store.Environment, active *token.Active) (*store.Client, *store.User, error) {
-	client, err := e.Directory.ClientByID(ctx, env.ID, active.Client)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil, invalidToken(errors.New("the client is gone"))
-	case err != nil:
-		return nil, nil, oauth.CannotTell("find client", err)
-	case !client.Enabled:
-		return nil, nil, invalidToken(errors.New("the client is disabled"))
-	}
-	user, _, err := grant.Present(ctx, env, e.Users, e.Sessions, active.Person.Subject, active.Person.Session)
+	client, user, absent, err := grant.Behind(ctx, env, e.Directory, e.Users, e.Sessions, active)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case user == nil:
-		return nil, nil, invalidToken(errors.New("the user is gone or disabled, or the session has ended"))
+	case client == nil:
+		return nil, nil, invalidToken(errors.New(absent))
 	case token.SubjectFor(client, user) == "":
 		return nil, nil, invalidToken(errors.New("the user has no sub for the application any more"))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // Present finds the person whom a code or token speaks for, if they still may and
@@ -32,4 +33,30 @@ func Present(ctx context.Context, env *store.Environment, users Users, sessions 
 		return nil, "the session is another person's", nil
 	}
 	return user, "", nil
+}
+
+// Clients finds the applications that tokens were issued to (store.Directory).
+type Clients interface {
+	ClientByID(ctx context.Context, environment, id string) (*store.Client, error)
+}
+
+// Behind finds whom an access token was issued to and whom it speaks for. One of them gone or disabled, or signed off, ends
+// what the token was good for: then the client is nil, and absent says why, for the log. The user is nil where the token
+// is nobody's, too. An error means that it cannot be told now.
+func Behind(ctx context.Context, env *store.Environment, clients Clients, users Users, sessions Sessions, t *token.Active) (client *store.Client, user *store.User, absent string, err error) {
+	client, err = clients.ClientByID(ctx, env.ID, t.Client)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil, "the client is gone", nil
+	case err != nil:
+		return nil, nil, "", oauth.CannotTell("find client", err)
+	case !client.Enabled:
+		return nil, nil, "the client is disabled", nil
+	case !t.Personal:
+		return client, nil, "", nil
+	}
+	if user, absent, err = Present(ctx, env, users, sessions, t.Person.Subject, t.Person.Session); user == nil {
+		return nil, nil, absent, err
+	}
+	return client, user, "", nil
 }

@@ -42,9 +42,12 @@ func (c *call) tokenInfo() error {
 
 	// validate
 	ctx := c.r.Context()
-	client, user, err := c.about(ctx, active)
-	if err != nil {
+	client, user, absent, err := grant.Behind(ctx, c.env, c.l.Directory, c.l.Users, c.l.Sessions, active)
+	switch {
+	case err != nil:
 		return err
+	case client == nil:
+		return c.invalidToken(errors.New(absent))
 	}
 	record, err := c.l.Records.ByID(ctx, c.env, active.ID(), active.ExpiresAt)
 	switch {
@@ -142,31 +145,6 @@ func (c *call) presentedToken() (string, error) {
 		return "", c.challenged(http.StatusUnauthorized, "", "An access token is required")
 	}
 	return raw + inQuery, nil
-}
-
-// about finds client and person of a token, as UserInfo does: one of them gone or disabled, or signed off, ends what
-// the token was good for. The person is nil where there is none.
-func (c *call) about(ctx context.Context, active *token.Active) (*store.Client, *store.User, error) {
-	client, err := c.l.Directory.ClientByID(ctx, c.env.ID, active.Client)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, nil, c.invalidToken(errors.New("the client is gone"))
-	case err != nil:
-		return nil, nil, oauth.CannotTell("find client", err)
-	case !client.Enabled:
-		return nil, nil, c.invalidToken(errors.New("the client is disabled"))
-	}
-	if !active.Personal {
-		return client, nil, nil
-	}
-	user, absent, err := grant.Present(ctx, c.env, c.l.Users, c.l.Sessions, active.Person.Subject, active.Person.Session)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case user == nil:
-		return nil, nil, c.invalidToken(errors.New(absent))
-	}
-	return client, user, nil
 }
 
 // profile is what scopes give as members of their own name: the claim of that name, where UserInfo would tell it for
