@@ -114,6 +114,9 @@ func (c *Config) Check() error {
 		if slices.ContainsFunc(c.Realms[:i], func(o Realm) bool { return strings.EqualFold(o.Path, r.Path) }) {
 			return fmt.Errorf("realm %s is there twice", r.Path)
 		}
+		if other := ambiguous(r.Path); other != "" {
+			return fmt.Errorf("realm %s: a realm cannot be called so: %s is another endpoint's path already", r.Path, other)
+		}
 	}
 	for i, a := range c.Administrators {
 		switch {

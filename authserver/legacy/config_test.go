@@ -37,6 +37,12 @@ func TestConfigCheck(t *testing.T) {
 		{"a realm twice, in two cases", func(c *legacy.Config) {
 			c.Realms = append(c.Realms, legacy.Realm{Path: "/ALPHA", Environment: bravoID})
 		}, "twice"},
+		{"a realm named as what has something behind it", func(c *legacy.Config) { c.Realms[0].Path = "/sessions" }, "/am/json/sessions/authenticate is another"},
+		{"the same in another case", func(c *legacy.Config) { c.Realms[0].Path = "/Sessions" }, "realm /Sessions: a realm cannot be called so"},
+		{"the same below another", func(c *legacy.Config) { c.Realms[0].Path = "/alpha/register" }, "/am/oauth2/alpha/register/tokeninfo is another"},
+		{"a realm whose revocation is the top realm's", func(c *legacy.Config) { c.Realms[0].Path = "/token" }, "/am/oauth2/token/revoke is another"},
+		{"a realm as the long form begins", func(c *legacy.Config) { c.Realms[0].Path = "/realms/root" }, "/am/json/realms/root/"},
+		{"a realm named as a segment that leads nowhere else", func(c *legacy.Config) { c.Realms[0].Path = "/users" }, ""},
 		{"an administrator", admins(legacy.Administrator{Name: amadmin, Password: amadminPassword}), ""},
 		{"an administrator of an odd name", admins(legacy.Administrator{Name: "am admin", Password: "x"}), "administrator"},
 		{"an administrator without a password", admins(legacy.Administrator{Name: amadmin}), "password is missing"},

@@ -108,6 +108,28 @@ func (l *Legacy) find(escaped string) place {
 	return at
 }
 
+// ambiguous gives a path that would be an endpoint of a realm in the short form, and leads elsewhere: to sessions/{} of the top
+// realm, where the realm is called sessions. "" where there is none.
+func ambiguous(realm string) string {
+	l := &Legacy{}
+	l.table = l.routes()
+	names := strings.Split(strings.ToLower(strings.TrimPrefix(realm, "/")), "/")
+	if realm == "/" {
+		names = nil
+	}
+	for i := range l.table {
+		rt := &l.table[i]
+		if rt.tree == treeFRRest { // no realm is in its paths
+			continue
+		}
+		path := prefix + "/" + strings.Join(slices.Concat([]string{string(rt.tree)}, names, []string{strings.ReplaceAll(rt.path, "{}", "x")}), "/")
+		if at := l.find(path); at.route != rt || !slices.Equal(at.realm, names) {
+			return path
+		}
+	}
+	return ""
+}
+
 // explicitRealm takes realms/root/realms/alpha off the front.
 func explicitRealm(segments []string) (names, rest []string, ok bool) {
 	if len(segments) < 2 || segments[0] != "realms" || segments[1] != "root" {
