@@ -95,6 +95,12 @@ func (c *authorization) serve(w http.ResponseWriter) error {
 	}
 
 	// respond
+	c.respond(w, client, f, response)
+	return nil
+}
+
+// respond sends the response, or, where there is none yet, the way to the flow.
+func (c *authorization) respond(w http.ResponseWriter, client *store.Client, f *flow.Flow, response *authorize.Response) {
 	c.browser.WriteCookies(w, c.env)
 	switch {
 	case c.mode == oauth.ModePingFlow:
@@ -107,7 +113,6 @@ func (c *authorization) serve(w http.ResponseWriter) error {
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.WriteHeader(seeOther(c.r))
 	}
-	return nil
 }
 
 // seeOther is the status that sends a browser on without what it has posted.
