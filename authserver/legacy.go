@@ -30,6 +30,9 @@ func legacyTree(c *Config, p *parts, table []route) tree {
 	return tree{SurfaceLegacy, l.Handles, l.Match}
 }
 
-// Redact gives an address, of a request or in one, without what opens something in its path; hidden tells whether there
-// was such a thing. What is in queries is the host's to hide.
+// Redact gives an address, of a request or in one, without what opens something in it, where its path is a legacy one; hidden
+// tells whether there was such a thing. What is in queries of other paths is the host's to hide, see Confidential.
 func Redact(address string) (shown string, hidden bool) { return legacy.Redact(address) }
+
+// Confidential reports whether no log may have the value of a parameter in an address, whose name is in lower case.
+func Confidential(parameter string) bool { return legacy.Confidential(parameter) }

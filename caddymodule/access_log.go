@@ -17,17 +17,6 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver"
 )
 
-// confidential are the parameters, in an address, whose values open something.
-var confidential = map[string]bool{
-	"code": true, "access_token": true, "id_token": true, "refresh_token": true, "token": true, "response": true,
-	"id_token_hint": true, "logout_token": true, "client_secret": true, "client_assertion": true, "code_verifier": true,
-	"assertion": true, "subject_token": true, "actor_token": true, "password": true,
-	"request": true, // a request object may have an id_token_hint in it
-	// AM's: SSO tokens, steps of a sign-on, credentials typed into an address, and queries that may name a token.
-	"tokenid": true, "sessionupgradessotokenid": true, "ssotokenid": true, "subjectid": true, "authid": true, "idtoken1": true, "idtoken2": true,
-	"_queryid": true,
-}
-
 // addresses are request headers that hold the address of this or another request: browsers and proxies write them.
 var addresses = []string{"Referer", "X-Forwarded-Uri", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Path", "X-Envoy-Original-Path"}
 
@@ -112,22 +101,7 @@ func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec c
 	if skip, _ := caddyhttp.GetVar(ctx, caddyhttp.LogSkipVar).(bool); skip {
 		return
 	}
-	asked := r.Clone(ctx)
-	if original, ok := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		asked.Method, asked.RequestURI = original.Method, original.RequestURI
-	}
-	answered := rec.Header().Clone()
-	var hidden bool
-	asked.RequestURI, hidden = l.hide(asked.RequestURI)
-	for _, field := range addresses {
-		hidden = l.hideIn(asked.Header, field) || hidden
-	}
-	hidden = l.hideIn(answered, "Location") || hidden
-	for _, name := range l.secrets {
-		for i := range asked.Header[name] {
-			asked.Header[name][i], hidden = redacted, true
-		}
-	}
+	asked, answered, hidden := l.shown(r, rec.Header())
 	if !hidden {
 		return
 	}
@@ -140,16 +114,7 @@ func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec c
 			status = answer.StatusCode
 		}
 	}
-	level := zapcore.InfoLevel
-	if status >= http.StatusInternalServerError {
-		level = zapcore.ErrorLevel
-	}
-	if name, ok := caddyhttp.GetVar(ctx, caddyhttp.LogLevelVar).(string); ok {
-		if wanted, err := zapcore.ParseLevel(name); err == nil && wanted >= zapcore.DebugLevel && wanted <= zapcore.ErrorLevel {
-			level = wanted
-		}
-	}
-	user := ""
+	level, user := levelOf(r, status), ""
 	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		user, _ = repl.GetString("http.auth.user.id")
 	}
@@ -167,6 +132,39 @@ func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec c
 			)
 		}
 	}
+}
+
+// shown are copies of a request, as it came, and of its answer's header, without what opens something; hidden tells whether there
+// was such a thing.
+func (l accessLog) shown(r *http.Request, header http.Header) (asked *http.Request, answered http.Header, hidden bool) {
+	asked, answered = r.Clone(r.Context()), header.Clone()
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		asked.Method, asked.RequestURI = original.Method, original.RequestURI
+	}
+	asked.RequestURI, hidden = l.hide(asked.RequestURI)
+	for _, field := range addresses {
+		hidden = l.hideIn(asked.Header, field) || hidden
+	}
+	hidden = l.hideIn(answered, "Location") || hidden
+	for _, name := range l.secrets {
+		for i := range asked.Header[name] {
+			asked.Header[name][i], hidden = redacted, true
+		}
+	}
+	return asked, answered, hidden
+}
+
+// levelOf is the level that Caddy would write a line at: that which the request was given, or that of the status.
+func levelOf(r *http.Request, status int) zapcore.Level {
+	if name, ok := caddyhttp.GetVar(r.Context(), caddyhttp.LogLevelVar).(string); ok {
+		if wanted, err := zapcore.ParseLevel(name); err == nil && wanted >= zapcore.DebugLevel && wanted <= zapcore.ErrorLevel {
+			return wanted
+		}
+	}
+	if status >= http.StatusInternalServerError {
+		return zapcore.ErrorLevel
+	}
+	return zapcore.InfoLevel
 }
 
 // loggerNames are the loggers that a request's line goes to, as Caddy chooses them: those that
@@ -258,7 +256,7 @@ func (l accessLog) hide(address string) (shown string, hidden bool) {
 		case len(name) > longestName: // a token without a name
 			b.WriteString(redacted)
 			hidden = true
-		case ok && (err != nil || confidential[plain] || plain == l.parameter):
+		case ok && (err != nil || authserver.Confidential(plain) || plain == l.parameter):
 			b.WriteString(name + "=" + redacted)
 			hidden = true
 		default:

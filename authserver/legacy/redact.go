@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
 // redacted stands for what was hidden, as Caddy writes it for credentials in headers.
@@ -140,12 +142,16 @@ func set(words ...string) map[string]bool {
 	return m
 }
 
-// secretParameters are those of queries that open something, or did.
-var secretParameters = set("tokenid", "token", "access_token", "refresh_token", "id_token", "id_token_hint", "client_secret", "client_assertion",
-	"code", "code_verifier", "password", "assertion", "request", "request_uri", "authid", "sessionupgradessotokenid", "ssotokenid", "subjectid", "login_hint_token",
-	"logout_token", "idtoken1", "idtoken2", "confirmation")
+// confidential are AM's parameters whose values open something, or did: SSO tokens, steps of a sign-on, credentials typed into
+// an address, and queries that may name a token; and that of the page that asks whether to sign off.
+var confidential = set("tokenid", "sessionupgradessotokenid", "ssotokenid", "subjectid", "authid", "idtoken1", "idtoken2", "_queryid", "confirmation")
 
-// redactQuery hides the values of those in a query, and a fragment altogether.
+// Confidential is oauth.Confidential with AM's parameters.
+func Confidential(parameter string) bool {
+	return confidential[parameter] || oauth.Confidential(parameter)
+}
+
+// redactQuery hides the values of those in a query, a reference to a request too, and a fragment altogether.
 func redactQuery(behind string) (shown string, hidden bool) {
 	query, fragment, _ := strings.Cut(behind, "#")
 	if fragment != "" {
@@ -157,7 +163,8 @@ func redactQuery(behind string) (shown string, hidden bool) {
 	parts := strings.FieldsFunc(query[1:], func(r rune) bool { return r == '&' || r == ';' })
 	for i, p := range parts {
 		name, value, _ := strings.Cut(p, "=")
-		if value != "" && secretParameters[plain(strings.ReplaceAll(name, "+", " "))] {
+		asked := plain(strings.ReplaceAll(name, "+", " "))
+		if value != "" && (Confidential(asked) || asked == "request_uri") {
 			parts[i], hidden = name+"="+redacted, true
 		}
 	}

@@ -36,6 +36,8 @@ func TestRedact(t *testing.T) {
 		{"6/in the query", "/am/oauth2/alpha/tokeninfo?access_token=" + aJWT, "/am/oauth2/alpha/tokeninfo?access_token=REDACTED"},
 		{"6/in the query, in another case and escaped", "/am/oauth2/tokeninfo?ACCESS%5Ftoken=abc", "/am/oauth2/tokeninfo?ACCESS%5Ftoken=REDACTED"},
 		{"6/in the path", "/am/oauth2/alpha/tokeninfo/" + aRefresh, "/am/oauth2/alpha/tokeninfo/REDACTED"},
+		{"5.3/a query that may name one", "/am/frrest/oauth2/token/?_queryId=id%3D" + aRefresh, "/am/frrest/oauth2/token/?_queryId=REDACTED"},
+		{"a reference to a request", "/am/oauth2/authorize?request_uri=urn%3Ax", "/am/oauth2/authorize?request_uri=REDACTED"},
 		{"authId in the query", "/am/json/authenticate?authId=" + aJWT, "/am/json/authenticate?authId=REDACTED"},
 		{"a fragment", "/am/oauth2/authorize#access_token=" + aJWT, "/am/oauth2/authorize#REDACTED"},
 
@@ -59,7 +61,7 @@ func TestRedact(t *testing.T) {
 
 		// What is not.
 		{"good: the collection", "/am/frrest/oauth2/token", ""},
-		{"good: the collection with a slash", "/am/frrest/oauth2/token/?_queryId=access_token", ""},
+		{"good: the collection with a slash", "/am/frrest/oauth2/token/?_fields=scope", ""},
 		{"good: revocation", "/am/oauth2/realms/root/realms/alpha/token/revoke", ""},
 		{"good: discovery", "/am/oauth2/realms/root/realms/alpha/.well-known/openid-configuration", ""},
 		{"good: a person's applications", "/am/json/realms/root/realms/alpha/users/a11ce000-0000-4000-8000-000000000001/oauth2/applications/web", ""},
