@@ -13,7 +13,7 @@ import (
 const module = "github.com/caddy-gatehouse/gatehouse/"
 
 var (
-	basics = []string{"oauth", "jose", "internal/secret", "internal/web", "internal/fetch", "internal/cache", "internal/limit"}
+	basics = []string{"oauth", "jose", "dpop", "mtls", "internal/secret", "internal/web", "internal/fetch", "internal/cache", "internal/limit"}
 	rules  = []string{"keys", "clientauth", "token", "grant", "session", "identity", "authorize", "flow", "logout", "registration"}
 	// What is managed, by whom, and who is told.
 	managing = []string{"directory", "access", "webhook", "transfer"}
@@ -32,10 +32,17 @@ var layers = map[string][]string{
 	"internal/limit":  {}, // how often something may be tried; used by identity and flow
 	"internal/web":    {"oauth"},
 	"internal/fetch":  {"jose"},
+	"dpop":            {"oauth", "jose"}, // proofs of possession: what server and gate judge alike
+	"mtls":            {"jose"},
 
-	"resourceserver": {"oauth", "jose", "internal/fetch", "internal/cache"},
+	"resourceserver": {"oauth", "jose", "dpop", "mtls", "internal/fetch", "internal/cache"},
+	// Beside the verifier: what a gate may add to it.
+	"policy":    {"resourceserver", "jose"},
+	"mcp":       {"oauth", "jose"},
+	"upstream":  {"oauth", "jose", "resourceserver", "internal/fetch", "internal/cache"},
+	"assertion": {"oauth", "jose", "internal/fetch"},
 
-	"store":           {"oauth", "internal/secret"},
+	"store":           {"oauth", "internal/secret", "mtls"},
 	"store/declared":  {"oauth", "store", "internal/secret"},
 	"store/storetest": {"store"},
 	"store/sqlstore":  {"store"},
@@ -88,6 +95,9 @@ var owners = map[string][]string{
 	"github.com/smallstep/pkcs7":          {"authserver/keys"},
 	"golang.org/x/crypto/argon2":          {"authserver/identity"},
 	"golang.org/x/time/rate":              {"authserver/internal/limit"},
+	"cel.dev/cel-go":                      {"authserver/policy"},
+	"github.com/envoyproxy/":              {"caddymodule"},
+	"google.golang.org/grpc":              {"caddymodule"},
 	"github.com/wneessen/go-mail":         {"authserver/notify"},
 	// Whoever else knew the old paths would keep them alive.
 	module + "authserver/legacy": {"authserver", "caddymodule"},

@@ -16,6 +16,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
 	"github.com/caddy-gatehouse/gatehouse/authserver/legacy"
+	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -84,6 +85,9 @@ type Config struct {
 	// Address is the client's address without a port, for limits and sessions.
 	// Default: that of the connection.
 	Address func(*http.Request) string
+	// ClientCertificate is what a client presented, nil for none: of the connection, or in the words of a trusted proxy. Default: that
+	// of the connection.
+	ClientCertificate func(*http.Request) (*mtls.Certificate, error)
 	// Legacy says what is served below /am. Default: nothing.
 	Legacy *legacy.Config
 	// APIURL is where clients reach /v1, for links. Default: the origin of each environment's issuer.

@@ -88,3 +88,12 @@ func (l *storedLocal) Revoked(c *jose.Claims) (bool, error) {
 	}
 	return local.Revoked(c)
 }
+
+// Phantom is a JWT with these claims, signed with the environment's key.
+func (l *storedLocal) Phantom(ctx context.Context, c *jose.Claims) (string, error) {
+	local := l.found.Load()
+	if local == nil {
+		return "", store.ErrNotFound
+	}
+	return local.Phantom(ctx, c)
+}

@@ -40,15 +40,40 @@ type BearerAuth struct {
 	// themselves. Without it, an audience is required.
 	AnyAudience bool `json:"any_audience,omitempty"`
 
-	// Scopes that a token must have, all of them.
-	Scope []string `json:"scope,omitempty"`
-	// Scopes of which a token must have at least one.
-	AnyScope []string `json:"any_scope,omitempty"`
-	// Claims that a token must have, each with one of the listed values.
-	Claims []ClaimRule `json:"claims,omitempty"`
-	// Audiences of which the token must be meant for at least one, beside the
-	// issuer's own audience.
-	RequireAudience []string `json:"require_audience,omitempty"`
+	// What a token must have, on every request.
+	Requirements
+	// Further requirements of some requests. They add to those above, and to each other.
+	Rules []Rule `json:"rules,omitempty"`
+	// Requests that present nothing at all pass too, without a token; a token that is presented must be good. Where a rule
+	// matches, a token is required nevertheless.
+	Optional bool `json:"optional,omitempty"`
+	// Decide, count and log, and let every request pass: for finding out what a gate would refuse. Requests that would have been refused
+	// pass without identity headers. Insecure, and said so at start.
+	Shadow bool `json:"shadow,omitempty"`
+	// Which paths are refused for being ambiguous: "strict", those that an upstream may read otherwise than rules and conditions do (encoded
+	// slashes, dot segments, …), or "any", none. Default: strict where rules or conditions are there.
+	Paths string `json:"paths,omitempty"`
+
+	// Where clients reach what is behind the gate: a URL, to whose path the request's is not added. DPoP proofs are made for
+	// it, and the metadata of the protected resource is there.
+	URL string `json:"url,omitempty"`
+	// How DPoP proofs are judged (RFC 9449). Without it, tokens that are bound to a key are refused.
+	DPoP *DPoP `json:"dpop,omitempty"`
+	// Where client certificates come from (RFC 8705). Without it, tokens that are bound to one are refused.
+	ClientCertificate *ClientCertificate `json:"client_certificate,omitempty"`
+	// The metadata of the protected resource (RFC 9728), which challenges then name.
+	ResourceMetadata *ResourceMetadata `json:"resource_metadata,omitempty"`
+	// Scopes of tools of the Model Context Protocol.
+	MCP *MCP `json:"mcp,omitempty"`
+	// What the upstream gets in place of the token, or beside it.
+	Upstream *Upstream `json:"upstream,omitempty"`
+	// Answer another proxy that asks whether a request may pass, instead of passing it on.
+	Authorizer *Authorizer `json:"authorizer,omitempty"`
+	// Request headers that are removed from every request: those that mean something behind the gate alone.
+	StripHeaders []string `json:"strip_headers,omitempty"`
+	// Leave Cache-Control of answers alone. Without it, answers to requests with a token are marked private unless the upstream says
+	// something about caches.
+	SharedCache bool `json:"shared_cache,omitempty"`
 
 	// Claims that the upstream receives as request headers. Strings, numbers,
 	// booleans and arrays of strings (joined by commas) are passed on verbatim; a
@@ -70,7 +95,10 @@ type BearerAuth struct {
 
 	verifier *sharedVerifier
 	release  func() error // gives the verifier back; nil until it is acquired
-	policy   resourceserver.Policy
+	policy   *resourceserver.Policy
+	rules    []rule
+	upstream *upstreamCredentials     // nil: the token is kept or stripped, see StripToken
+	metadata *resourceserver.Metadata // nil without ResourceMetadata
 	strip    *resourceserver.HeaderStripper
 	forward  []ForwardClaim // with canonical header names
 	log      *zap.Logger
@@ -104,9 +132,6 @@ func (b *BearerAuth) Provision(ctx caddy.Context) error {
 	b.log = ctx.Logger()
 	collect(ctx)
 
-	if err := b.provisionPolicy(); err != nil {
-		return err
-	}
 	if err := b.provisionHeaders(); err != nil {
 		return err
 	}
@@ -114,24 +139,31 @@ func (b *BearerAuth) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	b.verifier, b.release, err = b.acquireVerifier(app)
-	return err
-}
-
-// provisionPolicy translates the policy. Its values are compared with claims, so
-// that only audiences, which differ by deployment, may hold placeholders.
-func (b *BearerAuth) provisionPolicy() error {
-	b.policy = resourceserver.Policy{
-		Scopes: b.Scope, AnyScope: b.AnyScope,
-		Audience: slices.Clone(b.RequireAudience), Realm: b.Realm,
-	}
-	if err := newExpander().all("require_audience", &b.policy.Audience); err != nil {
+	if b.verifier, b.release, err = b.acquireVerifier(app); err != nil {
 		return err
 	}
-	for _, c := range b.Claims {
-		b.policy.Claims = append(b.policy.Claims, resourceserver.ClaimRule{Name: c.Name, Values: c.Values})
+	possession, err := b.provisionPossession(ctx, app)
+	if err != nil {
+		return err
 	}
-	return b.policy.Validate()
+	if err := b.provisionMetadata(); err != nil {
+		return err
+	}
+	if err := b.provisionPolicy(ctx, possession); err != nil {
+		return err
+	}
+	if b.MCP != nil {
+		if err := b.MCP.provision(); err != nil {
+			return err
+		}
+	}
+	if b.upstream, err = b.provisionUpstream(ctx, app); err != nil {
+		return err
+	}
+	if b.Authorizer != nil {
+		return b.Authorizer.provision(b)
+	}
+	return nil
 }
 
 // provisionHeaders checks the identity headers and prepares to strip them.
@@ -176,6 +208,7 @@ func (f ForwardClaim) check() error {
 
 // Cleanup gives back what Provision took: nothing, perhaps, if it failed.
 func (b *BearerAuth) Cleanup() error {
+	b.upstream.close()
 	if b.release == nil {
 		return nil
 	}

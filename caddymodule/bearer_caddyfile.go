@@ -40,6 +40,24 @@ func parseBearerAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 //	    cache_size <size> [<size for refusals>]
 //	    refused_ttl <duration>
 //	    max_token_size <size>
+//
+//	    acr <value...>                 # step-up (RFC 9470)
+//	    max_age <duration>
+//	    allow <CEL expression>         # repeatable
+//	    bound any|dpop|mtls
+//	    rule <matcher> { … }           # scope, any_scope, claim, require_audience, acr, max_age, allow, bound
+//	    optional
+//	    shadow
+//	    paths strict|any
+//	    url <url>
+//	    dpop { … }
+//	    client_certificate { … }
+//	    resource_metadata { … }
+//	    mcp { … }
+//	    upstream { … }
+//	    authorizer forward|envoy { … }
+//	    strip_header <header...>
+//	    shared_cache
 //	}
 func (b *BearerAuth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
@@ -60,6 +78,18 @@ func (b *BearerAuth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cache_size":       once(b.parseCacheSize(d)),
 		"refused_ttl":      once(duration(d, func(v caddy.Duration) { b.RefusedTTL = v })),
 		"max_token_size":   once(size(d, func(v int64) { b.MaxTokenSize = v })),
+
+		"dpop":               once(b.parseDPoP(d)),
+		"client_certificate": once(b.parseClientCertificate(d)),
+		"resource_metadata":  once(b.parseResourceMetadata(d)),
+		"mcp":                once(b.parseMCP(d)),
+		"upstream":           once(b.parseUpstream(d)),
+		"authorizer":         once(b.parseAuthorizer(d)),
+		"url":                once(oneString(d, &b.URL)),
+		"optional":           once(flag(&b.Optional)),
+		"shadow":             once(flag(&b.Shadow)),
+		"strip_header":       once(someStrings(d, &b.StripHeaders)),
+		"shared_cache":       once(flag(&b.SharedCache)),
 	})
 	if err != nil {
 		return err

@@ -18,25 +18,51 @@ import (
 // ServeHTTP lets r through or answers it. Identity headers are removed first,
 // from every request: a handler behind this one never sees the client's own.
 func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if b.Authorizer != nil {
+		return b.Authorizer.serve(b, w, r)
+	}
 	b.strip.Strip(r)
-	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
-		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
-		return b.refuse(w, r, errH2C)
+	if b.upstream.publishes(r) {
+		return b.upstream.publish(w, r)
 	}
-	if r.Method == http.MethodOptions && isPreflight(r) {
-		stripPreflight(r.Header)
-		logDecision(r, preflightLog{})
-		return next.ServeHTTP(w, r)
+	d := b.decide(w, r)
+	if d.err == nil {
+		d.err = b.pass(r, d)
 	}
-	token, err := b.verifier.Authorize(r, &b.policy)
-	if err != nil {
-		return b.refuse(w, r, err)
+	if d.err != nil {
+		return b.refuse(w, r, d.err)
 	}
-	b.pass(r, token)
-	if err = next.ServeHTTP(w, r); err != nil {
+	err := next.ServeHTTP(w, r)
+	if err != nil && !d.preflight {
 		dropCredentials(r.Header)
 	}
 	return err
+}
+
+// decision is what becomes of a request.
+type decision struct {
+	// err is why it does not pass; nil lets it.
+	err error
+	// token is the verified one, nil where it passes without; raw is its text.
+	token *resourceserver.Token
+	raw   string
+	// preflight: a browser's question, which is passed on without credentials.
+	preflight bool
+}
+
+// decide judges r, whose identity headers are gone, without answering it. w is only for limits on the body.
+func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision) {
+	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
+		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+		d.err = errH2C
+		return d
+	}
+	if r.Method == http.MethodOptions && isPreflight(r) {
+		d.preflight = true
+		return d
+	}
+	d.token, d.err = b.verifier.Authorize(r, b.policy)
+	return d
 }
 
 // dropCredentials removes what proves who the client is. The site's error routes
@@ -48,16 +74,27 @@ func dropCredentials(h http.Header) {
 	delete(h, "Cookie")
 }
 
-// pass gives the handlers behind this one what the token says.
-func (b *BearerAuth) pass(r *http.Request, token *resourceserver.Token) {
+// pass gives the handlers behind this one what was decided. An error is answered in place of the request.
+func (b *BearerAuth) pass(r *http.Request, d decision) error {
+	if d.preflight {
+		stripPreflight(r.Header)
+		logDecision(r, preflightLog{})
+		return nil
+	}
 	if len(b.forward) > 0 {
-		b.setHeaders(r.Header, token)
+		b.setHeaders(r.Header, d.token)
 	}
 	if b.StripToken {
 		delete(r.Header, "Authorization")
 	}
-	remember(r, token)
-	logDecision(r, (*allowedLog)(token))
+	if b.upstream != nil {
+		if err := b.upstream.apply(r.Context(), r, d.raw, d.token); err != nil {
+			return err
+		}
+	}
+	remember(r, d.token)
+	logDecision(r, (*allowedLog)(d.token))
+	return nil
 }
 
 // setHeaders writes the identity headers; Strip has removed the client's.

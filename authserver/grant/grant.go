@@ -24,6 +24,8 @@ type Request struct {
 	Environment *store.Environment
 	Client      *store.Client
 	Form        *web.Form
+	// Proved is what the client has proved to possess with this request, and tokens are to be bound to.
+	Proved token.Confirmation
 }
 
 // Response is a successful answer (RFC 6749 §5.1).
@@ -32,4 +34,8 @@ type Response struct {
 	Scope  []string // nil leaves the member out
 	// IDToken and RefreshToken are "" where there is none.
 	IDToken, RefreshToken string
+	// IssuedType is issued_token_type (RFC 8693 §2.2.1); "" leaves it out.
+	IssuedType string
+	// Bound is what Access is bound to: its token_type.
+	Bound token.Confirmation
 }

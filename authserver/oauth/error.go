@@ -9,17 +9,22 @@ import (
 
 // Registered error codes.
 const (
-	CodeInvalidRequest         = "invalid_request"         // RFC 6749 §5.2, RFC 6750 §3.1
-	CodeInvalidClient          = "invalid_client"          // RFC 6749 §5.2
-	CodeInvalidGrant           = "invalid_grant"           // RFC 6749 §5.2
-	CodeUnauthorizedClient     = "unauthorized_client"     // RFC 6749 §5.2
-	CodeUnsupportedGrantType   = "unsupported_grant_type"  // RFC 6749 §5.2
-	CodeInvalidScope           = "invalid_scope"           // RFC 6749 §5.2
-	CodeUnsupportedTokenType   = "unsupported_token_type"  // RFC 7009 §2.2.1
-	CodeInvalidToken           = "invalid_token"           // RFC 6750 §3.1
-	CodeInsufficientScope      = "insufficient_scope"      // RFC 6750 §3.1
-	CodeServerError            = "server_error"            // RFC 6749 §4.1.2.1
-	CodeTemporarilyUnavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
+	CodeInvalidRequest       = "invalid_request"        // RFC 6749 §5.2, RFC 6750 §3.1
+	CodeInvalidClient        = "invalid_client"         // RFC 6749 §5.2
+	CodeInvalidGrant         = "invalid_grant"          // RFC 6749 §5.2
+	CodeUnauthorizedClient   = "unauthorized_client"    // RFC 6749 §5.2
+	CodeUnsupportedGrantType = "unsupported_grant_type" // RFC 6749 §5.2
+	CodeInvalidScope         = "invalid_scope"          // RFC 6749 §5.2
+	CodeUnsupportedTokenType = "unsupported_token_type" // RFC 7009 §2.2.1
+	CodeInvalidToken         = "invalid_token"          // RFC 6750 §3.1
+	CodeInsufficientScope    = "insufficient_scope"     // RFC 6750 §3.1
+	CodeInvalidDPoPProof     = "invalid_dpop_proof"     // RFC 9449 §5, §7.1
+	CodeUseDPoPNonce         = "use_dpop_nonce"         // RFC 9449 §8, §9
+	CodeInvalidTarget        = "invalid_target"         // RFC 8707 §2, RFC 8693 §2.2.2
+	// CodeInsufficientUserAuthentication: the person must sign on anew, or better (RFC 9470 §3).
+	CodeInsufficientUserAuthentication = "insufficient_user_authentication"
+	CodeServerError                    = "server_error"            // RFC 6749 §4.1.2.1
+	CodeTemporarilyUnavailable         = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 )
 
 // Error is a failure the client is allowed to see (RFC 6749 §5.2, RFC 6750 §3).

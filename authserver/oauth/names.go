@@ -18,6 +18,8 @@ const (
 	AuthClientSecretPost  = "client_secret_post"
 	AuthClientSecretJWT   = "client_secret_jwt"
 	AuthPrivateKeyJWT     = "private_key_jwt"
+	AuthTLSClient         = "tls_client_auth"             // RFC 8705 §2.1
+	AuthSelfSignedTLS     = "self_signed_tls_client_auth" // RFC 8705 §2.2
 )
 
 // AssertionTypeJWTBearer is the one client_assertion_type (RFC 7523 §2.2).

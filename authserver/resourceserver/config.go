@@ -49,6 +49,8 @@ type Issuer struct {
 	ClockSkew      time.Duration // default 30 s, at most 5 min; negative means 0
 	MaxLifetime    time.Duration // exp-iat at most; 0: not checked
 	RequireSubject bool          // sub must be a non-blank string
+	// Decryption opens encrypted tokens (JWE), which must hold a signed one. nil: they are refused.
+	Decryption *jose.DecryptionKeys
 
 	Mode          Mode          // default: jwt (local issuers: in process)
 	RecheckEvery  time.Duration // ModeBoth
@@ -70,6 +72,8 @@ type Introspection struct {
 	// OpaqueTokens: this issuer is asked about tokens that are not JWTs, and that no Local issuer knows. Implied
 	// when it is the only one of ModeIntrospect; one of ModeBoth has to say so.
 	OpaqueTokens bool
+	// Signed demands signed answers (RFC 9701), whose aud is ClientID.
+	Signed bool
 	// StaleOnError is how long an old active answer may be used while the endpoint is down; default 0: never.
 	StaleOnError time.Duration
 }
@@ -91,6 +95,8 @@ type Local interface {
 	// Revoked reports whether the token with these claims has been revoked. An error means that it
 	// cannot be told now (503).
 	Revoked(c *jose.Claims) (bool, error)
+	// Phantom is a signed JWT that says what the token with these claims says, for who is behind the gate.
+	Phantom(ctx context.Context, c *jose.Claims) (string, error)
 }
 
 // Defaults of the configuration.

@@ -3,8 +3,10 @@ package resourceserver
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
@@ -16,6 +18,24 @@ type Policy struct {
 	Audience []string    // at least one of, beside the issuer's own audience
 	Claims   []ClaimRule // all of
 	Realm    string      // realm attribute of challenges; "" leaves it out
+
+	// Metadata is the address of the protected resource's metadata, which challenges name (RFC 9728 §5.1); "" leaves it out.
+	Metadata string
+	// ACR are acr values of which the token must have one; MaxAge is how long ago its auth_time may be, 0 for ever. What fails is
+	// challenged as RFC 9470 says.
+	ACR    []string
+	MaxAge time.Duration
+	// Allow are conditions, all of which must be met.
+	Allow []Condition
+	// Bound says to what a token must be bound.
+	Bound Binding
+	// Possession is how proofs of possession are judged. nil: tokens that are bound are refused.
+	Possession *Possession
+}
+
+// Condition is a rule over a request and its token. What cannot be judged is not met: the error is for the log.
+type Condition interface {
+	Allows(r *http.Request, t *Token) (bool, error)
 }
 
 // Check judges t. A failure is a *Refusal with 403 (RFC 6750 §3.1).

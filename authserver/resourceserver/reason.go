@@ -34,7 +34,16 @@ const (
 	KeysUnavailable
 	IntrospectionUnavailable
 	LocalUnavailable
-	ReasonCount // number of reasons
+	InvalidProof               // of possession (RFC 9449)
+	UseNonce                   // a proof without this server's nonce
+	ProofUnavailable           // whether a proof was used before cannot be told now
+	NotBound                   // the token is bound to a key or certificate that was not presented, or to none where it must be
+	InsufficientAuthentication // acr or auth_time (RFC 9470)
+	NotAllowed                 // a condition is not met
+	AmbiguousPath              // the path may mean another one to the upstream
+	ToolNotAllowed             // MCP
+	UpstreamUnavailable        // the token for the upstream cannot be had now
+	ReasonCount                // number of reasons
 )
 
 // reasons says for each Reason what the client is told. A credential that is
@@ -67,6 +76,16 @@ var reasons = [ReasonCount]struct {
 	KeysUnavailable:          {"keys_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
 	IntrospectionUnavailable: {"introspection_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
 	LocalUnavailable:         {"local_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
+	InvalidProof:             {"invalid_dpop_proof", http.StatusUnauthorized, oauth.CodeInvalidDPoPProof, "The DPoP proof is not valid."},
+	UseNonce:                 {"use_dpop_nonce", http.StatusUnauthorized, oauth.CodeUseDPoPNonce, "The DPoP proof must have the nonce that this answer brings."},
+	ProofUnavailable:         {"proof_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
+	NotBound:                 {"not_bound", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	InsufficientAuthentication: {"insufficient_user_authentication", http.StatusUnauthorized, oauth.CodeInsufficientUserAuthentication,
+		"The request needs another sign-on than the access token's."},
+	NotAllowed:          {"not_allowed", http.StatusForbidden, oauth.CodeInsufficientScope, "The access token does not permit this request."},
+	AmbiguousPath:       {"ambiguous_path", http.StatusBadRequest, oauth.CodeInvalidRequest, "The path must be written in its plainest form."},
+	ToolNotAllowed:      {"tool_not_allowed", http.StatusForbidden, oauth.CodeInsufficientScope, "The access token does not permit this tool."},
+	UpstreamUnavailable: {"upstream_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, "The request cannot be passed on now."},
 }
 
 const (

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 )
 
 // Environment is one tenant: its own issuer, clients, resources and keys.
@@ -47,6 +49,12 @@ type Environment struct {
 	// Issuer has them itself. Paths are what endpoints are called behind Issuer, by their names behind Home.
 	Home  string
 	Paths map[string]string
+	// MTLSURL is where the endpoints are that a client certificate is asked for at, in place of Issuer: mtls_endpoint_aliases
+	// (RFC 8705 §5); "" has none. ClientCAs are PEM certificates of the authorities of tls_client_auth clients.
+	MTLSURL   string
+	ClientCAs []byte
+	// DPoPNonces demands nonces of DPoP proofs (RFC 9449 §8).
+	DPoPNonces bool
 }
 
 // Domain is a custom domain of an environment, or another place at which it answers.
@@ -133,6 +141,10 @@ type Registration struct {
 	// those that belong to a custom one.
 	Scopes    []string
 	Resources map[string]string
+	// Documents accepts client identifiers that are the https URL of a metadata document
+	// (draft-ietf-oauth-client-id-metadata-document), of these hosts alone where DocumentHosts names some.
+	Documents     bool
+	DocumentHosts []string
 }
 
 // RegistrationMode is off, token or open.
@@ -285,6 +297,11 @@ type Client struct {
 	KeyRotationPolicy string
 	// AccessTokenFormat is that of its access tokens; FormatDefault is the environment's.
 	AccessTokenFormat AccessTokenFormat
+	// DPoPBound refuses requests without a DPoP proof (dpop_bound_access_tokens, RFC 9449 §5.2). CertificateBound binds tokens to the client's
+	// certificate (tls_client_certificate_bound_access_tokens, RFC 8705 §3.4).
+	DPoPBound, CertificateBound bool
+	// TLSSubject is whom the certificate of a tls_client_auth client names.
+	TLSSubject mtls.Subject
 	// MultipleResources is requestScopesForMultipleResourcesEnabled.
 	MultipleResources bool
 	// AdministratorsOnly lets nobody sign on but those who hold a role of an administrator. NobodySignsOn lets no

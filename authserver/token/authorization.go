@@ -38,6 +38,8 @@ type Authorization struct {
 	RedirectURI   string `json:"redirect_uri,omitempty"` // "" where the request had none
 	Challenge     string `json:"code_challenge,omitempty"`
 	Method        string `json:"code_challenge_method,omitempty"`
+	// Bound is what the code, and then the refresh token of a public client, is bound to (RFC 9449 §5, §10; RFC 8705 §4).
+	Bound Confirmation `json:"cnf,omitzero"`
 }
 
 // In is env as the authorization saw it. A domain that the environment has lost

@@ -41,6 +41,8 @@ type Access struct {
 	// Resources are the IDs of custom resources of Audience, whose mapped claims the
 	// token has; see Granted.Resources.
 	Resources []string
+	// Bound is what the token is bound to.
+	Bound Confirmation
 	// User is the person of Subject, for these claims; nil for client credentials.
 	User *store.User
 }
