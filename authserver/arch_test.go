@@ -13,7 +13,7 @@ import (
 const module = "github.com/caddy-gatehouse/gatehouse/"
 
 var (
-	basics = []string{"oauth", "jose", "dpop", "mtls", "internal/secret", "internal/web", "internal/fetch", "internal/cache", "internal/limit"}
+	basics = []string{"oauth", "jose", "dpop", "mtls", "internal/secret", "internal/web", "internal/fetch", "internal/cache", "internal/limit", "internal/pattern"}
 	rules  = []string{"keys", "clientauth", "token", "grant", "session", "identity", "authorize", "flow", "logout", "registration"}
 	// What is managed, by whom, and who is told.
 	managing = []string{"directory", "access", "webhook", "transfer"}
@@ -25,15 +25,16 @@ func join(lists ...[]string) []string { return slices.Concat(lists...) }
 // may import of this module. Data flows one way, so a new package or a new
 // import changes this table, with its reason in the commit.
 var layers = map[string][]string{
-	"oauth":           {},
-	"jose":            {},
-	"internal/secret": {},
-	"internal/cache":  {}, // shared by the gate and the token rules; ristretto's one importer
-	"internal/limit":  {}, // how often something may be tried; used by identity and flow
-	"internal/web":    {"oauth"},
-	"internal/fetch":  {"jose"},
-	"dpop":            {"oauth", "jose"}, // proofs of possession: what server and gate judge alike
-	"mtls":            {"jose"},
+	"oauth":            {},
+	"jose":             {},
+	"internal/secret":  {},
+	"internal/cache":   {}, // shared by the gate and the token rules; ristretto's one importer
+	"internal/limit":   {}, // how often something may be tried; used by identity and flow
+	"internal/pattern": {},
+	"internal/web":     {"oauth"},
+	"internal/fetch":   {"jose"},
+	"dpop":             {"oauth", "jose"}, // proofs of possession: what server and gate judge alike
+	"mtls":             {"jose"},
 
 	"resourceserver": {"oauth", "jose", "dpop", "mtls", "internal/fetch", "internal/cache"},
 	// Beside the verifier: what a gate may add to it.
@@ -43,7 +44,7 @@ var layers = map[string][]string{
 	"assertion": {"oauth", "jose", "internal/fetch"},
 
 	"store":           {"oauth", "internal/secret", "mtls"},
-	"store/declared":  {"oauth", "store", "internal/secret"},
+	"store/declared":  {"oauth", "store", "internal/secret", "internal/pattern"},
 	"store/storetest": {"store"},
 	"store/sqlstore":  {"store"},
 	"store/sqlite":    {"store", "store/sqlstore"},

@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -214,9 +214,9 @@ func publicKeys(text []byte) string {
 }
 
 // originShape is PingOne's: a scheme or none, a host, a port or none. In lower case, since origins are compared byte for byte.
-var originShape = regexp.MustCompile(`^(?:https?://)?([a-z0-9*](?:[a-z0-9*.-]*[a-z0-9*])?)(?::([1-9][0-9]{0,4}))?$`)
+var originShape = pattern.New(`^(?:https?://)?([a-z0-9*](?:[a-z0-9*.-]*[a-z0-9*])?)(?::([1-9][0-9]{0,4}))?$`)
 
-var devicePath = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,50}$`)
+var devicePath = pattern.New(`^[a-zA-Z0-9_-]{1,50}$`)
 
 func (a *Application) checkDevices(j *judge) {
 	j.within("deviceTimeout", a.DeviceTimeout, 1, 3600)

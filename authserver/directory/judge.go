@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -130,7 +130,7 @@ const (
 
 // importedID is what an ID may look like that somebody brings along: PingOne wants
 // at least 8 characters, and these need no escape anywhere.
-var importedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]{7,127}$`)
+var importedID = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._~-]{7,127}$`)
 
 // application is the application that the object judged belongs to.
 func (c *Checking) application(ctx context.Context) (*Application, error) {

@@ -3,9 +3,9 @@ package directory
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -33,9 +33,9 @@ const (
 
 var (
 	// limitedName is a scope that may be limited to some attributes, furtherName one that an environment adds.
-	limitedName   = regexp.MustCompile(`^p1:(read|update):user(:[A-Za-z0-9]+)*$`)
-	furtherName   = regexp.MustCompile(`^p1:(read|update):user(:[A-Za-z0-9]+)+$`)
-	attributePath = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`)
+	limitedName   = pattern.New(`^p1:(read|update):user(:[A-Za-z0-9]+)*$`)
+	furtherName   = pattern.New(`^p1:(read|update):user(:[A-Za-z0-9]+)+$`)
+	attributePath = pattern.New(`^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`)
 )
 
 func limitedScope(name string) bool { return limitedName.MatchString(name) }

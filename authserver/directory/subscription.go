@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -91,8 +91,8 @@ const (
 )
 
 var (
-	actionPattern     = regexp.MustCompile(`^(\*|[A-Z][A-Z0-9_]{0,99}\.(\*|[A-Z][A-Z0-9_]{0,99}))$`)
-	headerNamePattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$") // RFC 9110 §5.1
+	actionPattern     = pattern.New(`^(\*|[A-Z][A-Z0-9_]{0,99}\.(\*|[A-Z][A-Z0-9_]{0,99}))$`)
+	headerNamePattern = pattern.New("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$") // RFC 9110 §5.1
 )
 
 // ownHeaders are those that are not a subscription's to set: what frames the message, what is ours to

@@ -10,11 +10,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"hash"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 )
 
 // What is accepted in an encoded password. Costs beyond these would be a way to
@@ -29,7 +30,7 @@ const (
 var errEncoded = errors.New("the scheme is not known, or what follows it is not what the scheme says")
 
 // scheme is what an encoded password begins with.
-var scheme = regexp.MustCompile(`^\{([A-Za-z0-9_-]{1,32})\}`)
+var scheme = pattern.New(`^\{([A-Za-z0-9_-]{1,32})\}`)
 
 // digests of SSHA and of PBKDF2, by the name of the scheme.
 var (

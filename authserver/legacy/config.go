@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
 )
 
@@ -79,9 +79,9 @@ const (
 var since = time.Date(2026, time.November, 22, 0, 0, 0, 0, time.UTC)
 
 var (
-	realmName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	adminName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$`)
+	realmName  = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	cookieName = pattern.New(`^[A-Za-z0-9_-]{1,64}$`)
+	adminName  = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$`)
 )
 
 // Issuer is the iss of tokens that come from a realm's own paths.
@@ -204,6 +204,6 @@ func reservedHeader(name string) bool {
 	return false
 }
 
-var domainName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
+var domainName = pattern.New(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
 
 func validDomain(d string) bool { return domainName.MatchString(d) }

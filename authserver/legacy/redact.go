@@ -2,9 +2,9 @@ package legacy
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
@@ -12,7 +12,7 @@ import (
 const redacted = "REDACTED"
 
 // separator is what some reader may take for the end of a segment, however often it was escaped.
-var separator = regexp.MustCompile(`(?i)[/\\]|%(25)*(2f|5c)`)
+var separator = pattern.New(`(?i)[/\\]|%(25)*(2f|5c)`)
 
 // Redact gives an address (a path with or without query, or a whole URL) of which nothing opens anything any more; hidden tells
 // whether something was hidden. It errs on the side of hiding: near misses of our paths count.
@@ -132,7 +132,7 @@ var (
 )
 
 // harmless is what can be no token of ours, all of which are longer than the ID of a person.
-var harmless = regexp.MustCompile(`^[A-Za-z0-9._@:+~-]{1,36}$`)
+var harmless = pattern.New(`^[A-Za-z0-9._@:+~-]{1,36}$`)
 
 func set(words ...string) map[string]bool {
 	m := map[string]bool{}

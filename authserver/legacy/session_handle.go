@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -106,7 +106,7 @@ func (c *call) environments(r *realm) ([]*store.Environment, error) {
 }
 
 // ofPerson is the one filter that sessions are listed by.
-var ofPerson = regexp.MustCompile(`^\s*username\s+eq\s+"([^"\\\x00]{1,512})"\s+and\s+realm\s+eq\s+"([^"\\\x00]{1,512})"\s*$`)
+var ofPerson = pattern.New(`^\s*username\s+eq\s+"([^"\\\x00]{1,512})"\s+and\s+realm\s+eq\s+"([^"\\\x00]{1,512})"\s*$`)
 
 // list lists the sessions of somebody for an administrator, newest first, with the handles that
 // logoutByHandle takes.

@@ -3,9 +3,9 @@ package legacy
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -83,7 +83,7 @@ func (s *sessionCall) act() error {
 	return action(s)
 }
 
-var actionName = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
+var actionName = pattern.New(`^[A-Za-z]{1,64}$`)
 
 // noAction is AM's answer to an action that there is not. It names it, if that is a word.
 func noAction(name string) error {

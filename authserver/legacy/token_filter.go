@@ -2,10 +2,10 @@ package legacy
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
@@ -82,9 +82,9 @@ const (
 var (
 	// plainPiece is a piece without "=" that AM overlooks. Others look like part of a value,
 	// or of an attempt at something.
-	plainPiece = regexp.MustCompile(`^[A-Za-z0-9_]*$`)
+	plainPiece = pattern.New(`^[A-Za-z0-9_]*$`)
 	// realmPath is how realms are written.
-	realmPath = regexp.MustCompile(`^/(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63})*)?$`)
+	realmPath = pattern.New(`^/(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63})*)?$`)
 )
 
 // maxPairs bounds a filter.

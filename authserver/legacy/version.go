@@ -2,10 +2,11 @@ package legacy
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 )
 
 // headerVersion is how clients say which version of a resource they speak: "resource=2.0, protocol=1.0".
@@ -16,7 +17,7 @@ type version struct{ major, minor int }
 
 func (v version) String() string { return strconv.Itoa(v.major) + "." + strconv.Itoa(v.minor) }
 
-var versionNumber = regexp.MustCompile(`^([0-9]{1,3})(?:\.([0-9]{1,3}))?$`)
+var versionNumber = pattern.New(`^([0-9]{1,3})(?:\.([0-9]{1,3}))?$`)
 
 // parseVersion reads "2.1" or "2".
 func parseVersion(text string) (version, bool) {

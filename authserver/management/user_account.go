@@ -3,13 +3,13 @@ package management
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/access"
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -204,6 +204,6 @@ func secretText(raw json.RawMessage) (text string, ok bool) {
 }
 
 // lowerUUID is how IDs are written that this server draws.
-var lowerUUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var lowerUUID = pattern.New(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func isUUID(id string) bool { return lowerUUID.MatchString(id) }

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/identity"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/scim"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -55,7 +55,7 @@ var filterable = func() (all []string) {
 }()
 
 // customAttribute is what an attribute may be called that an organization has added.
-var customAttribute = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,127}$`)
+var customAttribute = pattern.New(`^[A-Za-z][A-Za-z0-9_-]{0,127}$`)
 
 // userFilter reads the filter of the query, cut to the populations that the caller may see. An attribute that an
 // organization added is known when somebody has it.

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -84,7 +84,7 @@ func levelOf(kind store.ObjectKind) int {
 }
 
 // anID is what an ID may look like: those that configuration chooses are no UUIDs.
-var anID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$`)
+var anID = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$`)
 
 // writer writes lines.
 type writer struct {

@@ -51,8 +51,8 @@ func ErrorOf(w http.ResponseWriter, r *http.Request, env *store.Environment, e *
 
 // Names of things that the tests go through.
 var (
-	Templates = templates
-	Languages = languages
+	Templates = templates()
+	Languages = languages()
 	Language  = language
 	Foreign   = foreign
 )

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -18,8 +19,8 @@ var messageFiles embed.FS
 // fallback is the language of last resort.
 const fallback = "en"
 
-// languages maps each language that we speak to its texts.
-var languages = readLanguages("en", "de")
+// languages maps each language that we speak to its texts. They are read for the first page, since many servers show none.
+var languages = sync.OnceValue(func() map[string]map[string]string { return readLanguages("en", "de") })
 
 // readLanguages panics over a damaged file: it is part of the program.
 func readLanguages(names ...string) map[string]map[string]string {
@@ -47,7 +48,7 @@ func language(r *http.Request, env *store.Environment, uiLocales []string) strin
 		wanted = append(wanted, env.Branding.Language)
 	}
 	for _, tag := range wanted {
-		if name := primary(tag); languages[name] != nil {
+		if name := primary(tag); languages()[name] != nil {
 			return name
 		}
 	}
@@ -115,9 +116,9 @@ func acceptedLanguages(header string) []string {
 // A key that a language lacks is taken from English; one that is nowhere shows itself, which the
 // tests find before anybody else does.
 func translate(lang, key string, pairs ...any) string {
-	text, ok := languages[lang][key]
+	text, ok := languages()[lang][key]
 	if !ok {
-		if text, ok = languages[fallback][key]; !ok {
+		if text, ok = languages()[fallback][key]; !ok {
 			return key
 		}
 	}
@@ -132,4 +133,4 @@ func translate(lang, key string, pairs ...any) string {
 }
 
 // hasMessage reports whether there is a text for key.
-func hasMessage(key string) bool { _, ok := languages[fallback][key]; return ok }
+func hasMessage(key string) bool { _, ok := languages()[fallback][key]; return ok }

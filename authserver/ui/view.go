@@ -22,11 +22,13 @@ var styleSheet string
 // common is the style sheet of all pages.
 var common = newSheet(styleSheet)
 
-// templates maps a page to its template inside the common layout.
-var templates = parseTemplates(
-	"sign_on", "account", "register", "verify", "forgot", "recover", "change_password", "consent", "finished",
-	"confirm_sign_off", "signed_off", "error",
-)
+// templates maps a page to its template inside the common layout. They are parsed for the first page, as languages are read.
+var templates = sync.OnceValue(func() map[string]*template.Template {
+	return parseTemplates(
+		"sign_on", "account", "register", "verify", "forgot", "recover", "change_password", "consent", "finished",
+		"confirm_sign_off", "signed_off", "error",
+	)
+})
 
 // parseTemplates panics over a damaged template: it is part of the program.
 func parseTemplates(names ...string) map[string]*template.Template {
@@ -132,7 +134,7 @@ func (v *view) write(w http.ResponseWriter, r *http.Request, status int, p polic
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
 	body.Reset()
-	if err := templates[v.page].ExecuteTemplate(body, "layout", v); err != nil {
+	if err := templates()[v.page].ExecuteTemplate(body, "layout", v); err != nil {
 		panic(err) // a template of ours and a view of ours: the tests show every pair
 	}
 	secure(w.Header(), p)

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/pattern"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -143,7 +143,7 @@ func setSessions(e *store.Environment, c SignOn) error {
 	return nil
 }
 
-var color = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+var color = pattern.New(`^#[0-9a-fA-F]{6}$`)
 
 func setBranding(e *store.Environment, c Branding) error {
 	switch {
