@@ -7,7 +7,6 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
 // Validate reports the first configuration mistake, naming the option as the
@@ -181,26 +180,9 @@ func (is *Issuer) validateMode() error {
 }
 
 func (in *Introspection) validateClient() error {
-	if in.ClientID == "" {
-		return errors.New("introspection: a client id is needed (basic, post or private_key_jwt)")
-	}
-	switch in.AuthMethod {
-	case "", oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost:
-		if in.ClientSecret == "" {
-			return errors.New("introspection: the client secret is empty")
-		}
-		if in.PrivateKey != nil {
-			return errors.New("introspection: a private key is used with private_key_jwt only")
-		}
-	case oauth.AuthPrivateKeyJWT:
-		if in.PrivateKey == nil {
-			return errors.New("introspection: private_key_jwt needs a private key")
-		}
-		if in.ClientSecret != "" {
-			return errors.New("introspection: private_key_jwt uses no secret")
-		}
-	default:
-		return fmt.Errorf("introspection: %q is not a client authentication method for it", in.AuthMethod)
+	c := in.credentials("", nil)
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("introspection: %w", err)
 	}
 	return nil
 }

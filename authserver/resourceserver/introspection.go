@@ -2,22 +2,15 @@ package resourceserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
-)
 
-const (
-	maxCalls  = 64   // concurrent calls of one issuer's endpoint
-	maxQueued = 1024 // tokens that wait for one of those calls
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 )
 
 // introspector asks one issuer about tokens (RFC 7662). Concurrent requests with
@@ -30,44 +23,20 @@ type introspector struct {
 	log      *slog.Logger
 	now      func() time.Time
 
-	flights singleflight.Group // by token
-	slots   chan struct{}
-	queued  atomic.Int64
-	breaker breaker
-
-	ctx    context.Context // the lifetime of calls, ended by close
-	cancel context.CancelFunc
-	mu     sync.Mutex // orders close and calls that begin
-	closed bool
-	wg     sync.WaitGroup
+	credentials fetch.Credentials
+	calls       *fetch.Calls
+	flights     singleflight.Group // by token
 }
 
 func newIntrospector(is *issuer, c *Config) *introspector {
-	in := &introspector{
+	return &introspector{
 		issuer: is, config: is.config.Introspection, observer: c.Observer, log: c.Log, now: c.Now,
-		slots: make(chan struct{}, maxCalls),
+		credentials: is.config.Introspection.credentials(is.config.Issuer, c.Now),
+		calls:       fetch.NewCalls(is.config.Timeout, c.Now),
 	}
-	in.ctx, in.cancel = context.WithCancel(context.Background())
-	return in
 }
 
-func (in *introspector) close() {
-	in.mu.Lock()
-	in.closed = true
-	in.mu.Unlock()
-	in.cancel()
-	in.wg.Wait()
-}
-
-// begin counts a call in; the caller ends it with wg.Done.
-func (in *introspector) begin() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if !in.closed {
-		in.wg.Add(1)
-	}
-	return !in.closed
-}
+func (in *introspector) close() { in.calls.Close() }
 
 // verdict is what one call found out.
 type verdict struct {
@@ -137,129 +106,54 @@ func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Re
 	return e, Allowed
 }
 
-var (
-	errBusy   = errors.New("too many introspection calls are waiting")
-	errClosed = errors.New("the verifier is closed")
-	errDown   = errors.New("the introspection endpoint failed a moment ago")
-)
-
 // call asks the endpoint, in turn. An error says nothing about the token; wait,
 // where positive, is when to come back.
 func (in *introspector) call(raw string) (a answer, wait time.Duration, err error) {
-	if !in.begin() {
-		return answer{}, 0, errClosed
-	}
-	defer in.wg.Done()
-	ctx, cancel := context.WithTimeout(in.ctx, 2*in.issuer.config.Timeout)
-	defer cancel()
-	if err := in.enter(ctx); err != nil {
-		return answer{}, 0, err
-	}
-	defer func() { <-in.slots }()
-	if wait, ok := in.breaker.allow(in.now()); !ok {
-		return answer{}, wait, errDown
-	}
-	start := time.Now() // a duration, not a time of day
-	a, wait, err = in.exchange(ctx, raw)
-	if in.observer != nil {
-		result := "inactive"
-		switch {
-		case err != nil:
-			result = "error"
-		case a.active:
-			result = "active"
+	result := in.calls.Do(func(ctx context.Context) (health fetch.Health, err error) {
+		start := time.Now() // a duration, not a time of day
+		a, health, err = in.exchange(ctx, raw)
+		if in.observer != nil {
+			outcome := "inactive"
+			switch {
+			case err != nil:
+				outcome = "error"
+			case a.active:
+				outcome = "active"
+			}
+			in.observer.Introspected(in.issuer.index, outcome, time.Since(start))
 		}
-		in.observer.Introspected(in.issuer.index, result, time.Since(start))
+		return health, err
+	})
+	if result.Opened {
+		in.log.Warn("an introspection endpoint is left alone for a while", "issuer", in.issuer.config.Issuer, "error", result.Err)
 	}
-	return a, wait, err
+	return a, result.Wait, result.Err
 }
 
-// enter takes one of the call slots, waiting for it within ctx.
-func (in *introspector) enter(ctx context.Context) error {
-	select {
-	case in.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	defer in.queued.Add(-1)
-	if in.queued.Add(1) > maxQueued {
-		return errBusy
-	}
-	select {
-	case in.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errBusy, ctx.Err())
-	}
-}
-
-// exchange is one HTTP exchange; it tells the breaker what it means for others.
-func (in *introspector) exchange(ctx context.Context, raw string) (a answer, wait time.Duration, err error) {
+// exchange is one HTTP exchange, and what it means for others.
+func (in *introspector) exchange(ctx context.Context, raw string) (a answer, h fetch.Health, err error) {
 	endpoint := in.config.Endpoint
 	if endpoint == "" {
 		if endpoint, err = in.issuer.discovery.IntrospectionEndpoint(ctx); err != nil {
-			in.breaker.abstain() // its source has its own pace
-			return answer{}, 0, err
+			return answer{}, fetch.Unknown(), err // its source has its own pace
 		}
 	}
 	form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
-	auth, err := in.authenticate(form)
+	auth, err := in.credentials.Authenticate(form)
 	if err != nil {
-		in.breaker.abstain()
-		return answer{}, 0, err
+		return answer{}, fetch.Unknown(), err
 	}
 	status, header, body, err := in.issuer.client.PostForm(ctx, endpoint, form, auth)
 	if err != nil {
-		// What failed before an answer came is not the token's doing.
-		if _, transport := errors.AsType[*url.Error](err); transport || errors.Is(err, context.DeadlineExceeded) {
-			in.fail(err, 0)
-		} else {
-			in.breaker.abstain()
-		}
-		return answer{}, 0, err
+		return answer{}, fetch.FailedHealth(err), err
 	}
 	if status != http.StatusOK {
-		err := fmt.Errorf("the introspection endpoint answered with status %d", status)
-		switch status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadGateway, http.StatusGatewayTimeout:
-			in.fail(err, 0)
-		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-			wait = pause(header, in.now())
-			in.fail(err, wait)
-		default: // 400 and 500 may be an answer to this one token
-			in.breaker.abstain()
-		}
-		return answer{}, wait, err
+		return answer{}, fetch.StatusHealth(status, header, in.now()), fmt.Errorf("the introspection endpoint answered with status %d", status)
 	}
 	if a, err = parseAnswer(body); err != nil {
-		in.breaker.abstain()
-		return answer{}, 0, fmt.Errorf("introspection answer: %w", err)
+		return answer{}, fetch.Unknown(), fmt.Errorf("introspection answer: %w", err)
 	}
-	in.breaker.succeed()
-	return a, 0, nil
-}
-
-func (in *introspector) fail(err error, pause time.Duration) {
-	if in.breaker.fail(in.now(), pause) {
-		in.log.Warn("an introspection endpoint is left alone for a while", "issuer", in.issuer.config.Issuer, "error", err)
-	}
-}
-
-// pause reads Retry-After (RFC 9110 §10.2.3), bounded to 1 to 30 seconds. 0 when it is absent.
-func pause(h http.Header, now time.Time) time.Duration {
-	text := h.Get("Retry-After")
-	if text == "" {
-		return 0
-	}
-	var d time.Duration
-	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
-		d = time.Duration(n) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		d = at.Sub(now)
-	} else {
-		return 0
-	}
-	return min(max(d, time.Second), longBreak)
+	return a, fetch.Up(), nil
 }
 
 // seconds rounds up to whole seconds.

@@ -86,7 +86,7 @@ func (is *Issuer) keySource() (c fetch.KeySourceConfig, ok bool) {
 // newClient makes the client for the issuer's hosts; an unreadable CA is its error.
 func (is *Issuer) newClient() (*fetch.Client, error) {
 	client, err := fetch.NewClient(fetch.Options{
-		CA: is.CA, Timeout: is.Timeout, InsecureLoopbackHTTP: is.InsecureLoopbackHTTP, MaxConns: maxCalls,
+		CA: is.CA, Timeout: is.Timeout, InsecureLoopbackHTTP: is.InsecureLoopbackHTTP, MaxConns: fetch.MaxCalls,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)

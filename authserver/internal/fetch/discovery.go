@@ -15,6 +15,7 @@ import (
 type metadata struct {
 	JWKSURI               string
 	IntrospectionEndpoint string
+	TokenEndpoint         string
 }
 
 // discover gets the metadata of an issuer: the OpenID Provider's document first,
@@ -78,6 +79,7 @@ func parseMetadata(b []byte, issuer string, o Options) (*metadata, error) {
 	for name, field := range map[string]*string{
 		"jwks_uri":               &m.JWKSURI,
 		"introspection_endpoint": &m.IntrospectionEndpoint,
+		"token_endpoint":         &m.TokenEndpoint,
 	} {
 		if *field, err = stringMember(members, name); err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ func FuzzDiscovery(f *testing.F) {
 		if members["issuer"] != issuer {
 			t.Fatalf("accepted the issuer %v", members["issuer"])
 		}
-		for _, u := range []string{m.JWKSURI, m.IntrospectionEndpoint} {
+		for _, u := range []string{m.JWKSURI, m.IntrospectionEndpoint, m.TokenEndpoint} {
 			if u == "" {
 				continue
 			}

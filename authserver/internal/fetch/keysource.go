@@ -167,17 +167,26 @@ func (s *KeySource) Age() (age time.Duration, ok bool) {
 // IntrospectionEndpoint is the discovered introspection_endpoint. It is an
 // error when the issuer's metadata cannot be had now or does not name one, and without Issuer.
 func (s *KeySource) IntrospectionEndpoint(ctx context.Context) (string, error) {
+	return s.endpoint(ctx, "introspection_endpoint", func(m *metadata) string { return m.IntrospectionEndpoint })
+}
+
+// TokenEndpoint is the discovered token_endpoint, under the rules of IntrospectionEndpoint.
+func (s *KeySource) TokenEndpoint(ctx context.Context) (string, error) {
+	return s.endpoint(ctx, "token_endpoint", func(m *metadata) string { return m.TokenEndpoint })
+}
+
+func (s *KeySource) endpoint(ctx context.Context, name string, of func(*metadata) string) (string, error) {
 	if s.config.Issuer == "" {
-		return "", errors.New("introspection_endpoint: the issuer is not discovered")
+		return "", fmt.Errorf("%s: the issuer is not discovered", name)
 	}
 	snap, err := s.discovery.get(ctx, s.config.Now())
 	if err != nil {
 		return "", err
 	}
-	if snap.value.IntrospectionEndpoint == "" {
-		return "", errors.New("the discovery document names no introspection_endpoint")
+	if of(snap.value) == "" {
+		return "", fmt.Errorf("the discovery document names no %s", name)
 	}
-	return snap.value.IntrospectionEndpoint, nil
+	return of(snap.value), nil
 }
 
 // Close ends background work and waits for it.

@@ -1,4 +1,4 @@
-package resourceserver
+package fetch
 
 import (
 	"sync"
