@@ -32,7 +32,7 @@ var layers = map[string][]string{
 	"internal/limit":   {}, // how often something may be tried; used by identity and flow
 	"internal/pattern": {},
 	"internal/web":     {"oauth"},
-	"internal/fetch":   {"jose"},
+	"internal/fetch":   {"oauth", "jose"}, // oauth: names of the ways in which a client authenticates
 	"dpop":             {"oauth", "jose"}, // proofs of possession: what server and gate judge alike
 	"mtls":             {"jose"},
 
