@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -110,7 +111,7 @@ func (c *Client) CheckURL(raw string) (*url.URL, error) {
 // GetJSON gets a document. Any status but 200 (a *StatusError), a redirect included, a
 // body over the limit, or a content type that is not JSON is an error.
 func (c *Client) GetJSON(ctx context.Context, url string) ([]byte, http.Header, error) {
-	status, header, body, err := c.do(ctx, http.MethodGet, url, nil, nil)
+	status, header, body, err := c.do(ctx, http.MethodGet, url, "", nil, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,10 +126,16 @@ func (c *Client) GetJSON(ctx context.Context, url string) ([]byte, http.Header, 
 // successful answer that is not JSON; other statuses are the caller's to judge. The request must bear
 // being repeated: it is sent once more when a pooled connection turns out to be closed.
 func (c *Client) PostForm(ctx context.Context, url string, form url.Values, auth func(*http.Request)) (status int, header http.Header, body []byte, err error) {
-	return c.do(ctx, http.MethodPost, url, strings.NewReader(form.Encode()), auth)
+	return c.do(ctx, http.MethodPost, url, "", strings.NewReader(form.Encode()), auth)
 }
 
-func (c *Client) do(ctx context.Context, method, url string, form io.Reader, auth func(*http.Request)) (int, http.Header, []byte, error) {
+// PostFormAs is PostForm for an answer that is not JSON: accept is the media type that it is to have, without parameters.
+func (c *Client) PostFormAs(ctx context.Context, url, accept string, form url.Values, auth func(*http.Request)) (status int, header http.Header, body []byte, err error) {
+	return c.do(ctx, http.MethodPost, url, accept, strings.NewReader(form.Encode()), auth)
+}
+
+// do makes one exchange. accept is the media type of a successful answer; "" means JSON.
+func (c *Client) do(ctx context.Context, method, url, accept string, form io.Reader, auth func(*http.Request)) (int, http.Header, []byte, error) {
 	// Judged again at each request: some addresses come out of metadata.
 	if _, err := c.CheckURL(url); err != nil {
 		return 0, nil, nil, err
@@ -139,7 +146,7 @@ func (c *Client) do(ctx context.Context, method, url string, form io.Reader, aut
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	r.Header.Set("Accept", "application/json, application/jwk-set+json")
+	r.Header.Set("Accept", cmp.Or(accept, "application/json, application/jwk-set+json"))
 	r.Header.Set("User-Agent", "Gatehouse")
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -156,8 +163,8 @@ func (c *Client) do(ctx context.Context, method, url string, form io.Reader, aut
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return 0, nil, nil, fmt.Errorf("%s %s: %w: redirects are not followed", method, url, &StatusError{Status: resp.StatusCode})
 	}
-	if resp.StatusCode < 300 && !isJSON(resp.Header.Get("Content-Type")) {
-		return 0, nil, nil, fmt.Errorf("%s %s: the answer is not JSON", method, url)
+	if resp.StatusCode < 300 && !hasType(resp, accept) {
+		return 0, nil, nil, fmt.Errorf("%s %s: the answer is not %s", method, url, cmp.Or(accept, "JSON"))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.options.MaxBody+1))
 	if err != nil {
@@ -167,6 +174,18 @@ func (c *Client) do(ctx context.Context, method, url string, form io.Reader, aut
 		return 0, nil, nil, fmt.Errorf("%s %s: the answer is larger than %d bytes", method, url, c.options.MaxBody)
 	}
 	return resp.StatusCode, resp.Header, body, nil
+}
+
+// hasType reports whether an answer is of the media type accept, or JSON where that is "". One without content need not be.
+func hasType(resp *http.Response, accept string) bool {
+	if accept == "" {
+		return isJSON(resp.Header.Get("Content-Type"))
+	}
+	if resp.StatusCode == http.StatusNoContent {
+		return true
+	}
+	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return err == nil && t == accept
 }
 
 // isJSON reports whether a Content-Type is application/json or has the +json
