@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/integration/ports"
 )
 
 // node is one Caddy process with its own data directory, ports and log. The
@@ -324,19 +325,19 @@ func (n *node) checkSilence(t testing.TB) {
 	}
 }
 
-// freePorts finds a free port for each name.
+// freePorts takes a port for each name until the test ends.
 func freePorts(t testing.TB, names []string) map[string]int {
 	t.Helper()
-	ports := map[string]int{}
-	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at once, so that no port is given twice
-		ports[name] = l.Addr().(*net.TCPAddr).Port
+	taken, err := ports.Take(len(names))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ports
+	t.Cleanup(taken.Release)
+	given := map[string]int{}
+	for i, name := range names {
+		given[name] = taken.Numbers[i]
+	}
+	return given
 }
 
 // runCaddy runs a caddy command to its end.

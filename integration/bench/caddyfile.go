@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"strings"
+
+	"github.com/caddy-gatehouse/gatehouse/integration/ports"
 )
 
 // caddyfile is a configuration on free loopback ports.
@@ -37,14 +38,13 @@ type site struct {
 	body string
 }
 
-// freeAddr is a loopback address that nothing listens on now.
+// freeAddr is a loopback address that nothing else gets before this process has ended.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := ports.Take(1)
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return fmt.Sprintf("127.0.0.1:%d", taken.Numbers[0]), nil
 }
 
 // newSite takes a free address for a body.

@@ -23,8 +23,7 @@ func Main(m *testing.M) int {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server != nil {
-		shared.server.Stop()
-		os.RemoveAll(shared.server.dir)
+		shared.server.Remove()
 	}
 	return code
 }

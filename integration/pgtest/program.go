@@ -25,6 +25,7 @@ func Open(settings ...string) (*Server, error) {
 func (s *Server) Remove() {
 	s.Stop()
 	os.RemoveAll(s.dir)
+	s.ports.Release()
 }
 
 // Run runs SQL in the database with this connection URL, all in one session, and

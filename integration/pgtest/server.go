@@ -15,15 +15,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/integration/ports"
 )
 
 // Server is a PostgreSQL server in a temporary folder.
 type Server struct {
-	dir  string // holds data/ and the socket
-	port int
-	as   *syscall.SysProcAttr
-	args []string // settings
-	log  lockedBuffer
+	dir   string // holds data/ and the socket
+	ports *ports.Taken
+	port  int
+	as    *syscall.SysProcAttr
+	args  []string // settings
+	log   lockedBuffer
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -39,10 +42,7 @@ func New(t testing.TB) *Server {
 	if err != nil {
 		Missing(t, err)
 	}
-	t.Cleanup(func() {
-		s.Stop()
-		os.RemoveAll(s.dir)
-	})
+	t.Cleanup(s.Remove)
 	return s
 }
 
@@ -71,7 +71,7 @@ func newServer() (*Server, error) {
 	s := &Server{dir: dir, as: &syscall.SysProcAttr{}}
 	dieWithParent(s.as)
 	fail := func(err error) (*Server, error) {
-		os.RemoveAll(dir)
+		s.Remove()
 		return nil, err
 	}
 	if os.Geteuid() == 0 {
@@ -86,9 +86,10 @@ func newServer() (*Server, error) {
 		}
 		s.as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.ports, err = ports.Take(1); err != nil {
 		return fail(err)
 	}
+	s.port = s.ports.Numbers[0]
 	cmd := exec.Command(initdb, "-D", filepath.Join(dir, "data"), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 	cmd.Dir, cmd.SysProcAttr = dir, s.as
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -187,15 +188,6 @@ func program(name string) (string, error) {
 func version(path string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	return n
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // lockedBuffer keeps the server's log.
