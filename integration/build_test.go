@@ -14,7 +14,7 @@ func TestXcaddyBuild(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles all of Caddy; run without -short")
 	}
-	out := filepath.Join(t.TempDir(), "caddy")
+	out := filepath.Join(scratch, "xcaddy")
 	cmd := exec.Command("go", "run", "./cmd/build", "-output", out)
 	cmd.Dir = ".."
 	if text, err := cmd.CombinedOutput(); err != nil {

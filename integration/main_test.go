@@ -12,11 +12,12 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
 
-// scratch holds the built binary for as long as the test process lives.
+// scratch holds what is built, for as long as the test process lives. It is where Go builds
+// programs: other temporary files may be where none can be run.
 var scratch string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "gatehouse-integration-")
+	dir, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "gatehouse-integration-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
