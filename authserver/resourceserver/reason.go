@@ -43,6 +43,8 @@ const (
 	AmbiguousPath              // the path may mean another one to the upstream
 	ToolNotAllowed             // MCP
 	UpstreamUnavailable        // the token for the upstream cannot be had now
+	UpstreamRefused            // the client's token is not accepted where one for the upstream is obtained
+	UpstreamForbidden          // it is, and not enough
 	ReasonCount                // number of reasons
 )
 
@@ -86,6 +88,8 @@ var reasons = [ReasonCount]struct {
 	AmbiguousPath:       {"ambiguous_path", http.StatusBadRequest, oauth.CodeInvalidRequest, "The path must be written in its plainest form."},
 	ToolNotAllowed:      {"tool_not_allowed", http.StatusForbidden, oauth.CodeInsufficientScope, "The access token does not permit this tool."},
 	UpstreamUnavailable: {"upstream_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, "The request cannot be passed on now."},
+	UpstreamRefused:     {"upstream_refused", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
+	UpstreamForbidden:   {"upstream_forbidden", http.StatusForbidden, oauth.CodeInsufficientScope, "The access token does not permit this request."},
 }
 
 const (

@@ -80,6 +80,14 @@ func Unknown() Health { return Health{} }
 // Down: the endpoint failed whatever it was asked; pause, where positive, is how long it wants to be left alone.
 func Down(pause time.Duration) Health { return Health{state: down, pause: pause} }
 
+// OrDown is h, or Down where h knows nothing: for endpoints that are asked one thing only.
+func (h Health) OrDown() Health {
+	if h.state == unknown {
+		return Down(0)
+	}
+	return h
+}
+
 // Result is what became of a call.
 type Result struct {
 	// Err is nil where the call was made and succeeded: ErrBusy, ErrClosed and ErrDown where it was not made.

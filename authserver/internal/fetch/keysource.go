@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -115,17 +116,28 @@ func (s *KeySource) Find(ctx context.Context, h *jose.Header) (key *jose.Key, er
 // Lookup is Find together with the number of the key set (see Current) that
 // the answer comes from.
 func (s *KeySource) Lookup(ctx context.Context, h *jose.Header) (key *jose.Key, generation uint64, err error) {
+	// A kid that is known and does not fit: there is no news to expect.
+	settled := func(set *jose.KeySet) bool { return h.HasKeyID && set.HasID(h.KeyID) }
+	return s.lookup(ctx, func(set *jose.KeySet) *jose.Key { return set.Find(h) }, settled)
+}
+
+// Certified gives the key that a certificate is for (jose.KeySet.Certified), under the rules of Find: one that is unknown causes a
+// refetch too.
+func (s *KeySource) Certified(ctx context.Context, c *x509.Certificate) (key *jose.Key, err error) {
+	never := func(*jose.KeySet) bool { return false }
+	key, _, err = s.lookup(ctx, func(set *jose.KeySet) *jose.Key { return set.Certified(c) }, never)
+	return key, err
+}
+
+func (s *KeySource) lookup(ctx context.Context, find func(*jose.KeySet) *jose.Key, settled func(*jose.KeySet) bool) (key *jose.Key, generation uint64, err error) {
 	now := s.config.Now()
 	snap, err := s.keys.get(ctx, now)
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys of the issuer: %w", err)
 	}
 	k := snap.value
-	if key := k.set.Find(h); key != nil {
+	if key := find(k.set); key != nil || settled(k.set) {
 		return key, k.generation, nil
-	}
-	if h.HasKeyID && k.set.HasID(h.KeyID) {
-		return nil, k.generation, nil // the key is known and does not fit: no news to expect
 	}
 	if s.keys.throttled(now.UnixNano()) && !s.keys.loading() {
 		return nil, k.generation, nil
@@ -137,7 +149,7 @@ func (s *KeySource) Lookup(ctx context.Context, h *jose.Header) (key *jose.Key, 
 	}
 	s.waiters.Add(-1)
 	k = s.keys.good.Load().value
-	return k.set.Find(h), k.generation, nil
+	return find(k.set), k.generation, nil
 }
 
 // Current numbers the key set that Find would use now without waiting: a
