@@ -76,8 +76,8 @@ func TestAttackClaims(t *testing.T) {
 		{"case_38/substring", claims{"iss": is.Issuer[:len(is.Issuer)-1]}, unknownIssuer},
 		{"case_38/longer", claims{"iss": is.Issuer + "/"}, unknownIssuer},
 
-		{"case_85/bound to a key", claims{"cnf": map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, badClaims},
-		{"case_86/bound to a certificate", claims{"cnf": map[string]string{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}, badClaims},
+		{"case_85/bound to a key", claims{"cnf": map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, invalid(resourceserver.NotBound)},
+		{"case_86/bound to a certificate", claims{"cnf": map[string]string{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}, invalid(resourceserver.NotBound)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { g.expect(t, sign(base.with(tt.change)), tt.want) })

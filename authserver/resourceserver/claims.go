@@ -38,10 +38,9 @@ func (is *issuer) checkAudience(c *jose.Claims) Reason {
 	return WrongAudience
 }
 
-// checkIdentity judges the subject, and refuses a token that is bound to a key
-// (RFC 7800 §3.1): presented as a mere bearer token it proves nothing.
+// checkIdentity judges the subject, and what the token is bound to. Whether possession of that is proved is judged for each request.
 func (is *issuer) checkIdentity(c *jose.Claims) Reason {
-	if c.Has("cnf") {
+	if _, ok := readConfirmation(c); !ok {
 		return BadClaims
 	}
 	if !c.Has("sub") && !is.config.RequireSubject {

@@ -5,30 +5,6 @@ import (
 	"time"
 )
 
-// Metadata is the metadata document of a protected resource (RFC 9728 §2).
-type Metadata struct {
-	Resource                                    string   // an https URL (http on a loopback host) without fragment
-	AuthorizationServers                        []string // issuers
-	Scopes                                      []string
-	Name, Documentation, Policy, TermsOfService string
-	// DPoPAlgorithms are what proofs may be signed with; nil where DPoP is not accepted. DPoPRequired and CertificateBound
-	// say that tokens must be bound.
-	DPoPAlgorithms                 []string
-	DPoPRequired, CertificateBound bool
-}
-
-// Check refuses a document that clients could not use.
-func (m *Metadata) Check() error { panic("contract") }
-
-// URL is where the document is: the well-known place of Resource (RFC 9728 §3.1).
-func (m *Metadata) URL() string { panic("contract") }
-
-// Path is the path of URL, compared byte for byte.
-func (m *Metadata) Path() string { panic("contract") }
-
-// JSON is the document.
-func (m *Metadata) JSON() []byte { panic("contract") }
-
 // Watched is an exchange that ends when its token does.
 type Watched struct{}
 

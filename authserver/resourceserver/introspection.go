@@ -86,7 +86,8 @@ func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Re
 	if !a.active {
 		return nil, Inactive
 	}
-	if why := in.issuer.checkAnswer(a.claims, jwt != nil, in.now()); why != Allowed {
+	bound, why := in.issuer.checkAnswer(a.claims, jwt, in.now())
+	if why != Allowed {
 		return nil, why
 	}
 	ttl := in.config.TTL
@@ -102,6 +103,7 @@ func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Re
 			e.end = min(e.end, nanos(exp.Add(in.issuer.config.ClockSkew)))
 		}
 	}
+	e.token.bound = bound
 	e.believeFor(ttl, in.config.StaleOnError)
 	return e, Allowed
 }

@@ -40,38 +40,46 @@ func parseAnswer(body []byte) (answer, error) {
 
 // checkAnswer judges what the issuer said about an active token. Members that a
 // rule reads must be there: absent is never "matches". For a token whose signature and claims
-// were verified already, the answer need only not contradict them.
-func (is *issuer) checkAnswer(c *jose.Claims, verified bool, now time.Time) Reason {
+// were verified already, the answer need only not contradict them. bound is what the token is bound to by either.
+func (is *issuer) checkAnswer(c *jose.Claims, jwt *entry, now time.Time) (bound Confirmation, why Reason) {
 	if c.Has("iss") && c.Issuer != is.config.Issuer {
-		return BadClaims
+		return bound, BadClaims
+	}
+	bound, ok := readConfirmation(c)
+	if jwt != nil && ok {
+		bound, ok = bound.and(jwt.token.bound)
+	}
+	if !ok {
+		return bound, BadClaims
 	}
 	if c.Has("token_type") {
-		// RFC 6749 §7.1 names the type; some name the token instead. A type that is bound to a
-		// key (DPoP) proves nothing when presented as a bearer token.
 		s, _ := c.Text("token_type")
-		if !strings.EqualFold(s, "Bearer") && s != "access_token" {
-			return BadType
+		if !accessTokenType(s, bound) {
+			return bound, BadType
 		}
 	}
 	if says, isAccess := declaredKind(c); says && !isAccess {
-		return BadType
+		return bound, BadType
 	}
 	if why := is.checkTimes(c, now); why != Allowed {
-		return why
+		return bound, why
 	}
-	if !verified || c.Has("aud") {
+	if jwt == nil || c.Has("aud") {
 		if why := is.checkAudience(c); why != Allowed {
-			return why
+			return bound, why
 		}
 	}
-	if verified {
-		if c.Has("cnf") {
-			return BadClaims
-		}
-		return Allowed
+	if jwt != nil {
+		return bound, Allowed
 	}
 	if why := is.checkLifetime(c); why != Allowed {
-		return why
+		return bound, why
 	}
-	return is.checkIdentity(c)
+	return bound, is.checkIdentity(c)
+}
+
+// accessTokenType judges token_type. RFC 6749 §7.1 names the type; some name the token instead. One that is bound to a key by its type must say
+// to which.
+func accessTokenType(s string, bound Confirmation) bool {
+	return strings.EqualFold(s, nameBearer) || s == "access_token" || strings.EqualFold(s, nameDPoP) && bound.Key != ""
 }

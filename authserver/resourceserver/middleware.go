@@ -3,6 +3,8 @@ package resourceserver
 import (
 	"context"
 	"net/http"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 )
 
 type tokenKey struct{}
@@ -16,6 +18,11 @@ func (v *Verifier) Middleware(p *Policy) func(http.Handler) http.Handler {
 			if err != nil {
 				WriteRefusal(w, err)
 				return
+			}
+			if p != nil {
+				if nonce := p.Possession.Nonce(r); nonce != "" {
+					w.Header()[dpop.NonceHeader] = []string{nonce}
+				}
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, t)))
 		})

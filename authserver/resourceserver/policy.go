@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -38,46 +37,54 @@ type Condition interface {
 	Allows(r *http.Request, t *Token) (bool, error)
 }
 
-// Check judges t. A failure is a *Refusal with 403 (RFC 6750 §3.1).
-func (p *Policy) Check(t *Token) error {
-	if r := p.check(t); r != nil {
-		return r
+// judge judges a token, which is in the right hands, for a request. now is the Verifier's time. A cause is for the log.
+func (p *Policy) judge(r *http.Request, t *Token, now time.Time) (Reason, error) {
+	if !p.Bound.holds(t.bound) {
+		return NotBound, nil
 	}
-	return nil
+	if why := p.check(t, now); why != Allowed {
+		return why, nil
+	}
+	if len(p.Allow) > 0 {
+		if ok, cause := p.met(r, t); !ok {
+			return NotAllowed, cause
+		}
+	}
+	return Allowed, nil
 }
 
-func (p *Policy) check(t *Token) *Refusal {
+// check judges what needs nothing but the token: what the policy asks of its claims.
+func (p *Policy) check(t *Token, now time.Time) Reason {
 	for _, s := range p.Scopes {
 		if !slices.Contains(t.Claims.Scope, s) {
-			return p.refuse(t, InsufficientScope)
+			return InsufficientScope
 		}
 	}
 	if len(p.AnyScope) > 0 && !intersects(p.AnyScope, t.Claims.Scope) {
-		return p.refuse(t, InsufficientScope)
+		return InsufficientScope
 	}
 	if len(p.Audience) > 0 && !intersects(p.Audience, t.Claims.Audience) {
-		return p.refuse(t, WrongAudience)
+		return WrongAudience
 	}
 	for i := range p.Claims {
 		if !p.Claims[i].matches(t.Claims) {
-			return p.refuse(t, ClaimMismatch)
+			return ClaimMismatch
 		}
 	}
-	return nil
+	if (len(p.ACR) > 0 || p.MaxAge > 0) && !p.authenticated(t, now) {
+		return InsufficientAuthentication
+	}
+	return Allowed
 }
 
-// refuse makes the 403. The scope attribute names what the route needs, not what the token has.
-func (p *Policy) refuse(t *Token, why Reason) *Refusal {
-	scope := ""
-	say := why
-	if why == InsufficientScope {
-		scope = strings.Join(slices.Concat(p.Scopes, p.AnyScope), " ")
-	} else {
-		say = ClaimMismatch // an audience rule of the route speaks about permission, not about the token
+// met judges the conditions. One that cannot be judged is not met.
+func (p *Policy) met(r *http.Request, t *Token) (ok bool, cause error) {
+	for _, c := range p.Allow {
+		if ok, err := c.Allows(r, t); !ok || err != nil {
+			return false, err
+		}
 	}
-	r := newRefusal(p.Realm, t.index(), say, scope)
-	r.Why, r.Reason, r.Token = why, why.String(), t
-	return r
+	return true, nil
 }
 
 func intersects(a, b []string) bool {
@@ -89,7 +96,7 @@ func intersects(a, b []string) bool {
 	return false
 }
 
-// Validate reports configuration mistakes (malformed scope, empty rule).
+// Validate reports configuration mistakes (malformed scope, empty rule), naming the option as the Caddyfile does.
 func (p *Policy) Validate() error {
 	for _, s := range slices.Concat(p.Scopes, p.AnyScope) {
 		if !oauth.ValidScopeToken(s) {
@@ -107,5 +114,21 @@ func (p *Policy) Validate() error {
 			return fmt.Errorf("claim %s: at least one value is needed", c.Name)
 		}
 	}
-	return nil
+	if slices.Contains(p.Allow, nil) {
+		return errors.New("allow: a condition is missing")
+	}
+	return errors.Join(p.validateStepUp(), p.validateBinding())
+}
+
+// validateBinding: what no request could prove must not be demanded, as far as this policy alone tells.
+func (p *Policy) validateBinding() error {
+	switch p.Bound {
+	case BoundAtWill, BoundSomehow, BoundDPoP, BoundMTLS:
+	default:
+		return fmt.Errorf("bound: %q is not one of any, dpop and mtls", p.Bound)
+	}
+	if p.Possession == nil {
+		return nil
+	}
+	return p.Possession.validate(p.Bound)
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
@@ -18,57 +20,51 @@ type Refusal struct {
 	Failure // Code, Description, Status, Challenges, RetryAfter, Reason; Cause is for the log
 	Why     Reason
 	Issuer  int // configured issuer, -1 when none was determined
-	// Token is the verified token where the policy refused it, else nil.
+	// Token is the verified token where it was good and the request was refused nevertheless: by the policy, or since possession
+	// was not proved, when the client may be somebody else than the token's. Else nil.
 	Token *Token
+	// DPoPNonce is what SetRefusalHeaders gives the client to use (RFC 9449 §9), "" for none.
+	DPoPNonce string
 
-	challenge string // Challenges, rendered
-	body      []byte
+	challenges []string // Challenges, rendered
+	body       []byte
 }
 
 // retryAfter is what a client is told to wait when nothing better is known, in seconds.
 const retryAfter = 5
 
 // newRefusal makes a refusal. The challenge of RFC 6750 §3 goes with every status that
-// speaks about the token: with 503 there is none, the token may be good.
-func newRefusal(realm string, issuer int, why Reason, scope string) *Refusal {
+// speaks about the token: with 503 there is none, the token may be good. extra are further parameters of the challenge.
+func newRefusal(v voice, issuer int, why Reason, extra ...oauth.Param) *Refusal {
+	return newRefusalSaying(reasons[why].description, v, issuer, why, extra...)
+}
+
+// newRefusalSaying is newRefusal with another description than the reason's own.
+func newRefusalSaying(description string, v voice, issuer int, why Reason, extra ...oauth.Param) *Refusal {
 	say := &reasons[why]
 	r := &Refusal{Why: why, Issuer: issuer, Failure: Failure{
-		Code: say.code, Description: say.description, Status: say.status, Reason: say.label,
+		Code: say.code, Description: description, Status: say.status, Reason: say.label,
 	}}
 	if why.unavailable() {
 		r.RetryAfter = retryAfter
 	} else {
-		r.Challenges = []oauth.Challenge{challenge(realm, &r.Failure, scope)}
+		r.Challenges = v.challenges(&r.Failure, why, extra...)
 	}
 	r.render()
 	return r
 }
 
-// challenge is the Bearer challenge (RFC 6750 §3). A request without a token gets no
-// error attribute (§3.1).
-func challenge(realm string, f *Failure, scope string) oauth.Challenge {
-	c := oauth.Challenge{Scheme: "Bearer"}
-	add := func(name, value string) {
-		if value != "" {
-			c.Params = append(c.Params, oauth.Param{Name: name, Value: value})
-		}
-	}
-	add("realm", realm)
-	if f.Code != "" {
-		add("error", f.Code)
-		add("error_description", f.Description)
-	}
-	add("scope", scope)
-	return c
+// with gives a copy of the refusal for one request.
+func (r *Refusal) with(t *Token, cause error) *Refusal {
+	own := *r
+	own.Token, own.Cause = t, cause
+	return &own
 }
 
 // render prepares header and body, so that a flood of refusals costs little.
 func (r *Refusal) render() {
-	for i, c := range r.Challenges {
-		if i > 0 {
-			r.challenge += ", "
-		}
-		r.challenge += c.String()
+	for _, c := range r.Challenges {
+		r.challenges = append(r.challenges, c.String())
 	}
 	r.body = encodeBody(&r.Failure)
 }
@@ -101,7 +97,7 @@ func asRefusal(err error) *Refusal {
 	return r
 }
 
-// WriteRefusal writes status, challenges, Retry-After, Cache-Control: no-store and the small JSON body.
+// WriteRefusal writes status, challenges, DPoP-Nonce, Retry-After, Cache-Control: no-store and the small JSON body.
 func WriteRefusal(w http.ResponseWriter, err error) {
 	status := SetRefusalHeaders(w.Header(), err)
 	body := RefusalBody(err)
@@ -116,9 +112,12 @@ func WriteRefusal(w http.ResponseWriter, err error) {
 func SetRefusalHeaders(h http.Header, err error) (status int) {
 	r := asRefusal(err)
 	h["Cache-Control"] = []string{"no-store"}
-	if r.challenge != "" {
+	if len(r.challenges) > 0 {
 		// A fresh slice: hosts edit header values in place.
-		h["Www-Authenticate"] = []string{r.challenge}
+		h["Www-Authenticate"] = slices.Clone(r.challenges)
+	}
+	if r.DPoPNonce != "" {
+		h[dpop.NonceHeader] = []string{r.DPoPNonce}
 	}
 	if r.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.Itoa(r.RetryAfter)}

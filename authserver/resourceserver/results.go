@@ -64,8 +64,9 @@ func (e *entry) usable(n int64) bool {
 // asked. A nil entry does not.
 func (e *entry) servesStale(n int64) bool { return e != nil && e.usable(n) && n < e.stale }
 
-// newEntry makes the entry for a token found good at now.
+// newEntry makes the entry for a token found good at now. checkIdentity has judged its cnf.
 func newEntry(t Token, now time.Time) *entry {
+	t.bound, _ = readConfirmation(t.Claims)
 	c, skew := t.Claims, t.issuer.config.ClockSkew
 	e := &entry{token: t, at: now.UnixNano(), from: math.MinInt64, end: now.Add(longestCachedToken).UnixNano()}
 	if !c.Expiry.IsZero() {

@@ -11,6 +11,7 @@ import (
 type Token struct {
 	Claims *jose.Claims // for an introspected token: the answer's members
 	issuer *issuer
+	bound  Confirmation
 }
 
 // Issuer is the configured issuer that vouches for the token.
@@ -25,10 +26,21 @@ func (t *Token) Issuer() string {
 // had none; such a token is asked about again after the answer's time to live.
 func (t *Token) Expiry() time.Time { return t.Claims.Expiry }
 
+// Confirmation is what the token is bound to. Whoever got it from Authorize knows that the request proved possession of all of it.
+func (t *Token) Confirmation() Confirmation { return t.bound }
+
 // index is the issuer's number, -1 for a token that no verifier made.
 func (t *Token) index() int {
 	if t.issuer == nil {
 		return -1
 	}
 	return t.issuer.index
+}
+
+// skew is how far the clock of the token's issuer may be off.
+func (t *Token) skew() time.Duration {
+	if t.issuer == nil {
+		return 0
+	}
+	return t.issuer.config.ClockSkew
 }
