@@ -42,7 +42,11 @@ var parameters = []parameter{
 	{"code_challenge", 256},
 	{"code_challenge_method", 64},
 	{"display", 256},
+	{paramResource, oauth.MaxResource},
 }
+
+// paramResource is the one parameter that may be repeated (RFC 8707 §2).
+const paramResource = "resource"
 
 // relevant copies the parameters that count out of a form, so that neither a
 // credential nor anything unknown is kept with them. One that was sent empty
@@ -50,17 +54,31 @@ var parameters = []parameter{
 func relevant(form *web.Form) *web.Form {
 	out := web.NewForm()
 	for _, p := range parameters {
-		if form.Has(p.name) {
-			out.Set(p.name, form.Get(p.name))
-		}
+		copyParameter(out, form, p.name)
 	}
 	return out
+}
+
+// copyParameter copies all values of one.
+func copyParameter(to, from *web.Form, name string) {
+	if name == paramResource {
+		for _, v := range from.All(name) {
+			to.Add(name, v)
+		}
+		return
+	}
+	if from.Has(name) {
+		to.Set(name, from.Get(name))
+	}
 }
 
 // wellFormed refuses what is too long, and what is not text: it would not come
 // back as it was sent, or not alone.
 func wellFormed(_ context.Context, d *draft) error {
 	for _, p := range parameters {
+		if p.name == paramResource {
+			continue // its own check has an error of its own
+		}
 		v := d.form.Get(p.name)
 		if len(v) > p.max {
 			return oauth.InvalidRequest("The parameter %s is too long", p.name)

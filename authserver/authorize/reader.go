@@ -25,6 +25,7 @@ type Request struct {
 	Audience     []string            `json:"audience,omitempty"`
 	TTL          time.Duration       `json:"ttl,omitempty"`       // of access tokens
 	Resources    []string            `json:"resources,omitempty"` // see token.Granted
+	Named        []string            `json:"named,omitempty"`     // the values of resource (RFC 8707)
 	Nonce        string              `json:"nonce,omitempty"`
 	Prompt       []string            `json:"prompt,omitempty"`
 	MaxAge       *int64              `json:"max_age,omitempty"` // seconds

@@ -151,8 +151,14 @@ func (d *draft) merge(inside *jose.Claims) (*web.Form, error) {
 	form := web.NewForm()
 	for _, p := range parameters {
 		if !inside.Has(p.name) {
-			if !alone && d.form.Has(p.name) {
-				form.Set(p.name, d.form.Get(p.name))
+			if !alone {
+				copyParameter(form, d.form, p.name)
+			}
+			continue
+		}
+		if p.name == paramResource {
+			if !objectResources(form, inside) {
+				return nil, fmt.Errorf("its %s is not of the right type", p.name)
 			}
 			continue
 		}

@@ -144,7 +144,7 @@ func decode(encoded string) (*web.Form, error) {
 		if value, err = url.QueryUnescape(value); err != nil {
 			return nil, err
 		}
-		form.Set(name, value)
+		form.Add(name, value)
 	}
 	return form, nil
 }

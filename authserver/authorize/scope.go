@@ -7,13 +7,13 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
-// allowedScope settles the scopes, the audience and the life of access tokens.
+// allowedScope settles the scopes, the audience and the life of access tokens, within the resources that are named.
 func allowedScope(ctx context.Context, d *draft) error {
 	asked, err := oauth.ParseScope(d.form.Get("scope"))
 	if err != nil {
 		return err
 	}
-	granted, err := d.Scopes.ForUser(ctx, d.env, d.client, asked)
+	granted, err := d.Scopes.ForUserAt(ctx, d.env, d.client, asked, d.req.Named)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,11 @@ func (g *ClientCredentials) Token(ctx context.Context, r Request) (*Response, er
 	if err != nil {
 		return nil, err
 	}
-	granted, err := g.Scopes.ForClient(ctx, r.Environment, r.Client, requested)
+	resources, err := oauth.ParseResources(r.Form.All("resource"))
+	if err != nil {
+		return nil, err
+	}
+	granted, err := g.Scopes.ForClientAt(ctx, r.Environment, r.Client, requested, resources)
 	if err != nil {
 		return nil, err
 	}

@@ -73,10 +73,23 @@ func (p *Personal) person(ctx context.Context, r Request, a *token.Authorization
 }
 
 // narrow is a with the scopes that the new access token has: those asked for, or
-// all, as far as they are still granted to the client. The family keeps its own.
+// all, as far as they are still granted to the client, and those of the resources that the request names (RFC 8707 §2.2), which must
+// be of those that the first token was for. The family keeps its own.
 // No token lives longer than the first one, so that it is known for how long a
 // grant that has ended must be remembered (token.Revoker.EndGrant).
 func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
+	named, err := oauth.ParseResources(r.Form.All("resource"))
+	if err != nil {
+		return a, err
+	}
+	for _, name := range named {
+		if !slices.Contains(a.Audience, name) {
+			return a, oauth.InvalidTarget("The resource exceeds what was granted")
+		}
+	}
+	if len(named) == 0 {
+		named = a.Named
+	}
 	for _, name := range requested {
 		if !slices.Contains(a.Scope, name) {
 			return a, oauth.InvalidScope("The scope exceeds what was granted")
@@ -85,7 +98,7 @@ func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization,
 	if len(requested) == 0 {
 		requested = a.Scope
 	}
-	granted, err := p.Scopes.ForUser(ctx, r.Environment, r.Client, requested)
+	granted, err := p.Scopes.ForUserAt(ctx, r.Environment, r.Client, requested, named)
 	if err != nil {
 		return a, err
 	}

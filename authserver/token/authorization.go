@@ -30,6 +30,7 @@ type Authorization struct {
 	Scope     []string            `json:"scope,omitempty"`
 	Audience  []string            `json:"audience,omitempty"`
 	Resources []string            `json:"resources,omitempty"` // see Granted.Resources
+	Named     []string            `json:"named,omitempty"`     // the resources that the request named (RFC 8707); nil for none
 	TTL       time.Duration       `json:"ttl,omitempty"`       // the longest life of its access tokens
 	Claims    oauth.ClaimsRequest `json:"claims"`
 	Nonce     string              `json:"nonce,omitempty"`

@@ -38,6 +38,3 @@ func (l *Local) Epoch() uint64 { return l.Set.Epoch() }
 func (l *Local) Revoked(c *jose.Claims) (bool, error) {
 	return l.Set.Revoked(l.Environment.ID, holder(c))
 }
-
-// Phantom is a JWT with these claims, signed with the environment's key.
-func (l *Local) Phantom(ctx context.Context, c *jose.Claims) (string, error) { panic("contract") }

@@ -39,9 +39,25 @@ type Scopes struct{ Directory store.Directory }
 // A token without scopes of a custom resource is for UserInfo and the PingOne
 // API: its audience is the environment's APIAudience.
 func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.Client, requested []string) (Granted, error) {
+	return s.ForUserAt(ctx, env, c, requested, nil)
+}
+
+// ForUserAt is ForUser for a request that names resources (RFC 8707), if it does; see named:
+//
+//   - scopes of others than these are dropped, except for those of OpenID Connect;
+//   - a request that names no scope gets all that the client may have of them;
+//   - the token is for those of them that a scope was granted of, and there is none where that is none.
+func (s *Scopes) ForUserAt(ctx context.Context, env *store.Environment, c *store.Client, requested, resources []string) (Granted, error) {
 	custom, err := s.granted(ctx, c)
 	if err != nil {
 		return Granted{}, err
+	}
+	custom, api, err := named(env, custom, resources)
+	if err != nil {
+		return Granted{}, err
+	}
+	if len(requested) == 0 && len(resources) > 0 {
+		requested = allOf(custom)
 	}
 	chosen := intersect(custom, requested)
 	var g Granted
@@ -49,7 +65,7 @@ func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.C
 	for _, name := range requested {
 		switch {
 		case grantedOn(c, store.ResourceOpenID, name):
-		case grantedOn(c, store.ResourcePingOne, name):
+		case api && grantedOn(c, store.ResourcePingOne, name):
 			pingOne = true
 		case len(keep([]string{name}, chosen)) > 0:
 		default:
@@ -58,7 +74,7 @@ func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.C
 		g.Scope = appendNew(g.Scope, name)
 	}
 	switch {
-	case len(g.Scope) == 0:
+	case len(g.Scope) == 0, len(chosen) == 0 && !api:
 		return Granted{}, noScope()
 	case len(chosen) > 1 && !c.MultipleResources, len(chosen) > 0 && pingOne:
 		return Granted{}, manyResources()
@@ -87,21 +103,29 @@ func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.C
 //   - scopes of OpenID Connect and of the PingOne API are never granted: they
 //     speak about a user, and there is none.
 func (s *Scopes) ForClient(ctx context.Context, env *store.Environment, c *store.Client, requested []string) (Granted, error) {
-	if len(requested) == 0 && len(c.Roles) > 0 && c.Type == store.Worker {
-		return Granted{Audience: []string{env.APIAudience}, TTL: store.DefaultAccessTokenTTL}, nil
-	}
-	chosen, err := s.granted(ctx, c)
+	return s.ForClientAt(ctx, env, c, requested, nil)
+}
+
+// ForClientAt is ForClient for a request that names resources (RFC 8707), if it does; see ForUserAt.
+func (s *Scopes) ForClientAt(ctx context.Context, env *store.Environment, c *store.Client, requested, resources []string) (Granted, error) {
+	all, err := s.granted(ctx, c)
 	if err != nil {
 		return Granted{}, err
 	}
+	custom, api, err := named(env, all, resources)
+	if err != nil {
+		return Granted{}, err
+	}
+	if len(requested) == 0 && len(c.Roles) > 0 && c.Type == store.Worker && api {
+		return Granted{Audience: []string{env.APIAudience}, TTL: store.DefaultAccessTokenTTL}, nil
+	}
+	chosen := custom
 	var g Granted
 	if len(requested) > 0 {
-		chosen = intersect(chosen, requested)
+		chosen = intersect(custom, requested)
 		g.Scope = keep(requested, chosen)
 	} else {
-		for _, at := range chosen {
-			g.Scope = appendNew(g.Scope, at.scopes...)
-		}
+		g.Scope = allOf(chosen)
 	}
 	switch {
 	case len(chosen) == 0:
@@ -204,9 +228,11 @@ func (s *Scopes) granted(ctx context.Context, c *store.Client) ([]onResource, er
 			all = append(all, at)
 		}
 	}
-	slices.SortFunc(all, func(a, b onResource) int { return strings.Compare(a.resource.ID, b.resource.ID) })
+	slices.SortFunc(all, byID)
 	return all, nil
 }
+
+func byID(a, b onResource) int { return strings.Compare(a.resource.ID, b.resource.ID) }
 
 // intersect keeps the requested scopes, and the resources that have any of them.
 func intersect(granted []onResource, requested []string) []onResource {

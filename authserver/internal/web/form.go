@@ -122,6 +122,9 @@ func (f *Form) Set(name, value string) {
 	f.pairs = append(f.pairs, pair{name, value})
 }
 
+// Add adds a value of a parameter that may be repeated.
+func (f *Form) Add(name, value string) { f.pairs = append(f.pairs, pair{name, value}) }
+
 // Has reports whether a parameter was sent at all, with or without a value.
 func (f *Form) Has(name string) bool { return f.has(name) }
 
