@@ -19,7 +19,7 @@ const (
 	ktyRSA, ktyEC, ktyOKP, ktyOct = "RSA", "EC", "OKP", "oct"
 
 	curveP256, curveP384, curveP521 = "P-256", "P-384", "P-521"
-	curveEd25519                    = "Ed25519"
+	curveEd25519, curveX25519       = "Ed25519", "X25519"
 )
 
 // algorithm is what one alg value demands of a key, and the code behind it.

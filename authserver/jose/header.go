@@ -2,8 +2,9 @@ package jose
 
 import "strings"
 
-// Header is the part of a JOSE header that is read. jwk, jku, x5u and x5c are
-// never looked at: a key comes from configuration alone (RFC 8725 §3.10).
+// Header is the part of a JOSE header that is read. jku, x5u and x5c are never
+// looked at, nor is jwk but by ParseEmbedded: the key of a token comes from
+// configuration alone (RFC 8725 §3.10).
 type Header struct {
 	Algorithm string
 	KeyID     string
@@ -30,8 +31,9 @@ func mediaType(typ string) string {
 const none = "none"
 
 // parseHeader reads a JOSE header's JSON: of a signed object, or, with unsigned,
-// of one whose alg is none. Never does it take the one for the other.
-func parseHeader(s string, lim Limits, unsigned bool) (h Header, err error) {
+// of one whose alg is none. Never does it take the one for the other. The text
+// of jwk goes where jwk points to, if it does.
+func parseHeader(s string, lim Limits, unsigned bool, jwk *string) (h Header, err error) {
 	encrypted := false
 	err = scanObject(s, lim, func(name, text string) error {
 		switch name {
@@ -63,6 +65,10 @@ func parseHeader(s string, lim Limits, unsigned bool) (h Header, err error) {
 				return malformed("typ is not a short string")
 			}
 			h.Type = typ
+		case "jwk":
+			if jwk != nil {
+				*jwk = text
+			}
 		case "crit", "b64":
 			// No extension is understood here, so none may be critical
 			// (RFC 7515 §4.1.11), not even one whose b64 says nothing new.

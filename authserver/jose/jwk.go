@@ -3,6 +3,7 @@ package jose
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 )
@@ -14,14 +15,27 @@ type jwkParams struct {
 	kty, crv, kid, alg string
 	private            bool              // has any private or symmetric member
 	numbers            map[string]string // those that make up the key, as sent
+	certificate        string            // see Key
 }
 
 // coordinates is the exact length of a curve's coordinate in bytes (RFC 7518
 // §6.2.1.2, RFC 8037 §2).
-var coordinates = map[string]int{curveP256: 32, curveP384: 48, curveP521: 66, curveEd25519: 32}
+var coordinates = map[string]int{curveP256: 32, curveP384: 48, curveP521: 66, curveEd25519: 32, curveX25519: 32}
 
-// readJWK reads one JWK, text having passed the scanner.
-func readJWK(text string) (p jwkParams, err error) {
+// purpose is what a JWK is read for.
+type purpose struct {
+	use  string                // the use that it may have
+	ops  []string              // the key_ops of which it must have one, if any
+	okp  string                // the curve of OKP keys
+	algs func(alg string) bool // those that may be its own
+}
+
+var signatures = &purpose{use: "sig", ops: []string{"verify", "sign"}, okp: curveEd25519, algs: Known}
+
+// readJWK reads one JWK for signatures, text having passed the scanner.
+func readJWK(text string) (p jwkParams, err error) { return readJWKFor(signatures, text) }
+
+func readJWKFor(what *purpose, text string) (p jwkParams, err error) {
 	if text[0] != '{' {
 		return p, errors.New("the JWK is not an object")
 	}
@@ -42,19 +56,21 @@ func readJWK(text string) (p jwkParams, err error) {
 			case "kid":
 				p.kid = s
 			case "alg":
-				if !Known(s) {
+				if !what.algs(s) {
 					return errors.New("the JWK is for another alg")
 				}
 				p.alg = s
 			case "use":
-				if s != "sig" {
+				if s != what.use {
 					return errors.New("the JWK is for another use")
 				}
 			}
 		case "key_ops":
-			if !mayVerify(text) {
+			if !hasOneOf(text, what.ops) {
 				return errors.New("the JWK is for other operations")
 			}
+		case "x5c":
+			p.certificate = firstCertificate(text)
 		case "d", "p", "q", "dp", "dq", "qi", "oth", "k":
 			p.private = true
 			if name == "oth" || name == "k" {
@@ -76,11 +92,11 @@ func readJWK(text string) (p jwkParams, err error) {
 	if err != nil {
 		return p, err
 	}
-	return p, p.checkLengths()
+	return p, p.checkLengths(what)
 }
 
 // checkLengths looks at lengths only; newPublicKey looks at the values.
-func (p jwkParams) checkLengths() error {
+func (p jwkParams) checkLengths(what *purpose) error {
 	size := func(name string) int { return b64.DecodedLen(len(p.numbers[name])) }
 	switch p.kty {
 	case ktyRSA:
@@ -94,12 +110,12 @@ func (p jwkParams) checkLengths() error {
 		return nil
 	case ktyEC:
 		want := coordinates[p.crv]
-		if want == 0 || p.crv == curveEd25519 || size("x") != want || size("y") != want {
+		if want == 0 || p.crv == curveEd25519 || p.crv == curveX25519 || size("x") != want || size("y") != want {
 			return errors.New("the curve is not supported or a coordinate is not of its length")
 		}
 		return nil
 	case ktyOKP:
-		if p.crv != curveEd25519 || size("x") != coordinates[curveEd25519] {
+		if p.crv != what.okp || size("x") != coordinates[p.crv] {
 			return errors.New("the curve is not supported or the key is not of its length")
 		}
 		return nil
@@ -134,9 +150,9 @@ func (p jwkParams) raw() (any, error) {
 	return raw, nil
 }
 
-// mayVerify reads key_ops: an array of strings with verify among them, or sign,
-// for the private half (RFC 7517 §4.3).
-func mayVerify(text string) bool {
+// hasOneOf reads key_ops: an array of strings with one of ops among them (RFC 7517
+// §4.3).
+func hasOneOf(text string, ops []string) bool {
 	if text[0] != '[' {
 		return false
 	}
@@ -144,7 +160,7 @@ func mayVerify(text string) bool {
 	_ = rescan(text).elements(func(text string) error { // cannot fail: it was scanned before
 		s, ok := textString(text)
 		good = good && ok
-		found = found || s == "verify" || s == "sign"
+		found = found || slices.Contains(ops, s)
 		return nil
 	})
 	return good && found

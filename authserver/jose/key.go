@@ -22,6 +22,8 @@ type Key struct {
 	kty string // RSA, EC, OKP, oct
 	crv string
 	alg string // the one alg it is published for; "": any that its type allows
+	// certificate is the SHA-256 of the first certificate of x5c; "" without x5c, and noCertificate for one that cannot be read.
+	certificate string
 }
 
 // Fits reports whether the key may verify alg: the right type and curve, and

@@ -139,5 +139,9 @@ func parsePublicJWK(text string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPublicKey(p.kid, p.alg, raw)
+	k, err := newPublicKey(p.kid, p.alg, raw)
+	if err == nil {
+		k.certificate = p.certificate
+	}
+	return k, err
 }

@@ -16,8 +16,10 @@ type JWS struct {
 
 // Parse reads a compact JWS strictly. The size is checked before decoding and
 // nothing is split without bound. Errors are *Error.
-func Parse(token string, lim Limits) (*JWS, error) {
-	lim = lim.withDefaults()
+func Parse(token string, lim Limits) (*JWS, error) { return parse(token, lim.withDefaults(), nil) }
+
+// parse is Parse, or, with e, ParseEmbedded.
+func parse(token string, lim Limits, e *Embedded) (*JWS, error) {
 	if len(token) > lim.Size {
 		return nil, refuse(ProblemOversized, "the token is too long")
 	}
@@ -35,15 +37,25 @@ func Parse(token string, lim Limits) (*JWS, error) {
 	input, sig := buf[:end:end], buf[end+1:len(token)]
 	out := buf[len(token):]
 
-	n, ok := decodeInto(out, input[:len(head)])
-	if !ok {
-		return nil, malformed("the header is not canonical base64url")
+	var h Header
+	if e == nil || !e.recall(head) {
+		n, ok := decodeInto(out, input[:len(head)])
+		if !ok {
+			return nil, malformed("the header is not canonical base64url")
+		}
+		if e != nil {
+			err = e.read(string(out[:n]), lim)
+		} else {
+			h, err = parseHeader(string(out[:n]), lim, false, nil)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	h, err := parseHeader(string(out[:n]), lim, false)
-	if err != nil {
-		return nil, err
+	if e != nil {
+		h = e.Header
 	}
-	n, ok = decodeInto(out, input[len(head)+1:])
+	n, ok := decodeInto(out, input[len(head)+1:])
 	if !ok {
 		return nil, malformed("the payload is not canonical base64url")
 	}

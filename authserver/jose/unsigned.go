@@ -29,7 +29,7 @@ func ParseUnsigned(token string, lim Limits) (*Unsigned, error) {
 	if !ok {
 		return nil, malformed("the header is not canonical base64url")
 	}
-	h, err := parseHeader(string(decoded[:n]), lim, true)
+	h, err := parseHeader(string(decoded[:n]), lim, true, nil)
 	if err != nil {
 		return nil, err
 	}

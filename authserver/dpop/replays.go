@@ -1,0 +1,20 @@
+package dpop
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrReplayed: the proof was used before.
+var ErrReplayed = errors.New("dpop: the proof was used before")
+
+// ErrFull: a Window has no room. The request cannot be judged now.
+var ErrFull = errors.New("dpop: too many proofs are remembered")
+
+// Replays remembers which proofs were used.
+type Replays interface {
+	// Spend marks id as used until then: of any number of calls with one id, one gets nil, the others ErrReplayed. Another
+	// error means that it cannot be told now.
+	Spend(ctx context.Context, id [32]byte, until, now time.Time) error
+}
