@@ -23,6 +23,8 @@ import (
 // StateConfig is what a State is made of. Store and SecretsKey are required.
 type StateConfig struct {
 	Store store.Store
+	// Shared: other processes use Store at the same time. DPoP proofs that were used are then remembered there.
+	Shared bool
 	// SecretsKey gives the 32 bytes that seal private keys at rest. It is asked
 	// for on first use and in the background; after an error it is asked again. With
 	// create, nothing has been sealed for the environment in question yet, so that a
@@ -132,6 +134,9 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 	}
 	if c.Log == nil {
 		c.Log = c.State.config.Log
+	}
+	if c.ClientCertificate == nil {
+		c.ClientCertificate = connectionCertificate
 	}
 	if c.AuditRetention == 0 {
 		c.AuditRetention = defaultRetention

@@ -51,6 +51,7 @@ type parts struct {
 	flows    *flow.Engine
 	pages    *ui.Pages
 
+	possession    *endpoint.Possession
 	grants        []grant.Grant
 	introspection *endpoint.Introspection
 
@@ -87,7 +88,10 @@ func assemble(c *Config) (*parts, error) {
 	p.directory = &directory.Live{Declared: c.Directory, Store: st, Open: p.registrar.Open, Sealer: s.sealer, Now: now}
 	p.uses = directory.NewSecretUses(st, now, s.config.Log)
 	p.clients = &clientauth.Authenticator{
-		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used,
+		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used, Certificate: c.ClientCertificate,
+	}
+	p.possession = &endpoint.Possession{
+		Replays: s.Replays(s.config.Shared), Nonces: s.Nonces, Certificate: c.ClientCertificate, Now: now,
 	}
 
 	p.scopes = &token.Scopes{Directory: p.directory}

@@ -1,9 +1,81 @@
 package authserver
 
-import "github.com/caddy-gatehouse/gatehouse/authserver/dpop"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
+	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
 
 // Replays has the DPoP proofs that were used at this server or its gates; with shared, at those of all nodes that share the store.
-func (s *State) Replays(shared bool) dpop.Replays { panic("contract") }
+func (s *State) Replays(shared bool) dpop.Replays {
+	window := s.window()
+	if !shared {
+		return window
+	}
+	return &sharedReplays{window, s.config.Store}
+}
+
+// Shared reports whether other processes use the store too: then what was used at one of them must be known to all.
+func (s *State) Shared() bool { return s.config.Shared }
+
+// window is made when a proof is first asked about: most servers see none.
+func (s *State) window() *dpop.Window {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proofs == nil {
+		s.proofs = dpop.NewWindow(0)
+	}
+	return s.proofs
+}
+
+// sharedReplays asks the window before the store: what came to this node twice costs no write.
+type sharedReplays struct {
+	window *dpop.Window
+	spent  store.Spent
+}
+
+// proofs is where proofs are spent in the store. It is no environment: a gate knows of none, and an id is a hash of key and
+// jti, which are nobody else's.
+const proofs = "dpop"
+
+// Spend implements dpop.Replays. A proof that the store could not be asked about stays used at this node, and the client makes another one.
+func (r *sharedReplays) Spend(ctx context.Context, id [32]byte, until, now time.Time) error {
+	if err := r.window.Spend(ctx, id, until, now); err != nil {
+		return err
+	}
+	// The store counts in whole seconds.
+	err := r.spent.Spend(ctx, proofs, id, until.UTC().Add(time.Second), now.UTC())
+	switch {
+	case errors.Is(err, store.ErrSpent):
+		return dpop.ErrReplayed
+	case err != nil:
+		return fmt.Errorf("spend a DPoP proof: %w", err)
+	}
+	return nil
+}
 
 // Nonces are those of DPoP proofs, the same on all nodes that share the store. An error means that their key cannot be had now.
-func (s *State) Nonces() (*dpop.Nonces, error) { panic("contract") }
+func (s *State) Nonces() (*dpop.Nonces, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nonces != nil {
+		return s.nonces, nil
+	}
+	sealer, err := s.sealer(false)
+	if err != nil {
+		return nil, fmt.Errorf("the key of DPoP nonces: %w", err)
+	}
+	s.nonces = dpop.NewNonces(sealer.Subkey("DPoP nonces"), 0)
+	return s.nonces, nil
+}
+
+// connectionCertificate is what the client of the connection presented, nil for none.
+func connectionCertificate(r *http.Request) (*mtls.Certificate, error) {
+	return mtls.FromTLS(r.TLS), nil
+}

@@ -80,13 +80,13 @@ func routes(c *Config, p *parts) []route {
 			Route: web.Route{Name: "par", Methods: post, AnyOrigin: true},
 			path:  "/as/par", surface: SurfaceOIDC, metadata: "pushed_authorization_request_endpoint",
 			serve: (&endpoint.PushedAuthorizationRequest{
-				Clients: p.clients, Reader: p.reader, Address: c.Address, NoLimit: c.InsecureNoLimit,
+				Clients: p.clients, Reader: p.reader, Address: c.Address, NoLimit: c.InsecureNoLimit, Possession: p.possession,
 			}).Serve,
 		},
 		{
 			Route: web.Route{Name: "token", Methods: post, AnyOrigin: true},
 			path:  "/as/token", surface: SurfaceOIDC, metadata: "token_endpoint",
-			serve: (&endpoint.Token{Clients: p.clients, Grants: p.grants, Issued: issued}).Serve,
+			serve: (&endpoint.Token{Clients: p.clients, Grants: p.grants, Issued: issued, Possession: p.possession}).Serve,
 		},
 		{
 			Route: web.Route{Name: "introspect", Methods: post, AnyOrigin: true},
@@ -103,6 +103,7 @@ func routes(c *Config, p *parts) []route {
 			path:  "/as/userinfo", surface: SurfaceOIDC, metadata: "userinfo_endpoint",
 			serve: (&endpoint.UserInfo{
 				Directory: p.directory, Tokens: p.verifier, IDTokens: p.idTokens, Users: p.users, Sessions: p.sessions,
+				Possession: p.possession,
 			}).Serve,
 		},
 		{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/cache"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
@@ -30,6 +31,8 @@ type State struct {
 	jobs      sync.WaitGroup
 	newEnvs   chan struct{} // wakes the key job; holds one signal
 	running   chan struct{} // closed by Start
+	proofs    *dpop.Window  // nil until it is asked for
+	nonces    *dpop.Nonces  // nil until their key could be had
 }
 
 // NewState makes a State. Nothing is read or written before Start or a request.

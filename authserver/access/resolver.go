@@ -46,6 +46,8 @@ func (r *Resolver) Caller(ctx context.Context, authorization string) (*Caller, e
 		return nil, err
 	case !slices.Contains(active.Audience, env.APIAudience):
 		return nil, invalidToken(errors.New("for another audience"))
+	case !active.Bound.IsZero():
+		return nil, invalidToken(errors.New("bound to a key or certificate, which is not asked for here"))
 	}
 	c := &Caller{Environment: env}
 	if c.Client, err = r.Live.ClientByID(ctx, env.ID, active.Client); err != nil {

@@ -105,7 +105,7 @@ func TestAttack(t *testing.T) {
 		if _, failure := k.read("response_type", "code token"); outcome(failure) != "BACK unauthorized_client fragment" {
 			t.Errorf("hybrid: %s", outcome(failure))
 		}
-		if _, _, err := k.reader.Push(t.Context(), k.env, k.client, form("response_type", "token")); oauth.From(err).Code != oauth.CodeUnauthorizedClient {
+		if _, _, err := k.reader.Push(t.Context(), k.env, k.client, form("response_type", "token"), ""); oauth.From(err).Code != oauth.CodeUnauthorizedClient {
 			t.Errorf("pushed: %v", err)
 		}
 		inside := k.signed(jose.HS256, object(map[string]any{"response_type": "token"}))
@@ -134,7 +134,7 @@ func TestAttack(t *testing.T) {
 		})
 		k := newKit(t)
 		k.client.PKCE = "S256_REQUIRED"
-		uri, _, err := k.reader.Push(t.Context(), k.env, k.client, form("code_challenge", challenge, "code_challenge_method", "S256"))
+		uri, _, err := k.reader.Push(t.Context(), k.env, k.client, form("code_challenge", challenge, "code_challenge_method", "S256"), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestAttack(t *testing.T) {
 		if failure != nil || req.Challenge != challenge || req.Method != "S256" {
 			t.Errorf("pushed and not repeated: got %+v, %v, want the challenge that was pushed", req, failure)
 		}
-		uri, _, err = k.reader.Push(t.Context(), k.env, k.client, form("code_challenge", challenge, "code_challenge_method", "S256"))
+		uri, _, err = k.reader.Push(t.Context(), k.env, k.client, form("code_challenge", challenge, "code_challenge_method", "S256"), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func TestAttack(t *testing.T) {
 		if failure != nil || req.Challenge != challenge || req.Method != "S256" {
 			t.Errorf("pushed and another one beside it: got %+v, %v, want the challenge that was pushed", req, failure)
 		}
-		if _, _, err := k.reader.Push(t.Context(), k.env, k.client, form()); oauth.From(err).Code != oauth.CodeInvalidRequest {
+		if _, _, err := k.reader.Push(t.Context(), k.env, k.client, form(), ""); oauth.From(err).Code != oauth.CodeInvalidRequest {
 			t.Errorf("pushed without: %v", err)
 		}
 	})

@@ -36,6 +36,7 @@ var checks = []check{
 	{"response_type", front | pushed, allowedResponseType},
 	{"response_mode", front | pushed, fittingResponseMode},
 	{"code_challenge", front | pushed, requirePKCE},
+	{"dpop_jkt", front | pushed, keyOfCode},
 	{"resource", front | pushed, readableResources},
 	{"scope", front | pushed, allowedScope},
 	{"nonce", front | pushed, requireNonce},

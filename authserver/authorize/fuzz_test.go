@@ -55,7 +55,7 @@ func FuzzRequest(f *testing.F) {
 		if form.Has("request_uri") || form.Get("client_id") != "app" {
 			return
 		}
-		uri, _, err := k.reader.Push(t.Context(), k.env, k.client, form)
+		uri, _, err := k.reader.Push(t.Context(), k.env, k.client, form, "")
 		if (err == nil) != (failure == nil) {
 			t.Fatalf("pushed: %v, at the front: %v", err, failure)
 		}

@@ -79,7 +79,7 @@ func authorization(req *Request, s *session.Session, grant string) token.Authori
 		Grant: grant, Client: req.Client,
 		On:    token.SignedOn{Subject: s.Subject, Session: s.ID, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR},
 		Scope: req.Scope, Audience: req.Audience, Resources: req.Resources, Named: req.Named, TTL: req.TTL, Claims: req.Claims, Nonce: req.Nonce,
-		Challenge: req.Challenge, Method: req.Method,
+		Challenge: req.Challenge, Method: req.Method, Bound: token.Confirmation{JKT: req.JKT},
 	}
 	if req.RedirectSent {
 		a.RedirectURI = req.ReplyTo.URI

@@ -43,6 +43,7 @@ var parameters = []parameter{
 	{"code_challenge_method", 64},
 	{"display", 256},
 	{paramResource, oauth.MaxResource},
+	{"dpop_jkt", 64},
 }
 
 // paramResource is the one parameter that may be repeated (RFC 8707 §2).

@@ -37,6 +37,7 @@ type Request struct {
 	Challenge    string              `json:"code_challenge,omitempty"`
 	Method       string              `json:"code_challenge_method,omitempty"`
 	Display      string              `json:"display,omitempty"`
+	JKT          string              `json:"dpop_jkt,omitempty"` // of the key that the code is bound to
 	// Issuer is the one of the environment that answers, where that is not the one at which the answer is made.
 	Issuer string `json:"iss,omitempty"`
 }
@@ -115,6 +116,8 @@ type draft struct {
 	// pushed: the client pushed them itself. signed: they come out of an object
 	// that it signed.
 	pushed, signed bool
+	// proved is the thumbprint of the key that was proved as it was pushed; "" for none.
+	proved string
 	// problem is why the reference or object that was sent is no good. The
 	// parameters beside it then serve for nothing but to say so.
 	problem error

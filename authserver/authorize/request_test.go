@@ -190,7 +190,7 @@ func TestPushedRequest(t *testing.T) {
 	k.client.PARTimeout = 90 * time.Second
 	push := func(t *testing.T, f *web.Form) string {
 		t.Helper()
-		uri, life, err := k.reader.Push(t.Context(), k.env, k.client, f)
+		uri, life, err := k.reader.Push(t.Context(), k.env, k.client, f, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func TestPushedRequest(t *testing.T) {
 		if failure != nil || req.ReplyTo.State != "inside" {
 			t.Errorf("got %+v, %v, want what was inside", req, failure)
 		}
-		if _, _, err := k.reader.Push(t.Context(), k.env, k.client, form()); oauth.From(err).Code != oauth.CodeInvalidRequest {
+		if _, _, err := k.reader.Push(t.Context(), k.env, k.client, form(), ""); oauth.From(err).Code != oauth.CodeInvalidRequest {
 			t.Errorf("error = %v, want invalid_request without an object", err)
 		}
 	})
@@ -358,7 +358,7 @@ func TestPushedRequest(t *testing.T) {
 			"too long a state":      {form("state", strings.Repeat("s", authorize.MaxState+1)), "invalid_request"},
 			"another client inside": {form("request", k.signed(jose.HS256, object(map[string]any{"client_id": "other"}))), "invalid_request_object"},
 		} {
-			uri, _, err := k.reader.Push(t.Context(), k.env, k.client, tt.form)
+			uri, _, err := k.reader.Push(t.Context(), k.env, k.client, tt.form, "")
 			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.Code != tt.code || e.Status != http.StatusBadRequest || uri != "" {
 				t.Errorf("%s: got %q, %v, want %s", name, uri, err, tt.code)
 			}
@@ -366,7 +366,7 @@ func TestPushedRequest(t *testing.T) {
 	})
 	t.Run("by default for a minute", func(t *testing.T) {
 		k.client.PARTimeout = 0
-		if _, life, err := k.reader.Push(t.Context(), k.env, k.client, form()); err != nil || life != time.Minute {
+		if _, life, err := k.reader.Push(t.Context(), k.env, k.client, form(), ""); err != nil || life != time.Minute {
 			t.Errorf("got %v, %v, want a minute", life, err)
 		}
 	})
@@ -386,7 +386,7 @@ func TestPushedRequestKeepsNoSecret(t *testing.T) {
 	k.reader.Tickets = kept
 	request := k.signed(jose.HS256, object(nil))
 	f := form("request", request, "client_secret", aSecret, "client_assertion", "an-assertion", "client_assertion_type", "x", "extra", "unread")
-	uri, _, err := k.reader.Push(t.Context(), k.env, k.client, f)
+	uri, _, err := k.reader.Push(t.Context(), k.env, k.client, f, "")
 	if err != nil || len(kept.put) != 1 {
 		t.Fatalf("%d tickets, %v", len(kept.put), err)
 	}
@@ -407,7 +407,7 @@ func TestPushedRequestKeepsNoSecret(t *testing.T) {
 // Of 50 browsers with one reference one gets an answer.
 func TestPushedRequestRace(t *testing.T) {
 	k := newKit(t)
-	uri, _, err := k.reader.Push(t.Context(), k.env, k.client, form())
+	uri, _, err := k.reader.Push(t.Context(), k.env, k.client, form(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,9 +29,10 @@ type pushedRequest struct {
 }
 
 // Push judges a request of an authenticated client and keeps it (RFC 9126 §2.1).
+// jkt is the thumbprint of the key that was proved with it, which the code is bound to then; "" for none (RFC 9449 §10.1).
 // It returns the request_uri and its life. Errors are *oauth.Error.
-func (r *Reader) Push(ctx context.Context, env *store.Environment, client *store.Client, form *web.Form) (uri string, life time.Duration, err error) {
-	d := &draft{Reader: r, env: env, client: client, form: form}
+func (r *Reader) Push(ctx context.Context, env *store.Environment, client *store.Client, form *web.Form, jkt string) (uri string, life time.Duration, err error) {
+	d := &draft{Reader: r, env: env, client: client, form: form, proved: jkt}
 	if err := d.judge(ctx, pushed); err != nil {
 		return "", 0, oauth.From(err)
 	}

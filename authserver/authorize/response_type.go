@@ -21,6 +21,8 @@ func allowedResponseType(_ context.Context, d *draft) error {
 	code := slices.Contains(types, oauth.ResponseCode)
 	switch grants := d.client.GrantTypes; {
 	case !allowed(types, d.client.ResponseTypes),
+		// What comes this way is a bearer's: there is nobody to prove a possession.
+		slices.Contains(types, oauth.ResponseToken) && (d.client.DPoPBound || d.client.CertificateBound),
 		code && !slices.Contains(grants, oauth.GrantAuthorizationCode),
 		oauth.TokenBearing(types) && !slices.Contains(grants, oauth.GrantImplicit):
 		return oauth.UnauthorizedClient("The response_type is not enabled for this client")

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -22,6 +24,10 @@ type Authenticator struct {
 	// UsedPrevious is told that an application or resource has authenticated with a secret that another one
 	// has replaced: whoever wants to know when the last one has changed over. It must not wait for anything. nil: nobody does.
 	UsedPrevious func(environment, id string)
+	// Certificate is what a client presented, nil for none; an error is one that cannot be read. nil: nobody presents any.
+	Certificate func(*http.Request) (*mtls.Certificate, error)
+
+	authorities sync.Map // environment's ID → *authorities
 }
 
 // Caller is who authenticated: exactly one field is set.
@@ -60,7 +66,14 @@ func (a *Authenticator) authenticate(r *http.Request, form *web.Form, env *store
 	case oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost:
 		previous, err = checkSecret(p, reg, a.Now())
 	case oauth.AuthNone:
-		err = checkNone(reg)
+		switch reg.method { // what a client certificate proves is not in the form
+		case oauth.AuthTLSClient:
+			err = a.checkTLSClient(r, env, reg)
+		case oauth.AuthSelfSignedTLS:
+			err = a.checkSelfSignedTLS(r, reg)
+		default:
+			err = checkNone(reg)
+		}
 	default:
 		previous, err = a.checkAssertion(r.Context(), p, reg, env, endpoint)
 	}

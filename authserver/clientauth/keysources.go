@@ -3,6 +3,7 @@ package clientauth
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,26 +65,52 @@ type source struct {
 // object. No key and no error means that c has no such key; an error, that its
 // keys cannot be had now.
 func (k *KeySources) Find(ctx context.Context, c *store.Client, h *jose.Header) (*jose.Key, error) {
-	id := owner{c.Environment, c.ID}
 	if c.JWKSURI != "" {
-		s, err := k.source(remoteSet{id, c.JWKSURI, c.Stranger()})
+		s, err := k.source(remoteSet{owner{c.Environment, c.ID}, c.JWKSURI, c.Stranger()})
 		if err != nil {
 			return nil, err
 		}
 		return s.Find(ctx, h)
 	}
+	set, err := k.registered(c)
+	if set == nil {
+		return nil, err
+	}
+	return set.Find(h), nil
+}
+
+// Certified picks the key of c that a certificate is for (jose.KeySet.Certified). No key and no error means that c has no
+// such key; an error, that its keys cannot be had now.
+func (k *KeySources) Certified(ctx context.Context, c *store.Client, certificate *x509.Certificate) (*jose.Key, error) {
+	if c.JWKSURI != "" {
+		s, err := k.source(remoteSet{owner{c.Environment, c.ID}, c.JWKSURI, c.Stranger()})
+		if err != nil {
+			return nil, err
+		}
+		return s.Certified(ctx, certificate)
+	}
+	set, err := k.registered(c)
+	if set == nil {
+		return nil, err
+	}
+	return set.Certified(certificate), nil
+}
+
+// registered is the key set that is registered with c itself, nil where there is none.
+func (k *KeySources) registered(c *store.Client) (*jose.KeySet, error) {
 	if len(c.JWKS) == 0 {
 		return nil, nil
 	}
+	id := owner{c.Environment, c.ID}
 	if p := k.known(id, c.Stranger()); p != nil && bytes.Equal(p.text, c.JWKS) {
-		return p.set.Find(h), nil
+		return p.set, nil
 	}
 	set, _, err := jose.ParseKeySet(c.JWKS, jose.KeySetLimits{})
 	if err != nil {
 		return nil, fmt.Errorf("its JWK Set: %w", err)
 	}
 	k.remember(id, c.Stranger(), &parsed{c.JWKS, set, k.Now()})
-	return set.Find(h), nil
+	return set, nil
 }
 
 // known is what was parsed for a client before, or nil.

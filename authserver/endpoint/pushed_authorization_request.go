@@ -22,6 +22,8 @@ type PushedAuthorizationRequest struct {
 	Address func(*http.Request) string
 	// NoLimit exempts addresses from the limit on public clients. Default: nobody.
 	NoLimit func(address string) bool
+	// Possession judges a DPoP proof that is sent along, which binds the code.
+	Possession *Possession
 
 	once   sync.Once
 	pushes *limit.Limiter // of public clients, by address
@@ -55,8 +57,13 @@ func (e *PushedAuthorizationRequest) Serve(w http.ResponseWriter, r *http.Reques
 		}
 	}
 
+	jkt, err := e.Possession.Key(w, r, env, "par")
+	if err != nil {
+		return err
+	}
+
 	// act, having validated the request as the authorization endpoint does
-	uri, life, err := e.Reader.Push(r.Context(), env, client, form)
+	uri, life, err := e.Reader.Push(r.Context(), env, client, form, jkt)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ type Token struct {
 	Clients *clientauth.Authenticator
 	Grants  []grant.Grant
 	Issued  func(grant string)
+	// Possession judges what clients prove to possess, which their tokens are bound to.
+	Possession *Possession
 }
 
 // Serve answers one token request.
@@ -48,8 +50,13 @@ func (e *Token) Serve(w http.ResponseWriter, r *http.Request, env *store.Environ
 		return oauth.UnauthorizedClient("The grant type is not enabled for this client")
 	}
 
+	proved, err := e.Possession.Client(w, r, env, client, "token")
+	if err != nil {
+		return err
+	}
+
 	// act
-	response, err := e.Grants[i].Token(r.Context(), grant.Request{Environment: env, Client: client, Form: form})
+	response, err := e.Grants[i].Token(r.Context(), grant.Request{Environment: env, Client: client, Form: form, Proved: proved})
 	if err != nil {
 		return err
 	}
@@ -66,14 +73,17 @@ func tokenBody(g *grant.Response) []byte {
 	b := make([]byte, 0, len(g.Access.Raw)+len(g.IDToken)+len(g.RefreshToken)+256)
 	b = append(b, `{"access_token":"`...)
 	b = append(b, g.Access.Raw...)
-	b = append(b, `","token_type":"Bearer","expires_in":`...)
+	b = append(append(b, `","token_type":"`...), g.Bound.Type()...)
+	b = append(b, `","expires_in":`...)
 	b = strconv.AppendInt(b, int64(g.Access.TTL/time.Second), 10)
 	if len(g.Scope) > 0 {
 		b = append(b, `,"scope":"`...)
 		b = append(b, strings.Join(g.Scope, " ")...)
 		b = append(b, '"')
 	}
-	for _, token := range [...]struct{ name, raw string }{{"id_token", g.IDToken}, {"refresh_token", g.RefreshToken}} {
+	for _, token := range [...]struct{ name, raw string }{
+		{"id_token", g.IDToken}, {"refresh_token", g.RefreshToken}, {"issued_token_type", g.IssuedType},
+	} {
 		if token.raw != "" {
 			b = append(append(append(b, `,"`...), token.name...), `":"`...)
 			b = append(append(b, token.raw...), '"')

@@ -72,6 +72,9 @@ func belongs(a *token.Authorization, r Request) error {
 	if a.RedirectURI != "" && r.Form.Get("redirect_uri") != a.RedirectURI {
 		return refused("redirect_uri is not that of the authorization request")
 	}
+	if !a.Bound.MetBy(r.Proved) {
+		return refused("the code is bound to a key that was not proved")
+	}
 	if err := oauth.VerifyPKCE(a.Method, a.Challenge, r.Form.Get("code_verifier")); err != nil {
 		return refused(err.Error())
 	}
@@ -96,11 +99,12 @@ func (g *AuthorizationCode) lost(ctx context.Context, env *store.Environment, a 
 // redeem makes what a promises, as far as it still may: narrowed.
 func (g *AuthorizationCode) redeem(ctx context.Context, r Request, user *store.User, a, narrowed token.Authorization) (*Response, error) {
 	env, client := r.Environment, r.Client
-	response, err := g.make(ctx, env, g.Type(), client, user, narrowed)
+	response, err := g.make(ctx, r, g.Type(), user, narrowed)
 	if err != nil {
 		return nil, err
 	}
 	if offline(client, a.Scope) {
+		a.Bound = kept(r)
 		var refresh secret.Value
 		refresh, err = g.Refresh.Begin(ctx, env, client, a)
 		switch {

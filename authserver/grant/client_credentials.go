@@ -41,10 +41,10 @@ func (g *ClientCredentials) Token(ctx context.Context, r Request) (*Response, er
 	}
 	minted, err := g.Tokens.Mint(ctx, r.Environment, token.Access{
 		Client: r.Client.ID, For: r.Client, Scope: granted.Scope, Audience: granted.Audience, TTL: granted.TTL, IncludeX5T: r.Client.IncludeX5T,
-		Resources: granted.Resources, KeyRotationPolicy: r.Client.KeyRotationPolicy,
+		Resources: granted.Resources, KeyRotationPolicy: r.Client.KeyRotationPolicy, Bound: r.Proved,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Access: minted, Scope: granted.Scope}, nil
+	return &Response{Access: minted, Scope: granted.Scope, Bound: r.Proved}, nil
 }

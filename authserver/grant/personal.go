@@ -146,15 +146,16 @@ func (p *Personal) agreed(ctx context.Context, r Request, a token.Authorization)
 // make mints the access token for a, and the ID token where openid is granted
 // (OIDC Core §3.1.3.3). The claims of the scopes are UserInfo's (§5.4); the ID token
 // has those that were asked for it one by one, and both have what is mapped for
-// the client. by is the grant_type.
-func (p *Personal) make(ctx context.Context, env *store.Environment, by string, client *store.Client, user *store.User, a token.Authorization) (*Response, error) {
+// the client. The access token is bound to what the client has proved. by is the grant_type.
+func (p *Personal) make(ctx context.Context, req Request, by string, user *store.User, a token.Authorization) (*Response, error) {
+	env, client := req.Environment, req.Client
 	access := a.Access(client, user)
-	access.GrantType = by
+	access.GrantType, access.Bound = by, req.Proved
 	minted, err := p.Tokens.Mint(ctx, env, access)
 	if err != nil {
 		return nil, err
 	}
-	r := &Response{Access: minted, Scope: a.Scope}
+	r := &Response{Access: minted, Scope: a.Scope, Bound: req.Proved}
 	if !slices.Contains(a.Scope, oauth.ScopeOpenID) {
 		return r, nil
 	}
@@ -174,6 +175,15 @@ func offline(client *store.Client, scope []string) bool {
 	}
 	return slices.Contains(scope, oauth.ScopeOfflineAccess) ||
 		!slices.Contains(client.Grants[store.ResourceOpenID], oauth.ScopeOfflineAccess)
+}
+
+// kept is what the refresh tokens of a new authorization are bound to: those of a client without authentication, to what it has
+// proved (RFC 9449 §5, RFC 8705 §4). Others are bound to their client by its authentication, and may change their key.
+func kept(r Request) token.Confirmation {
+	if r.Client.AuthMethod == oauth.AuthNone {
+		return r.Proved
+	}
+	return token.Confirmation{}
 }
 
 // credential takes a code or token out of the form, where nothing prints it.

@@ -47,6 +47,8 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 		return nil, err
 	case held.Authorization.Client != r.Client.ID:
 		return nil, refused("the refresh token is another client's")
+	case !held.Authorization.Bound.MetBy(r.Proved):
+		return nil, refused("the refresh token is bound to a key or certificate that was not proved")
 	case held.Ended:
 		return nil, g.replayed(ctx, r, held, errors.New("the refresh token has ended"))
 	}
@@ -61,7 +63,9 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	if err := g.agreed(ctx, r, held.Authorization); err != nil {
 		return nil, err
 	}
-	response, err := g.make(ctx, a.In(env), g.Type(), r.Client, user, a)
+	at := r
+	at.Environment = a.In(env)
+	response, err := g.make(ctx, at, g.Type(), user, a)
 	if err != nil {
 		return nil, err
 	}

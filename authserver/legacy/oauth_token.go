@@ -53,6 +53,14 @@ func (t *oauthToken) name() string {
 	return refreshTokenName
 }
 
+// tokenType is token_type: of an access token that is bound to a key it is DPoP.
+func (t *oauthToken) tokenType() string {
+	if t.record != nil {
+		return t.record.Bound.Type()
+	}
+	return token.Confirmation{}.Type()
+}
+
 // subject is whose token it is; "" for a token of client credentials.
 func (t *oauthToken) subject() string {
 	if t.record != nil {

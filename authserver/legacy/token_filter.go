@@ -44,7 +44,7 @@ var tokenFields = map[string]fieldValues{
 		}
 		return []string{milliseconds(t.record.IssuedAt)}
 	},
-	"tokenType":   func(*oauthToken, *token.Held) []string { return []string{"Bearer"} },
+	"tokenType":   func(t *oauthToken, _ *token.Held) []string { return []string{t.tokenType()} },
 	fieldRealm:    func(t *oauthToken, _ *token.Held) []string { return []string{t.realm.Path} },
 	"id":          func(t *oauthToken, _ *token.Held) []string { return []string{t.handle()} },
 	fieldClientID: func(t *oauthToken, _ *token.Held) []string { return []string{t.client.ID} },

@@ -26,7 +26,7 @@ func (f *lookup) members(t *oauthToken, administrator bool, id string) (map[stri
 		"scope":       values(t.scope()...),
 		"grant_type":  []string{t.grantType()},
 		"clientID":    []string{t.client.ID},
-		"tokenType":   []string{"Bearer"},
+		"tokenType":   []string{t.tokenType()},
 		"redirectURI": values(t.redirectURI()),
 		"nonce":       values(t.nonce()),
 		"realm":       []string{t.realm.Path},

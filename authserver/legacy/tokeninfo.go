@@ -36,6 +36,8 @@ func (c *call) tokenInfo() error {
 		return c.invalidToken(err)
 	case err != nil:
 		return err
+	case !active.Bound.IsZero():
+		return c.invalidToken(errors.New("bound to a key or certificate, which is not asked for here"))
 	case c.l.elsewhere(c.realm, active.Issuer):
 		return c.invalidToken(errors.New("the token is another realm's"))
 	}

@@ -24,6 +24,8 @@ type Details struct {
 	Issuer string `json:"iss,omitempty"`
 	// Claims is the claims parameter of the authorization request, as JSON; "" for none.
 	Claims string `json:"claims,omitempty"`
+	// Bound is what the token is bound to.
+	Bound Confirmation `json:"cnf,omitzero"`
 	// Opaque is nil for a JWT.
 	Opaque *OpaqueDetails `json:"opaque,omitempty"`
 }
@@ -44,7 +46,7 @@ var errRecord = errors.New("token: the record of an access token cannot be read"
 func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details {
 	d := &Details{
 		GrantType: a.GrantType, RedirectURI: a.RedirectURI, Nonce: a.Nonce, ACR: a.ACR, AMR: a.AMR, Claims: a.Claims, Opaque: opaque,
-		Issuer: env.OtherIssuer(),
+		Issuer: env.OtherIssuer(), Bound: a.Bound,
 	}
 	if d.GrantType == oauth.GrantClientCredentials {
 		d.GrantType = ""
@@ -58,7 +60,7 @@ func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details 
 // encode writes d for a record. Nothing is nothing. What a request made as long
 // as it could is left out rather than the token refused: it is there to be shown only.
 func (d *Details) encode() ([]byte, error) {
-	if d.GrantType == "" && d.AuthTime == 0 && d.Opaque == nil && d.Issuer == "" {
+	if d.GrantType == "" && d.AuthTime == 0 && d.Opaque == nil && d.Issuer == "" && d.Bound.IsZero() {
 		return nil, nil
 	}
 	b, err := json.Marshal(d)

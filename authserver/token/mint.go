@@ -128,7 +128,7 @@ func (m *Minter) write(env *store.Environment, signer *jose.SigningKey, t *store
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
-	if t.Subject != "" || t.Session != "" || a.GrantType != "" || env.OtherIssuer() != "" {
+	if t.Subject != "" || t.Session != "" || a.GrantType != "" || env.OtherIssuer() != "" || !a.Bound.IsZero() {
 		t.Data, err = details(env, a, nil).encode()
 	}
 	return raw, err
@@ -184,6 +184,9 @@ func claims(env *store.Environment, t *store.AccessToken, a *Access, more mapped
 	b = signedOn(b, a.AuthTime, a.ACR, a.AMR)
 	if t.Grant != "" {
 		b = member(b, claimGrant, t.Grant)
+	}
+	if !a.Bound.IsZero() {
+		b = confirmation(b, a.Bound)
 	}
 	if len(more.userInfo) > 0 {
 		b = array(b, claimUserInfo, more.userInfo)

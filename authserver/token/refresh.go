@@ -69,6 +69,9 @@ func (h *Held) Introspection(env *store.Environment) []byte {
 	b = signedOn(b, a.On.AuthTime, a.On.ACR, a.On.AMR)
 	b = member(b, "sid", a.On.Session)
 	b = member(b, claimGrant, a.Grant)
+	if !a.Bound.IsZero() {
+		b = confirmation(b, a.Bound)
+	}
 	return append(b, '}')
 }
 

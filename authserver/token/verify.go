@@ -32,6 +32,8 @@ type Active struct {
 	Personal  bool
 	Person    *Person // nil unless Personal
 	ExpiresAt time.Time
+	// Bound is what its holder must prove to possess. Verify does not ask for it: whoever takes the token for a credential does.
+	Bound Confirmation
 	// Introspection is the whole answer of RFC 7662 §2.2, rendered once.
 	Introspection []byte
 
@@ -141,17 +143,24 @@ func (v *Verifier) read(ctx context.Context, env *store.Environment, raw string,
 	case !now.Before(c.Expiry):
 		return nil, inactive("expired")
 	}
-	a := active(env, c)
+	a, err := active(env, c)
+	if err != nil {
+		return nil, err
+	}
 	a.kid = jws.Header.KeyID
 	a.ring.Store(ring)
 	return a, nil
 }
 
-// active is a token of env that says c.
-func active(env *store.Environment, c *jose.Claims) *Active {
+// active is a token of env that says c. One that is bound to what nobody here can judge is ErrInactive.
+func active(env *store.Environment, c *jose.Claims) (*Active, error) {
+	bound, ok := confirmationOf(c)
+	if !ok {
+		return nil, inactive("bound to something unknown")
+	}
 	a := &Active{
 		Environment: env.ID, Issuer: c.Issuer, Client: c.ClientID, Audience: c.Audience, ExpiresAt: c.Expiry,
-		holder: holder(c), Introspection: answer(c),
+		Bound: bound, holder: holder(c), Introspection: answer(c, bound),
 	}
 	if a.Personal = a.holder.Subject != "" || a.holder.Session != ""; a.Personal {
 		a.Person = &Person{
@@ -159,7 +168,7 @@ func active(env *store.Environment, c *jose.Claims) *Active {
 			Scope: c.Scope, UserInfo: texts(c, claimUserInfo),
 		}
 	}
-	return a
+	return a, nil
 }
 
 // open verifies the signature of anything that the environment's keys have signed.
@@ -236,14 +245,14 @@ func texts(c *jose.Claims, name string) []string {
 }
 
 // answer renders the introspection response.
-func answer(c *jose.Claims) []byte {
+func answer(c *jose.Claims, bound Confirmation) []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, `{"active":true`...)
 	if len(c.Scope) > 0 {
 		b = member(b, "scope", join(c.Scope))
 	}
 	b = member(b, "client_id", c.ClientID)
-	b = member(b, "token_type", "Bearer")
+	b = member(b, "token_type", bound.Type())
 	b = member(b, "iss", c.Issuer)
 	if c.Subject != "" {
 		b = member(b, "sub", c.Subject)
@@ -257,6 +266,9 @@ func answer(c *jose.Claims) []byte {
 		if s, ok := c.Text(name); ok {
 			b = member(b, name, s)
 		}
+	}
+	if !bound.IsZero() {
+		b = confirmation(b, bound)
 	}
 	return append(answerMapped(b, c), '}')
 }

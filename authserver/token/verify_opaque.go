@@ -52,7 +52,7 @@ func (v *Verifier) readOpaque(ctx context.Context, env *store.Environment, raw s
 	case !speaksFor(env, c.Issuer):
 		return nil, inactive("of another issuer")
 	}
-	return active(env, c), nil
+	return active(env, c)
 }
 
 // EnvironmentOf is the ID of the environment of which an opaque token says it is; Verify then finds out whether
