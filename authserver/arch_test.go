@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"assertion": {"oauth", "jose", "internal/fetch"},
 
 	"store":           {"oauth", "internal/secret", "mtls"},
-	"store/declared":  {"oauth", "store", "internal/secret", "internal/pattern"},
+	"store/declared":  {"oauth", "store", "mtls", "internal/secret", "internal/pattern"},
 	"store/storetest": {"store"},
 	"store/sqlstore":  {"store"},
 	"store/sqlite":    {"store", "store/sqlstore"},
@@ -91,6 +91,7 @@ var owners = map[string][]string{
 	"github.com/pressly/goose/":           {"authserver/store/sqlstore", "authserver/store/sqlite", "authserver/store/postgres"},
 	"github.com/prometheus/client_golang": {"caddymodule"},
 	"github.com/caddyserver/caddy/":       {"caddymodule", "cmd/caddy"},
+	"github.com/caddyserver/certmagic":    {"caddymodule"},
 	"github.com/spf13/cobra":              {"caddymodule"},
 	"software.sslmate.com/":               {"authserver/keys"},
 	"github.com/smallstep/pkcs7":          {"authserver/keys"},

@@ -26,19 +26,29 @@ var metrics = newCollectors()
 // collectors are all metrics of Gatehouse.
 type collectors struct {
 	decisions            *prometheus.CounterVec
+	shadowDecisions      *prometheus.CounterVec
+	streamsEnded         *prometheus.CounterVec
+	streamEndLag         prometheus.Histogram
 	verificationSeconds  *prometheus.HistogramVec
 	jwksRefreshes        *prometheus.CounterVec
 	introspections       *prometheus.CounterVec
 	introspectionSeconds *prometheus.HistogramVec
 
-	caches *cacheCollector
-	server *serverObserver
+	caches   *cacheCollector
+	server   *serverObserver
+	upstream *upstreamObserver
 }
 
 func newCollectors() *collectors {
 	return &collectors{
 		decisions: counter("decisions_total",
 			"Requests decided by bearer_auth, by the token's issuer (none where it is not known) and outcome.", "issuer", "reason"),
+		shadowDecisions: counter("shadow_decisions_total",
+			"Requests that bearer_auth would have refused, and let pass because it is in shadow mode.", "issuer", "reason"),
+		streamsEnded: counter("streams_ended_total",
+			"Exchanges that were ended because their token was: by the token's issuer, and why.", "issuer", "reason"),
+		streamEndLag: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "stream_end_lag_seconds",
+			Help: "Time from the end of a token to that of an exchange.", Buckets: []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10, 60}}),
 		verificationSeconds: histogram("verification_seconds",
 			"Time to verify a token, by how that was done.",
 			[]float64{1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 5e-3, .01, .05, .1, .5, 1, 5}, "path"),
@@ -48,8 +58,9 @@ func newCollectors() *collectors {
 			"Questions to an introspection endpoint, by outcome.", "issuer", "outcome"),
 		introspectionSeconds: histogram("introspection_seconds",
 			"Time an introspection endpoint took to answer.", prometheus.DefBuckets, "issuer"),
-		caches: newCacheCollector(),
-		server: newServerObserver(),
+		caches:   newCacheCollector(),
+		server:   newServerObserver(),
+		upstream: newUpstreamObserver(),
 	}
 }
 
@@ -70,8 +81,9 @@ func collect(ctx caddy.Context) {
 	}
 	s := metrics.server
 	for _, c := range []prometheus.Collector{
-		metrics.decisions, metrics.verificationSeconds, metrics.jwksRefreshes, metrics.introspections,
+		metrics.decisions, metrics.shadowDecisions, metrics.streamsEnded, metrics.streamEndLag, metrics.verificationSeconds, metrics.jwksRefreshes, metrics.introspections,
 		metrics.introspectionSeconds, metrics.caches,
+		metrics.upstream.tokens, metrics.upstream.seconds,
 		s.requests, s.seconds, s.issued, s.revoked, s.swept, s.rotations,
 		s.passwords, s.hashing, s.signOns, s.replays, s.logouts, s.webhooks, s.legacy.requests,
 	} {
@@ -84,9 +96,10 @@ func collect(ctx caddy.Context) {
 	}
 }
 
-// verifierObserver counts what one verifier does. Every label combination has its
-// handle before the first request: nothing is looked up by name.
+// verifierObserver counts what one verifier does. Every label combination that requests lead to has its
+// handle before the first of them: nothing is looked up by name.
 type verifierObserver struct {
+	issuers      []string
 	decided      [][resourceserver.ReasonCount]prometheus.Counter // [0]: no issuer
 	verified     [resourceserver.PathCount]prometheus.Observer
 	refreshed    [][2]prometheus.Counter // failed, succeeded
@@ -99,7 +112,7 @@ type introspectionMetrics struct {
 }
 
 func (c *collectors) forVerifier(issuers []string) *verifierObserver {
-	o := &verifierObserver{}
+	o := &verifierObserver{issuers: issuers}
 	for _, issuer := range append([]string{"none"}, issuers...) {
 		var decided [resourceserver.ReasonCount]prometheus.Counter
 		for reason := range decided {
@@ -127,6 +140,16 @@ func (c *collectors) forVerifier(issuers []string) *verifierObserver {
 // Decided implements resourceserver.Observer.
 func (o *verifierObserver) Decided(issuer int, r resourceserver.Reason) {
 	o.decided[issuer+1][r].Inc()
+}
+
+// StreamEnded implements resourceserver.StreamObserver.
+func (o *verifierObserver) StreamEnded(issuer int, why resourceserver.Reason, lag time.Duration) {
+	name := "none"
+	if issuer >= 0 {
+		name = o.issuers[issuer]
+	}
+	metrics.streamsEnded.WithLabelValues(name, why.String()).Inc()
+	metrics.streamEndLag.Observe(lag.Seconds())
 }
 
 // Verified implements resourceserver.Observer.

@@ -11,6 +11,7 @@ import (
 var (
 	states    = caddy.NewUsagePool() // *sharedState
 	verifiers = caddy.NewUsagePool() // *sharedVerifier
+	sources   = caddy.NewUsagePool() // sharedSource
 )
 
 // acquire takes the value with this key from pool, making it if nobody has it.

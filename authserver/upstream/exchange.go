@@ -26,7 +26,7 @@ type perToken struct {
 	now     func() time.Time
 	tokens  *cache.Cache[obtained] // by the client's token, in full
 	flights singleflight.Group     // the same
-	ask     func(ctx context.Context, raw string, t *resourceserver.Token) (obtained, *oauth.Error)
+	ask     func(ctx context.Context, raw string, t *resourceserver.Token) (obtained, *Error)
 	done    func()
 }
 
@@ -101,7 +101,7 @@ func NewExchange(c Config) (Source, error) {
 		return nil, err
 	}
 	p.done = s.close
-	p.ask = func(_ context.Context, raw string, _ *resourceserver.Token) (obtained, *oauth.Error) {
+	p.ask = func(_ context.Context, raw string, _ *resourceserver.Token) (obtained, *Error) {
 		form := url.Values{
 			"grant_type":           {oauth.GrantTokenExchange},
 			"subject_token":        {raw},

@@ -11,7 +11,6 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
@@ -68,7 +67,7 @@ var (
 )
 
 // obtain asks the issuer, wherever it is.
-func (p *phantom) obtain(ctx context.Context, raw string, t *resourceserver.Token) (obtained, *oauth.Error) {
+func (p *phantom) obtain(ctx context.Context, raw string, t *resourceserver.Token) (obtained, *Error) {
 	asked, start := p.config.Now(), time.Now()
 	token, here, err := t.Phantom(ctx)
 	if !here {
@@ -98,7 +97,7 @@ func (p *phantom) obtain(ctx context.Context, raw string, t *resourceserver.Toke
 	return got, nil
 }
 
-func (p *phantom) impossible(err error) (obtained, *oauth.Error) {
+func (p *phantom) impossible(err error) (obtained, *Error) {
 	if p.config.Observer != nil {
 		p.config.Observer.Obtained(KindPhantom, OutcomeError, 0)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
 
 // server asks one authorization server for tokens. Calls are bounded in number and time, and go on when the request that started
@@ -84,12 +83,12 @@ type obtained struct {
 	token   string
 	life    time.Duration // how long the token is used
 	end     time.Time     // until when the answer is
-	refused *oauth.Error
+	refused *Error
 }
 
 // post sends a form to the endpoint in turn and has judge read the answer, whatever its status. accept is the media type of a good answer, ""
 // for JSON. The error is a 503, whatever happened.
-func (s *server) post(accept string, form url.Values, judge func(a answer) (obtained, fetch.Health, error)) (got obtained, failure *oauth.Error) {
+func (s *server) post(accept string, form url.Values, judge func(a answer) (obtained, fetch.Health, error)) (got obtained, failure *Error) {
 	result := s.calls.Do(func(ctx context.Context) (health fetch.Health, err error) {
 		start := time.Now() // a duration, not a time of day
 		got, health, err = s.exchange(ctx, accept, form, judge)
