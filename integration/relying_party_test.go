@@ -48,12 +48,20 @@ func startParty(t testing.TB, b backend, more ...string) *partyNode {
 	return startPartyWith(t, b, "", "", more...)
 }
 
-// startPartyWith is startParty with more lines for the gatehouse option, and more sites: $MORE is a port.
+// startPartyWith is startParty with more lines for the gatehouse option, and more sites: $MORE, $MTLS and $BOUND are ports.
 func startPartyWith(t testing.TB, b backend, global, sites string, more ...string) *partyNode {
+	t.Helper()
+	p := prepareParty(t, b, global, sites, more...)
+	p.run(t)
+	return p
+}
+
+// prepareParty is startPartyWith without the start.
+func prepareParty(t testing.TB, b backend, global, sites string, more ...string) *partyNode {
 	t.Helper()
 	c := config{
 		storage: b,
-		ports:   []string{"tls", "api", "more"},
+		ports:   []string{"tls", "api", "more", "mtls", "bound"},
 		global: `insecure_unlimited 127.0.0.0/8
 		outbound {
 			insecure_loopback_http
@@ -98,9 +106,11 @@ https://127.0.0.1:$API {
 	p.keep(t, "party.jwks.key", set)
 	p.ca = p.certify(t)
 	p.write(t, c)
-	p.run(t)
 	return p
 }
+
+// host is where a site is called by its name, which a client names in TLS too, as it does not with an address.
+func (p *partyNode) host(port string) string { return "localhost:" + p.vars[strings.ToUpper(port)] }
 
 // keep writes a file that no secret is looked for in.
 func (p *partyNode) keep(t testing.TB, name string, content []byte) string {
@@ -112,7 +122,7 @@ func (p *partyNode) keep(t testing.TB, name string, content []byte) string {
 	return path
 }
 
-// certify makes a certificate for 127.0.0.1, trusts it, and gives its file.
+// certify makes a certificate for 127.0.0.1 and localhost, trusts it, and gives its file.
 func (p *partyNode) certify(t testing.TB) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -123,7 +133,7 @@ func (p *partyNode) certify(t testing.TB) string {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "Integration tests"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
