@@ -385,7 +385,7 @@ func crossOriginReads(t *testing.T) {
 		}
 	}
 	a := g.form(envA, "token", basicClient, "grant_type=client_credentials")
-	if a.header.Get("Access-Control-Allow-Origin") != "*" || a.header.Get("Access-Control-Expose-Headers") != "Correlation-Id" {
+	if a.header.Get("Access-Control-Allow-Origin") != "*" || a.header.Get("Access-Control-Expose-Headers") != "Correlation-Id, DPoP-Nonce, WWW-Authenticate" {
 		t.Errorf("answer: allow-origin %q, exposed %q", a.header.Get("Access-Control-Allow-Origin"), a.header.Get("Access-Control-Expose-Headers"))
 	}
 }

@@ -88,7 +88,7 @@ type Config struct {
 	// Default: that of the connection.
 	Address func(*http.Request) string
 	// ClientCertificate is what a client presented, nil for none: of the connection, or in the words of a trusted proxy. Default: that
-	// of the connection.
+	// of the connection. Where it is given, the metadata says that certificates may be presented at every issuer.
 	ClientCertificate func(*http.Request) (*mtls.Certificate, error)
 	// Legacy says what is served below /am. Default: nothing.
 	Legacy *legacy.Config
@@ -134,9 +134,6 @@ func (c *Config) check(ctx context.Context) ([]*store.Environment, error) {
 	}
 	if c.Log == nil {
 		c.Log = c.State.config.Log
-	}
-	if c.ClientCertificate == nil {
-		c.ClientCertificate = connectionCertificate
 	}
 	if c.AuditRetention == 0 {
 		c.AuditRetention = defaultRetention

@@ -52,6 +52,7 @@ type parts struct {
 	pages    *ui.Pages
 
 	possession    *endpoint.Possession
+	certificates  bool // the host says where client certificates come from
 	grants        []grant.Grant
 	introspection *endpoint.Introspection
 
@@ -74,7 +75,12 @@ func assemble(c *Config) (*parts, error) {
 		return nil, err
 	}
 
-	p := &parts{declared: c.Directory, log: s.config.Log, watch: s.watch}
+	certificate := c.ClientCertificate
+	if certificate == nil {
+		certificate = connectionCertificate
+	}
+
+	p := &parts{certificates: c.ClientCertificate != nil, declared: c.Directory, log: s.config.Log, watch: s.watch}
 	p.registrar = &registration.Registrar{
 		Store: st, Sealer: s.sealer, NewID: secret.NewID, NewSecret: secret.New, Now: now, Outbound: out.client,
 		Resource: func(_ context.Context, env *store.Environment, scope string) (string, bool) {
@@ -88,10 +94,10 @@ func assemble(c *Config) (*parts, error) {
 	p.directory = &directory.Live{Declared: c.Directory, Store: st, Open: p.registrar.Open, Sealer: s.sealer, Now: now}
 	p.uses = directory.NewSecretUses(st, now, s.config.Log)
 	p.clients = &clientauth.Authenticator{
-		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used, Certificate: c.ClientCertificate,
+		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used, Certificate: certificate,
 	}
 	p.possession = &endpoint.Possession{
-		Replays: s.Replays(s.config.Shared), Nonces: s.Nonces, Certificate: c.ClientCertificate, Now: now,
+		Replays: s.Replays(s.config.Shared), Nonces: s.Nonces, Certificate: certificate, Now: now,
 	}
 
 	p.scopes = &token.Scopes{Directory: p.directory}
@@ -138,6 +144,9 @@ func assemble(c *Config) (*parts, error) {
 		&grant.AuthorizationCode{Personal: personal, Codes: p.codes},
 		&grant.RefreshToken{Personal: personal},
 		&grant.ClientCredentials{Scopes: p.scopes, Tokens: p.minter},
+		&grant.TokenExchange{
+			Subjects: p.verifier, Scopes: p.scopes, Tokens: p.minter, Users: p.users, Sessions: p.sessions, Consents: st,
+		},
 	}
 	p.introspection = &endpoint.Introspection{
 		Clients: p.clients, Tokens: p.verifier, Refresh: p.refresher, Users: p.users, Sessions: p.sessions,
@@ -149,7 +158,7 @@ func assemble(c *Config) (*parts, error) {
 // metadata is the metadata document's model, whose Endpoints are still to be named.
 func (p *parts) metadata() *endpoint.OpenIDConfiguration {
 	m := &endpoint.OpenIDConfiguration{
-		Endpoints: map[string]string{}, Keys: p.verifier.Keys, Directory: p.directory, Now: p.verifier.Now,
+		Endpoints: map[string]string{}, Certificates: p.certificates, Keys: p.verifier.Keys, Directory: p.directory, Now: p.verifier.Now,
 	}
 	for _, g := range p.grants {
 		m.GrantTypes = append(m.GrantTypes, g.Type())

@@ -245,7 +245,8 @@ func expandDeclared(c declared.Config) (declared.Config, error) {
 			}
 			return fmt.Errorf("environment %s: %w", env.Name, err)
 		}
-		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience), e.all("domain", &env.Domains), e.all("issuers", &env.Issuers))); err != nil {
+		if err := in(errors.Join(e.one("issuer", &env.Issuer), e.one("api_audience", &env.APIAudience), e.all("domain", &env.Domains), e.all("issuers", &env.Issuers),
+			e.one("mtls_url", &env.MTLSURL), e.one("client_ca_file", &env.ClientCAFile))); err != nil {
 			return c, err
 		}
 		for j := range env.Resources {
@@ -285,7 +286,7 @@ func newSharedState(storage Storage, key *secretsKey) (*sharedState, error) {
 		return nil, err
 	}
 	state, err := authserver.NewState(authserver.StateConfig{
-		Store: backend, SecretsKey: key.load, Observer: metrics.server, Log: processLog(), Now: time.Now,
+		Store: backend, Shared: storage.KeyFile() == "", SecretsKey: key.load, Observer: metrics.server, Log: processLog(), Now: time.Now,
 	})
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())

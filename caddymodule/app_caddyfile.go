@@ -123,6 +123,9 @@ func environmentBlock(d *caddyfile.Dispenser, e *declared.Environment) error {
 		"security_profile":    once(oneString(d, &e.SecurityProfile)),
 		"domain":              repeated(someStrings(d, &e.Domains)),
 		"vendor_claims":       once(flag(&e.VendorClaims)),
+		"mtls_url":            once(oneString(d, &e.MTLSURL)),
+		"client_ca_file":      once(oneString(d, &e.ClientCAFile)),
+		"dpop_nonces":         once(flag(&e.DPoPNonces)),
 		"sign_on":             once(func() error { return signOnBlock(d, e.Name, &e.SignOn) }),
 		"branding":            once(func() error { return brandingBlock(d, e.Name, &e.Branding) }),
 		"client_registration": once(func() error {
@@ -265,6 +268,9 @@ func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {
 		"secret":             once(oneString(d, &a.Secret)),
 		"previous_secret":    repeated(previousSecret(d, a)),
 		"auth_method":        once(oneString(d, &a.AuthMethod)),
+		"tls_subject":        once(tlsSubject(d, a)),
+		"dpop_bound":         once(flag(&a.DPoPBound)),
+		"certificate_bound":  once(flag(&a.CertificateBound)),
 		"jwks":               once(keySet(d, a)),
 		"jwks_file":          once(oneString(d, &a.JWKSFile)),
 		"jwks_uri":           once(oneString(d, &a.JWKSURI)),
@@ -291,6 +297,21 @@ func previousSecret(d *caddyfile.Dispenser, a *declared.Application) func() erro
 			return d.Errf("application %s: previous_secret: '%s' is not an RFC 3339 time such as 2027-01-31T00:00:00Z", a.ClientID, until)
 		}
 		a.PreviousSecrets = append(a.PreviousSecrets, declared.PreviousSecret{Secret: secret, Until: at})
+		return nil
+	}
+}
+
+// tlsSubject reads the kind of a name and the name.
+func tlsSubject(d *caddyfile.Dispenser, a *declared.Application) func() error {
+	return func() error {
+		var s declared.TLSSubject
+		to := map[string]*string{"dn": &s.DN, "dns": &s.DNS, "uri": &s.URI, "ip": &s.IP, "email": &s.Email}
+		var kind, name string
+		if !d.Args(&kind, &name) || to[kind] == nil || name == "" {
+			return d.Errf("application %s: tls_subject needs one of dn, dns, uri, ip and email, and a name", a.ClientID)
+		}
+		*to[kind] = name
+		a.TLSSubject = &s
 		return nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
@@ -32,6 +33,8 @@ type OpenIDConfiguration struct {
 	// what cannot be had now: none.
 	Directory token.OpenIDs
 	Now       func() time.Time // with Directory
+	// Certificates: client certificates reach the endpoints at every issuer, not at MTLSURL alone.
+	Certificates bool
 
 	rendered sync.Map // issuer → *rendered
 }
@@ -161,7 +164,8 @@ func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring, 
 		}
 		m[name] = env.Issuer + "/" + path
 	}
-	clientAuthentication(m)
+	e.clientAuthentication(m, env)
+	e.possession(m, env)
 	m.list("subject_types_supported", "public")
 	m.list("id_token_signing_alg_values_supported", algorithms...)
 	m.list("grant_types_supported", e.GrantTypes...)
@@ -188,15 +192,55 @@ func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring, 
 	return m
 }
 
+// certified reports whether clients of env can present certificates.
+func (e *OpenIDConfiguration) certified(env *store.Environment) bool {
+	return e.Certificates || env.MTLSURL != ""
+}
+
+// possession adds what tokens can be bound to (RFC 9449 §5.1, RFC 8705 §3.3, §5). The endpoints that ask for certificates speak with the
+// environment's first issuer, so that no other one's clients are sent there.
+func (e *OpenIDConfiguration) possession(m metadata, env *store.Environment) {
+	if m["token_endpoint"] != nil {
+		m.list("dpop_signing_alg_values_supported", dpop.Algorithms()...)
+		if e.certified(env) {
+			m["tls_client_certificate_bound_access_tokens"] = true
+		}
+	}
+	if env.MTLSURL == "" || env.Issuer != env.FirstIssuer() {
+		return
+	}
+	aliases := map[string]string{}
+	for name, path := range e.Endpoints {
+		switch name {
+		// Called by a browser, or by programs that have a certificate for no purpose of ours.
+		case "authorization_endpoint", "end_session_endpoint", "ping_end_idp_session_endpoint", "registration_endpoint":
+			continue
+		}
+		if strings.HasSuffix(name, "_endpoint") && m[name] != nil {
+			aliases[name] = env.MTLSURL + "/" + path
+		}
+	}
+	if len(aliases) > 0 {
+		m["mtls_endpoint_aliases"] = aliases
+	}
+}
+
 // clientAuthentication adds how clients prove who they are, per endpoint.
 // Resources at the introspection endpoint use a part of the same methods.
-func clientAuthentication(m metadata) {
+func (e *OpenIDConfiguration) clientAuthentication(m metadata, env *store.Environment) {
+	methods := []string{oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost, oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT}
+	if e.certified(env) {
+		if len(env.ClientCAs) > 0 {
+			methods = append(methods, oauth.AuthTLSClient)
+		}
+		methods = append(methods, oauth.AuthSelfSignedTLS)
+	}
+	methods = append(methods, oauth.AuthNone)
 	for _, name := range [...]string{"token_endpoint", "introspection_endpoint", "revocation_endpoint"} {
 		if m[name] == nil {
 			continue
 		}
-		m.list(name+"_auth_methods_supported", oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost,
-			oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT, oauth.AuthNone)
+		m.list(name+"_auth_methods_supported", methods...)
 		m.list(name+"_auth_signing_alg_values_supported", clientAlgorithms...)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // authentication reads token_endpoint_auth_method and the keys.
 func (j *judged) authentication(r *Registrar) {
 	j.client.AuthMethod = j.oneOf("token_endpoint_auth_method", oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost,
-		oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT, oauth.AuthNone)
+		oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT, oauth.AuthTLSClient, oauth.AuthSelfSignedTLS, oauth.AuthNone)
 	j.keep("token_endpoint_auth_method", j.client.AuthMethod)
 	if j.client.AuthMethod == oauth.AuthNone {
 		j.client.PKCE = store.PKCES256Required // nothing else ties a code to a public client (RFC 9700 §2.1.1)
@@ -26,8 +26,8 @@ func (j *judged) authentication(r *Registrar) {
 		j.keep("jwks", raw)
 		j.checkKeys(raw)
 	}
-	if j.client.AuthMethod == oauth.AuthPrivateKeyJWT && j.client.JWKS == nil && j.client.JWKSURI == "" {
-		j.fail(invalid("jwks or jwks_uri is missing, which private_key_jwt needs"))
+	if m := j.client.AuthMethod; (m == oauth.AuthPrivateKeyJWT || m == oauth.AuthSelfSignedTLS) && j.client.JWKS == nil && j.client.JWKSURI == "" {
+		j.fail(invalid("jwks or jwks_uri is missing, which %s needs", m))
 	}
 }
 

@@ -106,7 +106,8 @@ func TestMetadataRules(t *testing.T) {
 
 		{"client_secret_post", minimal("token_endpoint_auth_method", `"client_secret_post"`), ""},
 		{"none", minimal("token_endpoint_auth_method", `"none"`), ""},
-		{"tls_client_auth", minimal("token_endpoint_auth_method", `"tls_client_auth"`), badMetadata},
+		{"tls_client_auth where there are no authorities",
+			minimal("token_endpoint_auth_method", `"tls_client_auth"`, "tls_client_auth_san_dns", `"app.example.com"`), badMetadata},
 		{"private_key_jwt without keys", minimal("token_endpoint_auth_method", `"private_key_jwt"`), badMetadata},
 		{"private_key_jwt with jwks", minimal("token_endpoint_auth_method", `"private_key_jwt"`, "jwks", jwks), ""},
 		{"oidcc-registration-jwks-uri", minimal("token_endpoint_auth_method", `"private_key_jwt"`, "jwks_uri", `"https://app.example.com/jwks"`), ""},
@@ -129,8 +130,17 @@ func TestMetadataRules(t *testing.T) {
 		{"request_object_signing_alg with a secret", minimal("request_object_signing_alg", `"HS256"`), ""},
 		{"request_object_signing_alg without one", minimal("request_object_signing_alg", `"HS256"`, "token_endpoint_auth_method", `"none"`), badMetadata},
 		{"encrypted ID tokens", minimal("id_token_encrypted_response_alg", `"RSA-OAEP"`), badMetadata},
-		{"sender-constrained tokens", minimal("dpop_bound_access_tokens", `true`), badMetadata},
-		{"not sender-constrained", minimal("dpop_bound_access_tokens", `false`), ""},
+		{"dpop_bound_access_tokens", minimal("dpop_bound_access_tokens", `true`), ""},
+		{"dpop_bound_access_tokens false", minimal("dpop_bound_access_tokens", `false`), ""},
+		{"dpop_bound_access_tokens as a string", minimal("dpop_bound_access_tokens", `"true"`), badMetadata},
+		{"dpop_bound_access_tokens with unbound ones", minimal("dpop_bound_access_tokens", `true`, "response_types", `["code token"]`), badMetadata},
+		{"dpop_bound_access_tokens with ID tokens", minimal("dpop_bound_access_tokens", `true`, "response_types", `["code id_token"]`), ""},
+		{"tls_client_certificate_bound_access_tokens", minimal("tls_client_certificate_bound_access_tokens", `true`), ""},
+		{"tls_client_certificate_bound_access_tokens with unbound ones",
+			minimal("tls_client_certificate_bound_access_tokens", `true`, "response_types", `["token id_token"]`), badMetadata},
+		{"the name of a certificate without a use", minimal("tls_client_auth_san_dns", `"app.example.com"`), badMetadata},
+		{"self_signed_tls_client_auth", minimal("token_endpoint_auth_method", `"self_signed_tls_client_auth"`, "jwks", jwks), ""},
+		{"self_signed_tls_client_auth without keys", minimal("token_endpoint_auth_method", `"self_signed_tls_client_auth"`), badMetadata},
 
 		{"client_name", minimal("client_name", `"Käse & Söhne"`), ""},
 		{"client_name with markup is text", minimal("client_name", `"<script>"`), ""},
@@ -388,5 +398,37 @@ func TestStrictProfileKnowsTheCodeAlone(t *testing.T) {
 	_, err := g.registrar.Register(t.Context(), env, "", []byte(minimal("response_types", `["code id_token"]`)))
 	if got := code(err); got != badMetadata {
 		t.Errorf("error code = %q, want %s", got, badMetadata)
+	}
+}
+
+func TestCertificateNames(t *testing.T) {
+	const method = `"tls_client_auth"`
+	tests := []struct {
+		name     string
+		metadata string
+		want     string // error code
+	}{
+		{"DNS name", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_dns", `"app.example.com"`), ""},
+		{"distinguished name", minimal("token_endpoint_auth_method", method, "tls_client_auth_subject_dn", `"CN=app,O=Example"`), ""},
+		{"URI", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_uri", `"spiffe://example.com/app"`), ""},
+		{"IP address", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_ip", `"2001:db8::1"`), ""},
+		{"e-mail address", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_email", `"app@example.com"`), ""},
+		{"none", minimal("token_endpoint_auth_method", method), badMetadata},
+		{"two (RFC 8705 §2.1.2)", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_dns", `"app.example.com"`,
+			"tls_client_auth_subject_dn", `"CN=app"`), badMetadata},
+		{"no distinguished name", minimal("token_endpoint_auth_method", method, "tls_client_auth_subject_dn", `"app"`), badMetadata},
+		{"no IP address", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_ip", `"app.example.com"`), badMetadata},
+		{"not a string", minimal("token_endpoint_auth_method", method, "tls_client_auth_san_dns", `["app.example.com"]`), badMetadata},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t)
+			env := environment(store.RegistrationOpen)
+			env.ClientCAs = []byte("any")
+			_, err := g.registrar.Register(t.Context(), env, "", []byte(tt.metadata))
+			if got := code(err); got != tt.want {
+				t.Errorf("error code = %q, want %q (%v)", got, tt.want, err)
+			}
+		})
 	}
 }

@@ -39,6 +39,7 @@ func (r *Registrar) judge(ctx context.Context, env *store.Environment, text []by
 	j.unsupported()
 	j.authentication(r)
 	j.grants(env)
+	j.possession(env)
 	native := j.oneOf("application_type", "web", "native") == "native"
 	j.redirects(native)
 	j.kind(native)
@@ -62,11 +63,6 @@ func (j *judged) unsupported() {
 		"userinfo_encrypted_response_enc", "request_object_encryption_alg", "request_object_encryption_enc",
 	} {
 		if _, ok := j.value(name); ok {
-			j.fail(invalid("%s is not supported", name))
-		}
-	}
-	for _, name := range []string{"dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"} {
-		if on, _ := j.flag(name); on {
 			j.fail(invalid("%s is not supported", name))
 		}
 	}

@@ -55,10 +55,13 @@ type Host struct {
 	Now    func() time.Time
 }
 
-// The request headers that PingOne lets scripts send, and If-Match.
+// The request headers that PingOne lets scripts send, DPoP (RFC 9449 §4.1) and If-Match.
 const allowedHeaders = "Accept, Accept-Language, Authorization, Content-Language, Content-Length, Content-Type, " +
-	"Cookie, Correlation-Id, If-Match, Origin, Origin-Cookies, Range, Referer, Referrer, X-Amz-Date, X-Amz-Security-Token, " +
+	"Cookie, Correlation-Id, DPoP, If-Match, Origin, Origin-Cookies, Range, Referer, Referrer, X-Amz-Date, X-Amz-Security-Token, " +
 	"X-Api-Key, X-Client-Version, X-Content-Type-Options"
+
+// The response headers that scripts may read: a client that is one needs the challenge and the nonce (RFC 9449 §8).
+const exposedHeaders = "Correlation-Id, DPoP-Nonce, WWW-Authenticate"
 
 // Handle runs serve with everything that surrounds it. It alone renders errors
 // and it alone logs them.
@@ -73,7 +76,7 @@ func Handle(h *Host, rt *Route, w http.ResponseWriter, r *http.Request, serve Ha
 	}
 	if rt.AnyOrigin {
 		header.set("Access-Control-Allow-Origin", "*")
-		header.set("Access-Control-Expose-Headers", "Correlation-Id")
+		header.set("Access-Control-Expose-Headers", exposedHeaders)
 	}
 
 	outcome := "ok"

@@ -10,7 +10,7 @@ import (
 func AllowOrigin(h http.Header, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Access-Control-Expose-Headers", "Correlation-Id")
+	h.Set("Access-Control-Expose-Headers", exposedHeaders)
 	h.Add("Vary", "Origin")
 }
 

@@ -78,6 +78,9 @@ func (e *environment) client(a *Application) (*store.Client, error) {
 	if err := setSignIn(c, a, e.record.Strict); err != nil {
 		return nil, err
 	}
+	if err := setBinding(c, a, e.record); err != nil {
+		return nil, err
+	}
 	return c, e.setAllowed(c, a.Allow)
 }
 
@@ -139,7 +142,7 @@ func setAuthentication(c *store.Client, a *Application) error {
 		least = minSecret
 	case oauth.AuthClientSecretJWT:
 		least = minHMACSecret
-	case oauth.AuthPrivateKeyJWT:
+	case oauth.AuthPrivateKeyJWT, oauth.AuthTLSClient, oauth.AuthSelfSignedTLS:
 	case oauth.AuthNone:
 		if unattended(c.Type) {
 			return fmt.Errorf("auth_method none is refused for workers and services")
@@ -151,7 +154,7 @@ func setAuthentication(c *store.Client, a *Application) error {
 			return fmt.Errorf("secret is never used with auth_method none")
 		}
 	default:
-		return fmt.Errorf("auth_method %q is none of client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, none", a.AuthMethod)
+		return fmt.Errorf("auth_method %q is none of client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, none", a.AuthMethod)
 	}
 	if least > 0 && len(c.Secrets) == 0 {
 		return fmt.Errorf("secret is missing, which auth_method %s needs", c.AuthMethod)
@@ -174,8 +177,8 @@ func setKeys(c *store.Client, a *Application) error {
 	switch {
 	case sources > 1:
 		return fmt.Errorf("more than one of jwks, jwks_file and jwks_uri is given")
-	case sources == 0 && c.AuthMethod == oauth.AuthPrivateKeyJWT:
-		return fmt.Errorf("jwks, jwks_file or jwks_uri is missing, which auth_method private_key_jwt needs")
+	case sources == 0 && (c.AuthMethod == oauth.AuthPrivateKeyJWT || c.AuthMethod == oauth.AuthSelfSignedTLS):
+		return fmt.Errorf("jwks, jwks_file or jwks_uri is missing, which auth_method %s needs", c.AuthMethod)
 	}
 	if a.JWKSURI != "" {
 		u, err := url.Parse(a.JWKSURI)

@@ -44,7 +44,7 @@ type Environment struct {
 	// of paths by which it is served too.
 	Issuers []string `json:"issuers,omitempty"`
 	// Compat names PingOne behaviours that are weaker than Gatehouse's own:
-	// unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay.
+	// unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay, token_exchange_scopes.
 	Compat []string `json:"compat,omitempty"`
 	// SecurityProfile is "pingone" (default: PingOne's behaviour except where it is unsafe) or "strict" (OAuth 2.1).
 	SecurityProfile string `json:"security_profile,omitempty"`
@@ -56,6 +56,13 @@ type Environment struct {
 	SignOn       SignOn       `json:"sign_on,omitzero"`
 	Branding     Branding     `json:"branding,omitzero"`
 	Registration Registration `json:"client_registration,omitzero"`
+	// MTLSURL is where the endpoints are that ask for client certificates, in place of Issuer (RFC 8705 §5): an https URL that
+	// ends in "/<id>/as" too, of another host or port. Default: none.
+	MTLSURL string `json:"mtls_url,omitempty"`
+	// ClientCAFile is a file of PEM certificates, read by New: the authorities of applications with auth_method tls_client_auth.
+	ClientCAFile string `json:"client_ca_file,omitempty"`
+	// DPoPNonces demands the server's nonces in DPoP proofs (RFC 9449 §8).
+	DPoPNonces bool `json:"dpop_nonces,omitempty"`
 	// VendorClaims puts PingOne's env and org into ID tokens.
 	VendorClaims bool `json:"vendor_claims,omitempty"`
 
@@ -121,11 +128,17 @@ type Application struct {
 	// PreviousSecrets authenticate beside Secret until they end.
 	PreviousSecrets []PreviousSecret `json:"previous_secrets,omitempty"`
 	// AuthMethod is client_secret_basic, client_secret_post, client_secret_jwt,
-	// private_key_jwt or none, and excludes the others. Default:
+	// private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none, and excludes the others. Default:
 	// client_secret_basic, or none for native and single-page applications.
 	AuthMethod string `json:"auth_method,omitempty"`
+	// TLSSubject is whom its certificate names, with tls_client_auth.
+	TLSSubject *TLSSubject `json:"tls_subject,omitempty"`
+	// DPoPBound refuses token requests without a DPoP proof (RFC 9449 §5.2).
+	DPoPBound bool `json:"dpop_bound,omitempty"`
+	// CertificateBound binds tokens to the certificate that the application presents, and refuses token requests without one (RFC 8705 §3).
+	CertificateBound bool `json:"certificate_bound,omitempty"`
 	// JWKS (a JWK Set), JWKSFile (a file holding one, read by New) or JWKSURI (an
-	// https URL) is where private_key_jwt finds the public keys. At most one.
+	// https URL) is where private_key_jwt and self_signed_tls_client_auth find the public keys. At most one.
 	JWKS     json.RawMessage `json:"jwks,omitempty"`
 	JWKSFile string          `json:"jwks_file,omitempty"`
 	JWKSURI  string          `json:"jwks_uri,omitempty"`

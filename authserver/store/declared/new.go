@@ -176,6 +176,9 @@ func environmentRecord(c *Environment) (*store.Environment, error) {
 	if err := setIssuers(record, c.Issuers); err != nil {
 		return nil, err
 	}
+	if err := setPossession(record, c); err != nil {
+		return nil, err
+	}
 	return record, setCompat(record, c.Compat)
 }
 
@@ -225,8 +228,10 @@ func setCompat(e *store.Environment, names []string) error {
 			e.Compat.AssertionAudienceEndpoint = true
 		case "assertion_replay":
 			e.Compat.AssertionReplay = true
+		case "token_exchange_scopes":
+			e.Compat.TokenExchangeScopes = true
 		default:
-			return fmt.Errorf("compat %q is none of unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay", name)
+			return fmt.Errorf("compat %q is none of unrevocable_client_credentials, assertion_audience_endpoint, assertion_replay, token_exchange_scopes", name)
 		}
 	}
 	return nil
