@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
@@ -66,7 +65,7 @@ func (a *Authorizer) serve(b *BearerAuth, w http.ResponseWriter, r *http.Request
 	if b.upstream.publishes(r) {
 		return b.upstream.publish(w, r)
 	}
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+	if !fromTrustedProxy(r) {
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 		a.warnOf(b.log, r)
 		return b.refuse(w, r, errStranger)
@@ -91,16 +90,6 @@ func (a *Authorizer) warnOf(log *zap.Logger, r *http.Request) {
 	}
 	log.Warn("somebody who is not a trusted proxy asks the authorizer; if it is your proxy, name its address in trusted_proxies (global option servers)",
 		zap.String("peer", r.RemoteAddr))
-}
-
-// judge decides about a request that another proxy asks about, and does to it what would be done to one that passes.
-func (b *BearerAuth) judge(w http.ResponseWriter, asked *http.Request) error {
-	b.strip.Strip(asked)
-	d := b.decide(w, asked)
-	if d.err != nil {
-		return d.err
-	}
-	return b.pass(asked, d)
 }
 
 // managed are the request headers that the gate sets or takes away: those that the other proxy must take from answers.

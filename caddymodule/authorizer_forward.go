@@ -63,7 +63,8 @@ func (a *Authorizer) answer(b *BearerAuth, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 	} else {
-		err = b.judge(w, asked)
+		b.strip.Strip(asked)
+		err = b.admit(w, asked).err
 	}
 	if err != nil {
 		return a.refuse(b, w, r, err)
