@@ -18,6 +18,7 @@ type outcome struct {
 // by everything that can change: the clock, the issuer's keys, its revocations.
 type entry struct {
 	token Token // a part of the entry: a cache of many has one object less for each
+	raw   string
 
 	// Unix nanoseconds.
 	at    int64 // when it was found out: a clock that was set back past it does not count
@@ -30,6 +31,8 @@ type entry struct {
 	kid   string        // of the key that verified, for JWTs of local issuers
 	epoch atomic.Uint64 // of the local issuer: no revocation until it concerned the token
 	dead  atomic.Bool   // refused since
+	// checking: it is being verified anew for an exchange under way.
+	checking atomic.Bool
 	// opaque: the issuer said what the token says, and no key has verified it.
 	opaque bool
 }
@@ -79,6 +82,7 @@ func newEntry(t Token, now time.Time) *entry {
 		e.from = max(e.from, nanos(c.IssuedAt.Add(-skew)))
 	}
 	e.fresh, e.stale = e.end, e.end
+	e.token.entry = e
 	return e
 }
 
@@ -96,10 +100,11 @@ func (e *entry) believeFor(ttl, stale time.Duration) {
 }
 
 // size estimates the memory of an entry beside the token string, in bytes.
-func (e *entry) size() int { return 160 + e.token.Claims.Size() }
+func (e *entry) size() int { return 224 + e.token.Claims.Size() }
 
 // remember puts a good result into the cache.
 func (v *Verifier) remember(raw string, e *entry, now time.Time) {
+	e.raw = raw
 	if end := time.Unix(0, e.stale); end.After(now) {
 		v.good.Put(raw, e, e.size(), now, end)
 	}

@@ -12,6 +12,7 @@ type Token struct {
 	Claims *jose.Claims // for an introspected token: the answer's members
 	issuer *issuer
 	bound  Confirmation
+	entry  *entry // that this is a part of
 }
 
 // Issuer is the configured issuer that vouches for the token.

@@ -24,6 +24,8 @@ type Verifier struct {
 	good     *cache.Cache[*entry]
 	bad      *cache.Cache[refused]
 	refusals refusals
+	watch    *watcher
+	streams  StreamObserver // nil when the Observer is none
 }
 
 // New checks the configuration; it touches no network. Errors name the option.
@@ -34,6 +36,8 @@ func New(c Config) (*Verifier, error) {
 		return nil, err
 	}
 	v := &Verifier{config: c, monotone: monotone, byName: make(map[string]*issuer), refusals: refusals{issuers: len(c.Issuers)}}
+	v.watch = newWatcher(v)
+	v.streams, _ = c.Observer.(StreamObserver)
 	if err := v.build(); err != nil {
 		v.Close()
 		return nil, err
@@ -65,8 +69,9 @@ func (v *Verifier) build() (err error) {
 	return nil
 }
 
-// Close ends background work. Calls that are still running end with 503.
+// Close ends background work. Calls that are still running end with 503, and exchanges that are being watched end: Drain waits for them.
 func (v *Verifier) Close() {
+	v.watch.close()
 	for _, is := range v.issuers {
 		is.close()
 	}
