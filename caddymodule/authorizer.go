@@ -132,7 +132,7 @@ func (b *BearerAuth) parseAuthorizer(d *caddyfile.Dispenser) func() error {
 				"uri_header":    once(oneString(d, &a.URIHeader)),
 				"host_header":   once(oneString(d, &a.HostHeader)),
 				"proto_header":  once(oneString(d, &a.ProtoHeader)),
-				"statuses":      once(oneString(d, &a.Statuses)),
+				"statuses":      once(oneOf(d, &a.Statuses, statusesAll, statusesNginx)),
 			}
 		default:
 			return d.Errf("authorizer: no protocol '%s'; there are: %s, %s", a.Protocol, protocolForward, protocolEnvoy)

@@ -54,8 +54,8 @@ type BearerAuth struct {
 	// slashes, dot segments, …), or "any", none. Default: strict where rules or conditions are there.
 	Paths string `json:"paths,omitempty"`
 
-	// Where clients reach what is behind the gate: a URL, to whose path the request's is not added. DPoP proofs are made for
-	// it, and the metadata of the protected resource is there.
+	// Where clients reach what is behind the gate: a URL of scheme and host, and of the path that proxies in front of this server take
+	// off. DPoP proofs are made for it and the path of the request as it came in, and the metadata of the protected resource is there.
 	URL string `json:"url,omitempty"`
 	// How DPoP proofs are judged (RFC 9449). Without it, tokens that are bound to a key are refused.
 	DPoP *DPoP `json:"dpop,omitempty"`
@@ -93,15 +93,20 @@ type BearerAuth struct {
 	// The longest token that is looked at, in bytes. Default: 16 KiB.
 	MaxTokenSize int64 `json:"max_token_size,omitempty"`
 
-	verifier *sharedVerifier
-	release  func() error // gives the verifier back; nil until it is acquired
-	policy   *resourceserver.Policy
-	rules    []rule
-	upstream *upstreamCredentials     // nil: the token is kept or stripped, see StripToken
-	metadata *resourceserver.Metadata // nil without ResourceMetadata
-	strip    *resourceserver.HeaderStripper
-	forward  []ForwardClaim // with canonical header names
-	log      *zap.Logger
+	verifier    *sharedVerifier
+	release     func() error // gives the verifier back; nil until it is acquired
+	policy      *resourceserver.Policy
+	rules       []rule
+	upstream    *upstreamCredentials // nil: the token is kept or stripped, see StripToken
+	metadata    *publicMetadata      // nil without ResourceMetadata
+	strictPaths bool
+	strip       *resourceserver.HeaderStripper
+	// certificates are those of clients; nil where none are looked at.
+	certificates *clientCertificates
+	forward      []ForwardClaim // with canonical header names
+	log          *zap.Logger
+	// namedMatcher reads a matcher where the Caddyfile adapter can: only it knows the named ones.
+	namedMatcher func() (caddy.ModuleMap, bool, error)
 }
 
 // ClaimRule is a claim and the values of which it must have one. An absent claim
@@ -146,7 +151,7 @@ func (b *BearerAuth) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.provisionMetadata(); err != nil {
+	if err := b.provisionMetadata(possession); err != nil {
 		return err
 	}
 	if err := b.provisionPolicy(ctx, possession); err != nil {
@@ -182,6 +187,15 @@ func (b *BearerAuth) provisionHeaders() error {
 		folded[fold] = f.Header
 		names = append(names, f.Header)
 		b.forward = append(b.forward, f)
+	}
+	for _, name := range b.StripHeaders {
+		if err := checkStripHeader(name); err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	if b.Upstream != nil {
+		names = append(names, b.Upstream.headers()...)
 	}
 	b.strip = resourceserver.NewHeaderStripper(names...)
 	return nil

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"maps"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -17,7 +19,7 @@ func init() {
 }
 
 func parseBearerAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	b := new(BearerAuth)
+	b := &BearerAuth{namedMatcher: h.MatcherToken}
 	if err := b.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err
 	}
@@ -34,21 +36,15 @@ func parseBearerAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 //	    any_scope <scope...>           # at least one
 //	    claim <name> <value...>        # repeatable
 //	    require_audience <audience...>
-//	    forward_claim <claim> <header> # repeatable
-//	    strip_token
-//	    realm <text>
-//	    cache_size <size> [<size for refusals>]
-//	    refused_ttl <duration>
-//	    max_token_size <size>
-//
 //	    acr <value...>                 # step-up (RFC 9470)
 //	    max_age <duration>
 //	    allow <CEL expression>         # repeatable
 //	    bound any|dpop|mtls
-//	    rule <matcher> { … }           # scope, any_scope, claim, require_audience, acr, max_age, allow, bound
+//	    rule <matcher> { … }           # repeatable: scope, any_scope, claim, require_audience, acr, max_age, allow, bound
 //	    optional
 //	    shadow
 //	    paths strict|any
+//
 //	    url <url>
 //	    dpop { … }
 //	    client_certificate { … }
@@ -56,41 +52,49 @@ func parseBearerAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 //	    mcp { … }
 //	    upstream { … }
 //	    authorizer forward|envoy { … }
+//
+//	    forward_claim <claim> <header> # repeatable
+//	    strip_token
 //	    strip_header <header...>
 //	    shared_cache
+//	    realm <text>
+//	    cache_size <size> [<size for refusals>]
+//	    refused_ttl <duration>
+//	    max_token_size <size>
 //	}
 func (b *BearerAuth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	if d.NextArg() {
 		return d.Errf("bearer_auth: unexpected argument '%s'; options go into the block", d.Val())
 	}
-	err := eachSubdirective(d, "bearer_auth", map[string]option{
-		"issuer":           repeated(b.parseIssuer(d)),
-		"audience":         once(someStrings(d, &b.Audience)),
-		"any_audience":     once(flag(&b.AnyAudience)),
-		"scope":            once(someStrings(d, &b.Scope)),
-		"any_scope":        once(someStrings(d, &b.AnyScope)),
-		"claim":            repeated(b.parseClaim(d)),
-		"require_audience": once(someStrings(d, &b.RequireAudience)),
-		"forward_claim":    repeated(b.parseForwardClaim(d)),
-		"strip_token":      once(flag(&b.StripToken)),
-		"realm":            once(oneString(d, &b.Realm)),
-		"cache_size":       once(b.parseCacheSize(d)),
-		"refused_ttl":      once(duration(d, func(v caddy.Duration) { b.RefusedTTL = v })),
-		"max_token_size":   once(size(d, func(v int64) { b.MaxTokenSize = v })),
+	options := map[string]option{
+		"issuer":         repeated(b.parseIssuer(d)),
+		"audience":       once(someStrings(d, &b.Audience)),
+		"any_audience":   once(flag(&b.AnyAudience)),
+		"forward_claim":  repeated(b.parseForwardClaim(d)),
+		"strip_token":    once(flag(&b.StripToken)),
+		"realm":          once(oneString(d, &b.Realm)),
+		"cache_size":     once(b.parseCacheSize(d)),
+		"refused_ttl":    once(duration(d, func(v caddy.Duration) { b.RefusedTTL = v })),
+		"max_token_size": once(size(d, func(v int64) { b.MaxTokenSize = v })),
 
+		"rule":         repeated(b.parseRule(d)),
+		"optional":     once(flag(&b.Optional)),
+		"shadow":       once(flag(&b.Shadow)),
+		"paths":        once(oneOf(d, &b.Paths, pathsStrict, pathsAny)),
+		"strip_header": once(b.parseStripHeader(d)),
+		"shared_cache": once(flag(&b.SharedCache)),
+
+		"url":                once(b.parseURL(d)),
 		"dpop":               once(b.parseDPoP(d)),
 		"client_certificate": once(b.parseClientCertificate(d)),
 		"resource_metadata":  once(b.parseResourceMetadata(d)),
 		"mcp":                once(b.parseMCP(d)),
 		"upstream":           once(b.parseUpstream(d)),
 		"authorizer":         once(b.parseAuthorizer(d)),
-		"url":                once(oneString(d, &b.URL)),
-		"optional":           once(flag(&b.Optional)),
-		"shadow":             once(flag(&b.Shadow)),
-		"strip_header":       once(someStrings(d, &b.StripHeaders)),
-		"shared_cache":       once(flag(&b.SharedCache)),
-	})
+	}
+	maps.Copy(options, b.Requirements.options(d))
+	err := eachSubdirective(d, "bearer_auth", options)
 	if err != nil {
 		return err
 	}
@@ -126,6 +130,7 @@ func (b *BearerAuth) parseIssuer(d *caddyfile.Dispenser) func() error {
 			"jwks_file":              once(oneString(d, &i.JWKSFile)),
 			"secret":                 once(oneString(d, &i.Secret)),
 			"introspection":          once(i.parseIntrospection(d)),
+			"decryption_key":         once(oneString(d, &i.DecryptionKeyFile)),
 			"ca_file":                once(oneString(d, &i.CAFile)),
 			"timeout":                once(duration(d, func(v caddy.Duration) { i.Timeout = v })),
 			"insecure_loopback_http": once(flag(&i.InsecureLoopbackHTTP)),
@@ -173,6 +178,7 @@ func (i *Issuer) parseIntrospection(d *caddyfile.Dispenser) func() error {
 			"ttl":             once(duration(d, func(v caddy.Duration) { in.TTL = v })),
 			"stale_on_error":  once(duration(d, func(v caddy.Duration) { in.StaleOnError = v })),
 			"opaque_tokens":   once(flag(&in.OpaqueTokens)),
+			"signed":          once(flag(&in.Signed)),
 		})
 	}
 }
@@ -187,20 +193,6 @@ func (in *Introspection) parseCredentials(d *caddyfile.Dispenser, method string,
 			return d.Errf("introspection: '%s' needs a client id and a secret or key file", name)
 		}
 		in.AuthMethod = method
-		return nil
-	}
-}
-
-func (b *BearerAuth) parseClaim(d *caddyfile.Dispenser) func() error {
-	return func() error {
-		var c ClaimRule
-		if err := oneString(d, &c.Name)(); err != nil {
-			return err
-		}
-		if c.Values = d.RemainingArgs(); len(c.Values) == 0 {
-			return d.Errf("bearer_auth: claim '%s' needs at least one value", c.Name)
-		}
-		b.Claims = append(b.Claims, c)
 		return nil
 	}
 }

@@ -71,6 +71,20 @@ func oneString(d *caddyfile.Dispenser, to *string) func() error {
 	}
 }
 
+// oneOf reads exactly one argument, which is one of these words.
+func oneOf(d *caddyfile.Dispenser, to *string, words ...string) func() error {
+	return func() error {
+		name := d.Val()
+		if err := oneString(d, to)(); err != nil {
+			return err
+		}
+		if !slices.Contains(words, *to) {
+			return d.Errf("option '%s': there is no '%s'; there are: %s", name, *to, strings.Join(words, ", "))
+		}
+		return nil
+	}
+}
+
 // someStrings reads one argument or more and appends them.
 func someStrings(d *caddyfile.Dispenser, to *[]string) func() error {
 	return func() error {

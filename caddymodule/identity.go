@@ -150,6 +150,7 @@ func (l *allowedLog) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 type refusedLog struct {
 	failure *oauth.Error
 	token   *resourceserver.Token // nil unless the policy refused it
+	shadow  bool                  // the request passed nevertheless
 }
 
 // MarshalLogObject implements zapcore.ObjectMarshaler.
@@ -158,6 +159,18 @@ func (l *refusedLog) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		logToken(enc, l.token)
 	}
 	enc.AddString("token.decision", l.failure.Reason)
+	if l.shadow {
+		enc.AddBool("token.shadow", true)
+	}
+	return nil
+}
+
+// anonymousLog says that a request was passed on that presented nothing.
+type anonymousLog struct{}
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (anonymousLog) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("token.decision", "anonymous")
 	return nil
 }
 

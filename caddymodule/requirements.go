@@ -1,11 +1,17 @@
 package caddymodule
 
 import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/policy"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
@@ -30,9 +36,64 @@ type Requirements struct {
 	Bound string `json:"bound,omitempty"`
 }
 
+// none reports whether nothing is required.
+func (q *Requirements) none() bool {
+	return len(q.Scope)+len(q.AnyScope)+len(q.Claims)+len(q.RequireAudience)+len(q.ACR)+len(q.Allow) == 0 && q.MaxAge == 0 && q.Bound == ""
+}
+
+// provisionPolicy translates the requirements. Their values are compared with claims, so
+// that only audiences, which differ by deployment, may hold placeholders.
+func (b *BearerAuth) provisionPolicy(ctx caddy.Context, possession *resourceserver.Possession) (err error) {
+	if b.policy, err = b.Requirements.policy(possession); err != nil {
+		return err
+	}
+	b.policy.Realm = b.Realm
+	if b.metadata != nil {
+		b.policy.Metadata = b.metadata.url
+	}
+	if err := b.provisionRules(ctx, possession); err != nil {
+		return err
+	}
+	return b.provisionPaths()
+}
+
+func (q *Requirements) policy(possession *resourceserver.Possession) (*resourceserver.Policy, error) {
+	p := &resourceserver.Policy{
+		Scopes: q.Scope, AnyScope: q.AnyScope, Audience: slices.Clone(q.RequireAudience), ACR: q.ACR, MaxAge: time.Duration(q.MaxAge),
+		Bound: resourceserver.Binding(q.Bound), Possession: possession,
+	}
+	if err := newExpander().all("require_audience", &p.Audience); err != nil {
+		return nil, err
+	}
+	for _, c := range q.Claims {
+		p.Claims = append(p.Claims, resourceserver.ClaimRule{Name: c.Name, Values: c.Values})
+	}
+	for _, expression := range q.Allow {
+		condition, err := policy.Surroundings{ClientIP: clientIP}.Compile(expression)
+		if err != nil {
+			return nil, fmt.Errorf("allow: %w", err)
+		}
+		p.Allow = append(p.Allow, condition)
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Bound != resourceserver.BoundAtWill && possession == nil {
+		return nil, fmt.Errorf("bound %s: needs dpop or client_certificate, which say how possession is proved", q.Bound)
+	}
+	return p, nil
+}
+
+// clientIP is the client's address as Caddy's trusted_proxies have it.
+func clientIP(r *http.Request) netip.Addr {
+	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	a, _ := netip.ParseAddr(text)
+	return a.Unmap()
+}
+
 // Rule is what some requests need beside what all do.
 type Rule struct {
-	// The requests: those that one of these matcher sets matches.
+	// The requests: those that one of these matcher sets matches. There is no token yet for them to look at.
 	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
 	Requirements
 }
@@ -43,26 +104,45 @@ type rule struct {
 	policy   *resourceserver.Policy
 }
 
-// provisionPolicy translates the requirements. Their values are compared with claims, so
-// that only audiences, which differ by deployment, may hold placeholders.
-func (b *BearerAuth) provisionPolicy(ctx caddy.Context, possession *resourceserver.Possession) (err error) {
-	if b.policy, err = b.Requirements.policy(); err != nil {
-		return err
-	}
-	b.policy.Realm, b.policy.Possession = b.Realm, possession
-	if b.metadata != nil {
-		b.policy.Metadata = b.metadata.URL()
+func (b *BearerAuth) provisionRules(ctx caddy.Context, possession *resourceserver.Possession) error {
+	for i := range b.Rules {
+		written := &b.Rules[i]
+		policy, err := written.Requirements.policy(possession)
+		if err != nil {
+			return fmt.Errorf("rule %d: %w", i+1, err)
+		}
+		if written.Requirements.none() && !b.Optional {
+			return fmt.Errorf("rule %d: requires nothing", i+1)
+		}
+		if len(written.MatcherSetsRaw) == 0 {
+			return fmt.Errorf("rule %d: needs a matcher: what every request needs is written beside the rules", i+1)
+		}
+		loaded, err := ctx.LoadModule(written, "MatcherSetsRaw")
+		if err != nil {
+			return fmt.Errorf("rule %d: loading its matchers: %w", i+1, err)
+		}
+		one := rule{policy: policy}
+		if err := one.matchers.FromInterface(loaded); err != nil {
+			return fmt.Errorf("rule %d: %w", i+1, err)
+		}
+		b.rules = append(b.rules, one)
 	}
 	return nil
 }
 
-func (q *Requirements) policy() (*resourceserver.Policy, error) {
-	p := &resourceserver.Policy{Scopes: q.Scope, AnyScope: q.AnyScope, Audience: slices.Clone(q.RequireAudience)}
-	if err := newExpander().all("require_audience", &p.Audience); err != nil {
-		return nil, err
+// errMatcher is why a request is refused whose rules cannot be told. The matcher's own error may have text of the request.
+var errMatcher = errors.New("a matcher of a rule failed")
+
+// matching appends the policies of those rules that match r.
+func (b *BearerAuth) matching(r *http.Request, to []*resourceserver.Policy) ([]*resourceserver.Policy, error) {
+	for i := range b.rules {
+		matches, err := b.rules[i].matchers.AnyMatchWithError(r)
+		if err != nil {
+			return nil, errMatcher
+		}
+		if matches {
+			to = append(to, b.rules[i].policy)
+		}
 	}
-	for _, c := range q.Claims {
-		p.Claims = append(p.Claims, resourceserver.ClaimRule{Name: c.Name, Values: c.Values})
-	}
-	return p, p.Validate()
+	return to, nil
 }

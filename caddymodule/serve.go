@@ -18,25 +18,38 @@ import (
 // ServeHTTP lets r through or answers it. Identity headers are removed first,
 // from every request: a handler behind this one never sees the client's own.
 func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if b.metadata.asked(r) {
+		return b.metadata.serve(w, r)
+	}
 	if b.Authorizer != nil {
 		return b.Authorizer.serve(b, w, r)
 	}
 	b.strip.Strip(r)
+	b.certificates.cleanse(r)
 	if b.upstream.publishes(r) {
 		return b.upstream.publish(w, r)
 	}
-	d := b.decide(w, r)
-	if d.err == nil {
-		d.err = b.pass(r, d)
-	}
+	d := b.admit(w, r)
 	if d.err != nil {
 		return b.refuse(w, r, d.err)
 	}
-	err := next.ServeHTTP(w, r)
-	if err != nil && !d.preflight {
-		dropCredentials(r.Header)
+	if d.token == nil {
+		return passOn(w, r, next, d)
 	}
-	return err
+	return b.passOnWatched(w, r, next, d)
+}
+
+// admit decides about r, whose identity headers are gone, and makes it what the handlers behind this one are to see if it may pass. In
+// shadow mode every request may.
+func (b *BearerAuth) admit(w http.ResponseWriter, r *http.Request) decision {
+	d := b.decide(w, r)
+	if d.err == nil {
+		d.err = b.pass(r, &d)
+	}
+	if d.err != nil && b.Shadow {
+		b.overlook(r, &d)
+	}
+	return d
 }
 
 // decision is what becomes of a request.
@@ -48,10 +61,22 @@ type decision struct {
 	raw   string
 	// preflight: a browser's question, which is passed on without credentials.
 	preflight bool
+	// passage is what a request with a token passes with.
+	passage *passage
+}
+
+// passage is all that a request with a token needs room for: one allocation.
+type passage struct {
+	answer privateAnswer
+	values [3]string // of the first identity headers
 }
 
 // decide judges r, whose identity headers are gone, without answering it. w is only for limits on the body.
 func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision) {
+	if b.strictPaths && ambiguous(r.URL) {
+		d.err = b.refusal(r, resourceserver.AmbiguousPath, nil)
+		return d
+	}
 	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 		d.err = errH2C
@@ -61,8 +86,74 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		d.preflight = true
 		return d
 	}
-	d.token, d.err = b.verifier.Authorize(r, b.policy)
+	var also []*resourceserver.Policy
+	if len(b.rules) > 0 || b.MCP != nil {
+		if also, d.err = b.further(w, r); d.err != nil {
+			return d
+		}
+	}
+	if b.Optional && len(also) == 0 && !resourceserver.Presented(r) {
+		b.verifier.observer.Decided(-1, resourceserver.Allowed)
+		return d
+	}
+	if d.token, d.err = b.verifier.Authorize(r, b.policy, also...); d.err == nil && b.upstream != nil {
+		d.raw = resourceserver.RawToken(r)
+	}
 	return d
+}
+
+// further tells what r needs beyond what every request does.
+func (b *BearerAuth) further(w http.ResponseWriter, r *http.Request) ([]*resourceserver.Policy, error) {
+	also, err := b.matching(r, nil)
+	if err != nil {
+		return nil, b.refusal(r, resourceserver.NotAllowed, err)
+	}
+	if b.MCP == nil || !resourceserver.Presented(r) && !b.Optional {
+		return also, nil
+	}
+	demand, err := b.MCP.demand(w, r)
+	if err != nil {
+		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+		return nil, err
+	}
+	if demand.Forbidden {
+		return nil, b.refusal(r, resourceserver.ToolNotAllowed, nil)
+	}
+	if len(demand.Scopes) > 0 {
+		also = append(also, &resourceserver.Policy{Scopes: demand.Scopes})
+	}
+	return also, nil
+}
+
+// refusal is one that needs no token to be known, counted.
+func (b *BearerAuth) refusal(r *http.Request, why resourceserver.Reason, cause error) error {
+	b.verifier.observer.Decided(-1, why)
+	return b.verifier.Refuse(r, b.policy, nil, why, cause)
+}
+
+// passOn hands r to the handlers behind this one.
+func passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
+	err := next.ServeHTTP(w, r)
+	if err != nil && !d.preflight {
+		dropCredentials(r.Header)
+	}
+	return err
+}
+
+// passOnWatched is passOn for a request with a token, with which the exchange ends.
+func (b *BearerAuth) passOnWatched(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
+	r, watched := b.verifier.Watch(w, r, d.token)
+	defer func() {
+		if watched.Done() != resourceserver.Allowed {
+			// What was sent is not all of it, and nobody may take it for that.
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	if !b.SharedCache {
+		d.passage.answer.ResponseWriter = w
+		w = &d.passage.answer
+	}
+	return passOn(w, r, next, d)
 }
 
 // dropCredentials removes what proves who the client is. The site's error routes
@@ -75,31 +166,49 @@ func dropCredentials(h http.Header) {
 }
 
 // pass gives the handlers behind this one what was decided. An error is answered in place of the request.
-func (b *BearerAuth) pass(r *http.Request, d decision) error {
+func (b *BearerAuth) pass(r *http.Request, d *decision) error {
 	if d.preflight {
 		stripPreflight(r.Header)
 		logDecision(r, preflightLog{})
 		return nil
-	}
-	if len(b.forward) > 0 {
-		b.setHeaders(r.Header, d.token)
-	}
-	if b.StripToken {
-		delete(r.Header, "Authorization")
 	}
 	if b.upstream != nil {
 		if err := b.upstream.apply(r.Context(), r, d.raw, d.token); err != nil {
 			return err
 		}
 	}
+	if d.token == nil {
+		forget(r)
+		logDecision(r, anonymousLog{})
+		return nil
+	}
+	d.passage = new(passage)
+	if len(b.forward) > 0 {
+		b.setHeaders(r.Header, d.token, d.passage.values[:])
+	}
+	if b.StripToken {
+		delete(r.Header, "Authorization")
+	}
 	remember(r, d.token)
 	logDecision(r, (*allowedLog)(d.token))
 	return nil
 }
 
-// setHeaders writes the identity headers; Strip has removed the client's.
-func (b *BearerAuth) setHeaders(h http.Header, token *resourceserver.Token) {
-	values := make([]string, len(b.forward)) // one allocation for all headers
+// overlook lets a request pass that would have been refused: without an identity, and otherwise as it came.
+func (b *BearerAuth) overlook(r *http.Request, d *decision) {
+	refused := explain(d.err)
+	refused.shadow = true
+	logDecision(r, refused)
+	metrics.shadowDecisions.WithLabelValues(b.verifier.name(d.err), refused.failure.Reason).Inc()
+	*d = decision{}
+	forget(r)
+}
+
+// setHeaders writes the identity headers; Strip has removed the client's. values is room for their values.
+func (b *BearerAuth) setHeaders(h http.Header, token *resourceserver.Token, values []string) {
+	if len(b.forward) > len(values) {
+		values = make([]string, len(b.forward)) // one allocation for all headers
+	}
 	for i, f := range b.forward {
 		if v, ok := headerText(token.Claims, f.Claim); ok {
 			values[i] = v
@@ -169,7 +278,7 @@ func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) e
 // explain is what a refusal says about itself.
 func explain(err error) *refusedLog {
 	if refusal, ok := errors.AsType[*resourceserver.Refusal](err); ok {
-		return &refusedLog{&refusal.Failure, refusal.Token}
+		return &refusedLog{failure: &refusal.Failure, token: refusal.Token}
 	}
 	failure := *oauth.From(err)
 	if failure.Reason == "" {
@@ -265,6 +374,17 @@ func remember(r *http.Request, token *resourceserver.Token) {
 			}
 			return placeholderText(c.Claims, name), true
 		})
+	}
+}
+
+// forget makes a request one without a token, as far as this handler has a say: what an outer bearer_auth has verified stays.
+func forget(r *http.Request) {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if _, verified := vars[tokenVar]; verified {
+		return
+	}
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.DeleteByPrefix(userPrefix)
 	}
 }
 

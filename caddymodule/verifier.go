@@ -149,6 +149,14 @@ func newSharedVerifier(config resourceserver.Config, app *App) (*sharedVerifier,
 	return v, nil
 }
 
+// name is the issuer of the token that a refusal is about, as metrics have it.
+func (v *sharedVerifier) name(err error) string {
+	if refusal, ok := errors.AsType[*resourceserver.Refusal](err); ok && refusal.Issuer >= 0 {
+		return v.issuers[refusal.Issuer]
+	}
+	return "none"
+}
+
 // Destruct ends the verifier's background work and frees its caches.
 func (v *sharedVerifier) Destruct() error {
 	metrics.caches.remove(v)
