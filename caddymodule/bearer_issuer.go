@@ -61,6 +61,10 @@ type Issuer struct {
 	// A shared HMAC secret in base64, of 32 bytes or more.
 	Secret string `json:"secret,omitempty"`
 
+	// A file with the private keys that encrypted tokens (JWE) are opened with: PEM, a JWK or a JWK Set. What is inside must be
+	// a signed token. Default: encrypted tokens are refused.
+	DecryptionKeyFile string `json:"decryption_key_file,omitempty"`
+
 	// How the introspection endpoint is asked (RFC 7662).
 	Introspection *Introspection `json:"introspection,omitempty"`
 
@@ -95,6 +99,8 @@ type Introspection struct {
 	// Ask this issuer about tokens that are not JWTs, and that no issuer in this
 	// process knows. Implied for the only one with verify "introspect".
 	OpaqueTokens bool `json:"opaque_tokens,omitempty"`
+	// Demand signed answers (RFC 9701), whose audience is client_id. Any other answer counts as none.
+	Signed bool `json:"signed,omitempty"`
 }
 
 // maxFile bounds the files that issuers name: 1 MiB.
@@ -102,7 +108,7 @@ const maxFile = 1 << 20
 
 // files is what an issuer's files hold. It is part of a verifier's identity:
 // a reload after a file has changed gets a new verifier.
-type files struct{ JWKS, CA, PrivateKey []byte }
+type files struct{ JWKS, CA, PrivateKey, DecryptionKey []byte }
 
 // expanded is a copy of i without placeholders.
 func (i Issuer) expanded() (Issuer, error) {
@@ -127,6 +133,7 @@ func (i Issuer) expanded() (Issuer, error) {
 		e.one("jwks_file", &i.JWKSFile),
 		e.one("secret", &i.Secret),
 		e.one("ca_file", &i.CAFile),
+		e.one("decryption_key", &i.DecryptionKeyFile),
 	)
 }
 
@@ -142,6 +149,9 @@ func (i *Issuer) read() (f files, err error) {
 		return f, err
 	}
 	if f.CA, err = readFile("ca_file", i.CAFile); err != nil {
+		return f, err
+	}
+	if f.DecryptionKey, err = readFile("decryption_key", i.DecryptionKeyFile); err != nil {
 		return f, err
 	}
 	if i.Introspection != nil {
@@ -204,6 +214,11 @@ func (i *Issuer) resolve(f files) (resourceserver.Issuer, error) {
 	if out.Mode, err = i.mode(); err != nil {
 		return out, err
 	}
+	if f.DecryptionKey != nil {
+		if out.Decryption, err = jose.ParseDecryptionKeys(f.DecryptionKey); err != nil {
+			return out, fmt.Errorf("decryption_key: %s: %w", i.DecryptionKeyFile, err)
+		}
+	}
 	if i.Introspection != nil {
 		out.Introspection, err = i.Introspection.resolve(f.PrivateKey)
 	}
@@ -237,7 +252,7 @@ func (i *Issuer) mode() (resourceserver.Mode, error) {
 func (in *Introspection) resolve(key []byte) (resourceserver.Introspection, error) {
 	out := resourceserver.Introspection{
 		Endpoint: in.Endpoint, ClientID: in.ClientID, AuthMethod: in.AuthMethod, ClientSecret: in.ClientSecret,
-		TTL: time.Duration(in.TTL), StaleOnError: time.Duration(in.StaleOnError), OpaqueTokens: in.OpaqueTokens,
+		TTL: time.Duration(in.TTL), StaleOnError: time.Duration(in.StaleOnError), OpaqueTokens: in.OpaqueTokens, Signed: in.Signed,
 	}
 	if out.AuthMethod == "" && in.PrivateKeyFile != "" {
 		out.AuthMethod = oauth.AuthPrivateKeyJWT

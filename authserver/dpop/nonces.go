@@ -20,6 +20,9 @@ type Nonces struct {
 	key     []byte
 	step    time.Duration
 	current atomic.Pointer[issuedNonce]
+
+	source func() (*Nonces, error) // of NoncesLater; nil otherwise
+	real   atomic.Pointer[Nonces]  // what source gave
 }
 
 type issuedNonce struct {
@@ -47,8 +50,37 @@ func NewNonces(key []byte, life time.Duration) *Nonces {
 	return &Nonces{key: m.Sum(nil), step: max(life/nonceSteps, time.Second)}
 }
 
-// Current is the nonce to give out now.
+// NoncesLater are those that source gives, which is asked when they are first needed, and again until it can tell: a key may not
+// be there yet when configuration is read.
+func NoncesLater(source func() (*Nonces, error)) *Nonces { return &Nonces{source: source} }
+
+// Ready reports why there are no nonces now.
+func (n *Nonces) Ready() error {
+	_, err := n.had()
+	return err
+}
+
+func (n *Nonces) had() (*Nonces, error) {
+	if n.source == nil {
+		return n, nil
+	}
+	if real := n.real.Load(); real != nil {
+		return real, nil
+	}
+	real, err := n.source()
+	if err != nil {
+		return nil, err
+	}
+	n.real.Store(real)
+	return real, nil
+}
+
+// Current is the nonce to give out now, "" while there are none.
 func (n *Nonces) Current(now time.Time) string {
+	n, err := n.had()
+	if err != nil {
+		return ""
+	}
 	step := n.at(now)
 	if c := n.current.Load(); c != nil && c.step == step {
 		return c.text
@@ -60,6 +92,10 @@ func (n *Nonces) Current(now time.Time) string {
 
 // Valid reports whether nonce is one of ours that is still good; renew, that the client should have a newer one with the answer.
 func (n *Nonces) Valid(nonce string, now time.Time) (ok, renew bool) {
+	n, err := n.had()
+	if err != nil {
+		return false, false
+	}
 	if nonce == n.Current(now) {
 		return true, false
 	}

@@ -148,6 +148,9 @@ func (v *Verifier) checkClaims(c *jose.Claims, r Request, now time.Time) (renew 
 	if v.Nonces == nil {
 		return false, nil
 	}
+	if err := v.Nonces.Ready(); err != nil {
+		return false, fmt.Errorf("dpop: nonces: %w", err)
+	}
 	nonce, _ := c.Text("nonce")
 	ok, renew := v.Nonces.Valid(nonce, now)
 	if !ok {
