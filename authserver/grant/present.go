@@ -44,7 +44,15 @@ type Clients interface {
 // what the token was good for: then the client is nil, and absent says why, for the log. The user is nil where the token
 // is nobody's, too. An error means that it cannot be told now.
 func Behind(ctx context.Context, env *store.Environment, clients Clients, users Users, sessions Sessions, t *token.Active) (client *store.Client, user *store.User, absent string, err error) {
-	client, err = clients.ClientByID(ctx, env.ID, t.Client)
+	subject, sid := "", ""
+	if t.Personal {
+		subject, sid = t.Person.Subject, t.Person.Session
+	}
+	return behind(ctx, env, clients, users, sessions, t.Client, t.Personal, subject, sid)
+}
+
+func behind(ctx context.Context, env *store.Environment, clients Clients, users Users, sessions Sessions, id string, personal bool, subject, sid string) (client *store.Client, user *store.User, absent string, err error) {
+	client, err = clients.ClientByID(ctx, env.ID, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil, "the client is gone", nil
@@ -52,10 +60,10 @@ func Behind(ctx context.Context, env *store.Environment, clients Clients, users 
 		return nil, nil, "", oauth.CannotTell("find client", err)
 	case !client.Enabled:
 		return nil, nil, "the client is disabled", nil
-	case !t.Personal:
+	case !personal:
 		return client, nil, "", nil
 	}
-	if user, absent, err = Present(ctx, env, users, sessions, t.Person.Subject, t.Person.Session); user == nil {
+	if user, absent, err = Present(ctx, env, users, sessions, subject, sid); user == nil {
 		return nil, nil, absent, err
 	}
 	return client, user, "", nil

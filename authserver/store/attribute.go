@@ -112,7 +112,7 @@ func ReservedAttribute(claim string) bool {
 	switch claim {
 	case "acr", "amr", "aud", "auth_time", "client_id", "env", "exp", "iat", "iss", "jti", "org", "scope", "sid", "sub",
 		"at_hash", "azp", "nbf", "nonce", // of applications, in PingOne
-		"grant_id", "userinfo_claims", "unmapped_sub", // ours
+		"grant_id", "userinfo_claims", "unmapped_sub", "exchanged_from", // ours
 		"c_hash", "s_hash", "cnf", "act", "may_act", "events", "toe", "htm", "htu", "token_introspection", "response_type", "redirect_uri",
 		"typ", "tokenName", "token_use", "active", "token_type", "_claim_names", "_claim_sources":
 		return true

@@ -165,6 +165,8 @@ type Compat struct {
 	AssertionAudienceEndpoint bool
 	// AssertionReplay accepts a client assertion more than once.
 	AssertionReplay bool
+	// TokenExchangeScopes exchanges anybody's token for any scope that is granted to the client that exchanges it.
+	TokenExchangeScopes bool
 }
 
 // Resource is a protected API of an environment and its scopes.

@@ -192,7 +192,7 @@ func scopeFor(o *store.OpenID, client *store.Client, name string) (scope string,
 func reserved(name string) bool {
 	switch name {
 	case "", "iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "acr", "amr", "azp", "nonce", "at_hash", "c_hash",
-		"s_hash", "sid", "client_id", "scope", "env", "org", "grant_id", "userinfo_claims", "cnf", "act", "may_act", "events",
+		"s_hash", "sid", "client_id", "scope", "env", "org", "grant_id", "userinfo_claims", "exchanged_from", "cnf", "act", "may_act", "events",
 		"active", "token_type", "username", "typ", "_claim_names", "_claim_sources":
 		return true
 	}

@@ -26,6 +26,8 @@ type Details struct {
 	Claims string `json:"claims,omitempty"`
 	// Bound is what the token is bound to.
 	Bound Confirmation `json:"cnf,omitzero"`
+	// Origins are the tokens that it was exchanged for.
+	Origins []Origin `json:"exchanged_from,omitempty"`
 	// Opaque is nil for a JWT.
 	Opaque *OpaqueDetails `json:"opaque,omitempty"`
 }
@@ -46,7 +48,7 @@ var errRecord = errors.New("token: the record of an access token cannot be read"
 func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details {
 	d := &Details{
 		GrantType: a.GrantType, RedirectURI: a.RedirectURI, Nonce: a.Nonce, ACR: a.ACR, AMR: a.AMR, Claims: a.Claims, Opaque: opaque,
-		Issuer: env.OtherIssuer(), Bound: a.Bound,
+		Issuer: env.OtherIssuer(), Bound: a.Bound, Origins: a.Origins,
 	}
 	if d.GrantType == oauth.GrantClientCredentials {
 		d.GrantType = ""
@@ -101,6 +103,6 @@ func readRecord(t store.AccessToken) (*Record, error) {
 func (r *Record) holder() Holder {
 	return Holder{
 		ID: r.ID, Grant: r.Grant, Session: r.Session, Client: r.Client, Subject: r.Subject,
-		Audience: r.Audience, IssuedAt: r.IssuedAt,
+		Audience: r.Audience, IssuedAt: r.IssuedAt, Origins: r.Origins,
 	}
 }

@@ -43,6 +43,11 @@ type Access struct {
 	Resources []string
 	// Bound is what the token is bound to.
 	Bound Confirmation
+	// NotAfter, where not zero, is when the token expires at the latest; Act is its act claim, nil for none; Origins are the
+	// tokens that were exchanged for it. See Subject.
+	NotAfter time.Time
+	Act      *Actor
+	Origins  []Origin
 	// User is the person of Subject, for these claims; nil for client credentials.
 	User *store.User
 }
@@ -94,6 +99,9 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		return Minted{}, err
 	}
 	now := m.Now().UTC().Truncate(time.Second)
+	if a.TTL, err = a.life(now); err != nil {
+		return Minted{}, err
+	}
 	record := store.AccessToken{
 		Environment: env.ID, ID: m.NewID(), Client: a.Client, Subject: a.Subject, Session: a.Session, Grant: a.Grant,
 		Scope: join(a.Scope), Audience: a.Audience, IssuedAt: now, ExpiresAt: now.Add(a.TTL),
@@ -109,6 +117,18 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		return Minted{}, err
 	}
 	return Minted{Raw: raw, ID: record.ID, TTL: a.TTL}, nil
+}
+
+// life is how long a token of now lives.
+func (a *Access) life(now time.Time) (time.Duration, error) {
+	if a.NotAfter.IsZero() {
+		return a.TTL, nil
+	}
+	left := a.NotAfter.Sub(now).Truncate(time.Second)
+	if left <= 0 {
+		return 0, inactive("expired")
+	}
+	return min(a.TTL, left), nil
 }
 
 // opaque reports whether the access tokens of a client are.
@@ -188,6 +208,7 @@ func claims(env *store.Environment, t *store.AccessToken, a *Access, more mapped
 	if !a.Bound.IsZero() {
 		b = confirmation(b, a.Bound)
 	}
+	b = exchanged(b, a)
 	if len(more.userInfo) > 0 {
 		b = array(b, claimUserInfo, more.userInfo)
 	}

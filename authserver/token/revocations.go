@@ -146,6 +146,8 @@ type Holder struct {
 	ID, Grant, Session, Client, Subject string
 	Audience                            []string // of access tokens
 	IssuedAt                            time.Time
+	// Origins are the tokens that this one was exchanged for: what ends one of them, or its client, ends this one.
+	Origins []Origin
 }
 
 // Revoked reports whether a token of env has been revoked. An error means that
@@ -163,6 +165,14 @@ func (s *Revocations) Revoked(env string, h Holder) (bool, error) {
 		value string
 	}{{store.RevokedGrant, h.Grant}, {store.RevokedSession, h.Session}, {store.RevokedClient, h.Client}, {store.RevokedSubject, h.Subject}} {
 		if at, ok := s.find(env, by.kind, by.value); ok && iat <= at.at {
+			return true, nil
+		}
+	}
+	for _, o := range h.Origins {
+		if _, ok := s.find(env, store.RevokedToken, o.ID); ok {
+			return true, nil
+		}
+		if at, ok := s.find(env, store.RevokedClient, o.Client); ok && iat <= at.at {
 			return true, nil
 		}
 	}

@@ -63,9 +63,10 @@ func (v *Revoker) End(ctx context.Context, env *store.Environment, r *Record) er
 	return v.endToken(ctx, env, r.ID, r.ExpiresAt)
 }
 
-// EndGrantOf ends the whole authorization that a record came of, refresh tokens included; of a record without one, the token.
+// EndGrantOf ends the whole authorization that a record came of, refresh tokens included; of a record without one, or with that of
+// another client, whose token it was exchanged for, the token.
 func (v *Revoker) EndGrantOf(ctx context.Context, env *store.Environment, r *Record) error {
-	if r.Grant == "" {
+	if r.Grant == "" || r.exchanged() {
 		return v.End(ctx, env, r)
 	}
 	// How long the others live is not in the record: no token lives longer than this.

@@ -226,6 +226,7 @@ func holder(c *jose.Claims) Holder {
 	if unmapped, ok := c.Text(claimSubject); ok {
 		h.Subject = unmapped
 	}
+	h.Origins = originsOf(c)
 	return h
 }
 
@@ -269,6 +270,9 @@ func answer(c *jose.Claims, bound Confirmation) []byte {
 	}
 	if !bound.IsZero() {
 		b = confirmation(b, bound)
+	}
+	if act, ok := c.Raw(claimActor); ok {
+		b = append(key(b, claimActor), act...) // RFC 8693 §4.1
 	}
 	return append(answerMapped(b, c), '}')
 }

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -10,9 +11,12 @@ import (
 // ActiveIDToken is an ID token of ours whose signature and times were good.
 type ActiveIDToken struct {
 	Client, Subject, Session string
+	ExpiresAt                time.Time
 	// Introspection is the whole answer of RFC 7662 §2.2. Its token_type keeps
 	// resources from taking the token for an access token.
 	Introspection []byte
+
+	claims *jose.Claims
 }
 
 // VerifyIDToken reads an ID token and reports whether it works in env:
@@ -32,7 +36,7 @@ func (v *Verifier) VerifyIDToken(ctx context.Context, env *store.Environment, ra
 	case !v.Now().Before(c.Expiry):
 		return nil, inactive("expired")
 	}
-	t := &ActiveIDToken{Client: c.Audience[0], Subject: SubjectOf(c)}
+	t := &ActiveIDToken{Client: c.Audience[0], Subject: SubjectOf(c), ExpiresAt: c.Expiry, claims: c}
 	t.Session, _ = c.Text("sid")
 	if err := v.Revocations.Wait(ctx); err != nil {
 		return nil, unavailable(err)

@@ -65,7 +65,8 @@ func (w *Withdrawal) Withdraw(ctx context.Context, env *store.Environment, subje
 	return nil
 }
 
-// accessTokens adds the authorizations that access tokens came of to grants; the tokens without one are alone.
+// accessTokens adds the authorizations that access tokens came of to grants; the tokens without one, or with that of the client whose
+// token they were exchanged for, are alone.
 func (w *Withdrawal) accessTokens(ctx context.Context, env *store.Environment, subject, client string, grants map[string]bool) (alone []store.AccessToken, err error) {
 	const pageSize = 500
 	f := store.AccessTokenFilter{Environment: env.ID, Subject: subject, Client: client}
@@ -76,10 +77,13 @@ func (w *Withdrawal) accessTokens(ctx context.Context, env *store.Environment, s
 		}
 		for _, t := range tokens {
 			after = t.ID
-			if t.Grant != "" {
-				grants[t.Grant] = true
-			} else {
+			switch r, err := readRecord(t); {
+			case err != nil:
+				return nil, err
+			case t.Grant == "", r.exchanged():
 				alone = append(alone, t)
+			default:
+				grants[t.Grant] = true
 			}
 		}
 		if len(tokens) < pageSize {

@@ -1,0 +1,88 @@
+package token
+
+import (
+	"context"
+	"slices"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// Exchange is what a token exchange asks for.
+type Exchange struct {
+	Client *store.Client // that asks
+	Scope  []string      // nil: all that it may have
+	// Resources are the values of resource and audience; nil leaves it to the scopes.
+	Resources []string
+	Subject   *Subject
+	From      *store.Client // that the subject token was issued to
+}
+
+// ForExchange grants to a client that exchanges a token: scopes of one custom resource that are granted to the client. A token never
+// brings more than its own application could have got with it:
+//
+//   - of a resource that it is for, the scopes that it has;
+//   - of another one, those that are granted to its application too.
+//
+// What is asked for beyond that is refused. A request that names no scope gets what there is. An environment that is configured to do as
+// PingOne does looks at the grants of the asking client alone, and drops what is not among them.
+func (s *Scopes) ForExchange(ctx context.Context, env *store.Environment, x Exchange) (Granted, error) {
+	custom, err := s.granted(ctx, x.Client)
+	if err != nil {
+		return Granted{}, err
+	}
+	custom, api, err := named(env, custom, x.Resources)
+	switch {
+	case err != nil:
+		return Granted{}, err
+	case len(x.Resources) > 0 && (api || len(custom) > 1):
+		return Granted{}, oauth.InvalidTarget("A token is exchanged for one of one resource, and of none of the PingOne API")
+	case slices.ContainsFunc(x.Scope, func(name string) bool { return oauth.OpenIDScope(name) || oauth.PingOneScope(name) }):
+		return Granted{}, manyResources()
+	}
+	if len(x.Scope) > 0 {
+		custom = intersect(custom, x.Scope)
+	}
+	switch {
+	case len(custom) == 0:
+		return Granted{}, noScope()
+	case len(custom) > 1:
+		return Granted{}, manyResources()
+	}
+	at := custom[0]
+	scopes := at.scopes
+	if !env.Compat.TokenExchangeScopes {
+		if scopes, err = s.within(ctx, x, at); err != nil {
+			return Granted{}, err
+		}
+		for _, name := range x.Scope {
+			if !slices.Contains(scopes, name) {
+				return Granted{}, oauth.InvalidScope("The scope exceeds what the subject token can bring")
+			}
+		}
+	}
+	if len(scopes) == 0 {
+		return Granted{}, noScope()
+	}
+	return Granted{
+		Scope: scopes, Audience: []string{at.resource.Audience}, Resources: []string{at.resource.ID}, TTL: lifetime(at.resource),
+	}, nil
+}
+
+// within keeps the scopes of one resource that the subject token can bring.
+func (s *Scopes) within(ctx context.Context, x Exchange, at onResource) ([]string, error) {
+	bring := x.Subject.Scope
+	if !slices.Contains(x.Subject.Audience, at.resource.Audience) {
+		from, err := s.granted(ctx, x.From)
+		if err != nil {
+			return nil, err
+		}
+		bring = nil
+		for _, own := range from {
+			if own.resource.ID == at.resource.ID {
+				bring = own.scopes
+			}
+		}
+	}
+	return keep(at.scopes, []onResource{{at.resource, bring}}), nil
+}
