@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver"
+	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 )
 
 func init() {
@@ -26,9 +28,13 @@ func init() {
 type AuthServer struct {
 	// The surfaces to expose: "oidc", "management", and "legacy", which has to be configured in the gatehouse app. Default: all there are.
 	Surfaces []string `json:"surfaces,omitempty"`
+	// Where client certificates come from (RFC 8705). Where it is given, the metadata says that they may be presented at every
+	// issuer. Default: the TLS connection, and the metadata speaks of certificates where an environment has an mtls_url.
+	ClientCertificate *ClientCertificate `json:"client_certificate,omitempty"`
 
-	server *authserver.Server
-	access accessLog
+	server       *authserver.Server
+	access       accessLog
+	certificates *clientCertificates // nil without ClientCertificate
 }
 
 // CaddyModule returns the Caddy module information.
@@ -48,9 +54,14 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	if app == nil {
 		return errors.New("authorization_server needs the gatehouse app: configure the global option 'gatehouse'")
 	}
+	certificate, err := m.provisionCertificates()
+	if err != nil {
+		return err
+	}
 	m.access = newAccessLog(ctx, app.ssoTokenName())
 	m.server, err = authserver.New(ctx, authserver.Config{
-		State: app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
+		ClientCertificate: certificate,
+		State:             app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),
 		Notifier: app.notifier, Outbound: app.outbound, Address: clientAddress, InsecureNoLimit: app.isUnlimited,
 		Legacy: app.legacy, APIURL: app.APIURL, AuditRetention: time.Duration(app.AuditRetention),
 	})
@@ -58,6 +69,21 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 		app.servers = append(app.servers, m.server)
 	}
 	return err
+}
+
+// provisionCertificates says where client certificates come from; nil for the server's own default.
+func (m *AuthServer) provisionCertificates() (func(*http.Request) (*mtls.Certificate, error), error) {
+	switch {
+	case m.ClientCertificate == nil:
+		return nil, nil
+	case m.ClientCertificate.Required:
+		return nil, errors.New("client_certificate: required is for gates: here each application says what it needs")
+	}
+	var err error
+	if m.certificates, err = m.ClientCertificate.source(); err != nil {
+		return nil, fmt.Errorf("client_certificate: %w", err)
+	}
+	return m.certificates.of, nil
 }
 
 // Cleanup ends the server's own work. Requests have ended by then.
@@ -77,6 +103,7 @@ func clientAddress(r *http.Request) string {
 
 // ServeHTTP answers a request for the server, or passes it on.
 func (m *AuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	m.certificates.cleanse(r)
 	if m.server.Handles(r) {
 		return m.access.around(w, r, func(w http.ResponseWriter, r *http.Request) error {
 			m.server.ServeHTTP(w, r)
@@ -99,11 +126,18 @@ func parseAuthServer(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 
 // UnmarshalCaddyfile reads the directive. Syntax:
 //
-//	authorization_server [<matcher>] [<surface...>]
+//	authorization_server [<matcher>] [<surface...>] {
+//	    client_certificate { … }
+//	}
 func (m *AuthServer) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	m.Surfaces = d.RemainingArgs()
-	return eachSubdirective(d, "authorization_server", nil)
+	return eachSubdirective(d, "authorization_server", map[string]option{
+		"client_certificate": once(func() error {
+			m.ClientCertificate = new(ClientCertificate)
+			return m.ClientCertificate.parse(d, nil)
+		}),
+	})
 }
 
 var (
