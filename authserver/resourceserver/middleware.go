@@ -10,8 +10,11 @@ import (
 type tokenKey struct{}
 
 // Middleware protects a plain net/http handler; the token is in the request's context (FromContext).
-// What does not pass is answered by WriteRefusal.
+// What does not pass is answered by WriteRefusal, and what is under way is ended as Watch says.
 func (v *Verifier) Middleware(p *Policy) func(http.Handler) http.Handler {
+	if p == nil {
+		p = &noPolicy
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			t, err := v.Authorize(r, p)
@@ -19,11 +22,15 @@ func (v *Verifier) Middleware(p *Policy) func(http.Handler) http.Handler {
 				WriteRefusal(w, err)
 				return
 			}
-			if p != nil {
-				if nonce := p.Possession.Nonce(r); nonce != "" {
-					w.Header()[dpop.NonceHeader] = []string{nonce}
-				}
+			if nonce := p.Possession.Nonce(r); nonce != "" {
+				w.Header()[dpop.NonceHeader] = []string{nonce}
 			}
+			r, watched := v.Watch(w, r, t)
+			defer func() {
+				if watched.Done() != Allowed {
+					panic(http.ErrAbortHandler) // what the client has of the answer is not all of it
+				}
+			}()
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, t)))
 		})
 	}

@@ -37,6 +37,18 @@ type Condition interface {
 	Allows(r *http.Request, t *Token) (bool, error)
 }
 
+// Unmet is an error of a Condition of the host's own, which knows better what to tell the client than that a condition is not met.
+type Unmet struct {
+	Why   Reason // not Allowed
+	Cause error  // for the log; nil where Why says it all
+}
+
+// Error implements error.
+func (u *Unmet) Error() string { return u.Why.String() }
+
+// Unwrap gives the cause.
+func (u *Unmet) Unwrap() error { return u.Cause }
+
 // judge judges a token, which is in the right hands, for a request. now is the Verifier's time. A cause is for the log.
 func (p *Policy) judge(r *http.Request, t *Token, now time.Time) (Reason, error) {
 	if !p.Bound.holds(t.bound) {
@@ -47,6 +59,9 @@ func (p *Policy) judge(r *http.Request, t *Token, now time.Time) (Reason, error)
 	}
 	if len(p.Allow) > 0 {
 		if ok, cause := p.met(r, t); !ok {
+			if unmet, ok := errors.AsType[*Unmet](cause); ok {
+				return unmet.Why, cause
+			}
 			return NotAllowed, cause
 		}
 	}

@@ -13,15 +13,16 @@ type Watched struct {
 	slot       uint32   // tells its shard; its own for good, so that a processor uses few shards
 	prev, next *Watched // in the shard's list, under the shard's lock
 
-	// turn counts the exchanges that this has stood for: what was found out about one of them must not
-	// meet the next. It changes after the exchange has left the list.
-	turn  atomic.Uint64
-	entry atomic.Pointer[entry]
+	entry *entry // what was found out about the token last; under the shard's lock, while in the list
+
+	owner *Verifier
+	w     http.ResponseWriter
 
 	// mu is held while the exchange is ended, so that Done waits for that: when the handler has returned, w belongs to somebody else.
-	mu     sync.Mutex
-	owner  *Verifier
-	w      http.ResponseWriter
+	mu sync.Mutex
+	// turn counts the exchanges that this has stood for: what was found out about one of them must not
+	// meet the next. It changes after the exchange has left the list, under mu.
+	turn   uint64
 	cancel context.CancelFunc
 	ended  Reason
 	unsure time.Time // since when it cannot be told whether the token is good; zero when it can
@@ -49,8 +50,7 @@ func (v *Verifier) Watch(w http.ResponseWriter, r *http.Request, t *Token) (*htt
 		return r, nil
 	}
 	x := watchedPool.Get().(*Watched)
-	x.owner, x.w = v, w
-	x.entry.Store(t.entry)
+	x.owner, x.w, x.entry = v, w, t.entry
 	if r.ProtoMajor != 2 && len(r.Header["Upgrade"]) > 0 || r.ProtoMajor > 2 || r.Method == http.MethodConnect {
 		ctx, cancel := context.WithCancel(r.Context())
 		r, x.cancel = r.WithContext(ctx), cancel
@@ -66,18 +66,14 @@ func (x *Watched) Done() (ended Reason) {
 		return Allowed
 	}
 	x.owner.watch.remove(x)
-	x.turn.Add(1)
 	x.mu.Lock()
+	x.turn++
 	ended = x.ended
 	if x.cancel != nil {
 		x.cancel()
 		x.cancel = nil
 	}
-	x.owner, x.w, x.ended = nil, nil, Allowed
-	if !x.unsure.IsZero() {
-		x.unsure = time.Time{}
-	}
-	x.entry.Store(nil)
+	x.owner, x.w, x.entry, x.ended, x.unsure = nil, nil, nil, Allowed, time.Time{}
 	x.mu.Unlock()
 	watchedPool.Put(x)
 	return ended
@@ -90,7 +86,7 @@ var past = time.Unix(1, 0)
 func (x *Watched) end(turn uint64, why Reason) (ended, reached bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.turn.Load() != turn || x.ended != Allowed {
+	if x.turn != turn || x.ended != Allowed {
 		return false, false
 	}
 	x.ended = why

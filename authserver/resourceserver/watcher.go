@@ -46,8 +46,9 @@ type watchShard struct {
 
 // watchRef is an exchange as it was seen in a list.
 type watchRef struct {
-	x    *Watched
-	turn uint64
+	x     *Watched
+	turn  uint64
+	entry *entry
 }
 
 // round is when exchanges are looked at.
@@ -63,8 +64,10 @@ func newWatcher(v *Verifier) *watcher {
 	return w
 }
 
+func (w *watcher) shard(x *Watched) *watchShard { return &w.shards[x.slot%watchShards] }
+
 func (w *watcher) add(x *Watched) {
-	s := &w.shards[x.slot%watchShards]
+	e, s := x.entry, w.shard(x)
 	s.mu.Lock()
 	x.next = s.head
 	if s.head != nil {
@@ -73,17 +76,16 @@ func (w *watcher) add(x *Watched) {
 	s.head = x
 	s.mu.Unlock()
 	// After it is in the list: a revocation that this does not see is found by the next tick.
-	e := x.entry.Load()
 	if local := e.token.issuer.config.Local; local != nil && local.Epoch() != e.epoch.Load() {
 		w.missed.Store(true)
 	}
 	if !w.running.Load() {
-		w.start(x)
+		w.start(x, e)
 	}
 }
 
 func (w *watcher) remove(x *Watched) {
-	s := &w.shards[x.slot%watchShards]
+	s := w.shard(x)
 	s.mu.Lock()
 	if x.prev != nil {
 		x.prev.next = x.next
@@ -98,11 +100,11 @@ func (w *watcher) remove(x *Watched) {
 }
 
 // start has the goroutine run. When the verifier is closed, nobody could end x later.
-func (w *watcher) start(x *Watched) {
+func (w *watcher) start(x *Watched, e *entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		x.end(x.turn.Load(), x.entry.Load().unknown())
+		x.end(x.turn, e.unknown()) // turn is the caller's
 		return
 	}
 	if !w.running.Load() {
@@ -161,9 +163,7 @@ func (w *watcher) close() {
 	w.wg.Wait()
 	refs, _ := w.collect(nil, func(*entry) bool { return true })
 	for _, ref := range refs {
-		if e := ref.x.entry.Load(); e != nil {
-			w.end(ref, e.unknown(), e.token.index(), 0)
-		}
+		w.end(ref, ref.entry.unknown(), ref.entry.token.index(), 0)
 	}
 }
 
@@ -218,8 +218,8 @@ func (w *watcher) collect(refs []watchRef, due func(*entry) bool) (_ []watchRef,
 		s.mu.Lock()
 		for x := s.head; x != nil; x = x.next {
 			n++
-			if due(x.entry.Load()) {
-				refs = append(refs, watchRef{x, x.turn.Load()})
+			if due(x.entry) {
+				refs = append(refs, watchRef{x, x.turn, x.entry})
 			}
 		}
 		s.mu.Unlock()
@@ -248,9 +248,7 @@ func (w *watcher) check(refs []watchRef, now round) {
 	}
 	byToken := make(map[*entry][]watchRef)
 	for _, ref := range refs {
-		if e := ref.x.entry.Load(); e != nil { // nil: it is over
-			byToken[e] = append(byToken[e], ref)
-		}
+		byToken[ref.entry] = append(byToken[ref.entry], ref)
 	}
 	for e, refs := range byToken {
 		if e.token.issuer.config.Local != nil {
@@ -296,7 +294,7 @@ func (w *watcher) judge(e *entry, refs []watchRef, now round) {
 	for _, ref := range refs {
 		switch {
 		case o.why == Allowed:
-			ref.x.continues(ref.turn, t.entry)
+			w.continues(ref, t.entry)
 		case o.why == NotYetValid: // a clock was set back
 		case o.why.unavailable() && !ref.x.unsureFor(ref.turn, unsureGrace):
 		default:
@@ -320,13 +318,17 @@ func (w *watcher) end(ref watchRef, why Reason, issuer int, lag time.Duration) {
 	}
 }
 
-// continues notes that the token of the exchange is good, by what was found out last.
-func (x *Watched) continues(turn uint64, e *entry) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.turn.Load() == turn {
-		x.unsure = time.Time{}
-		x.entry.Store(e)
+// continues notes that the token of an exchange is good, by what was found out last.
+func (w *watcher) continues(ref watchRef, e *entry) {
+	s := w.shard(ref.x)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ref.x.mu.Lock()
+	defer ref.x.mu.Unlock()
+	// Its turn does not change before it has left the list, for which the shard's lock is needed. It may have left already.
+	if ref.x.turn == ref.turn {
+		ref.x.unsure = time.Time{}
+		ref.x.entry = e
 	}
 }
 
@@ -334,7 +336,7 @@ func (x *Watched) continues(turn uint64, e *entry) {
 func (x *Watched) unsureFor(turn uint64, d time.Duration) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.turn.Load() != turn {
+	if x.turn != turn {
 		return false
 	}
 	if x.unsure.IsZero() {
