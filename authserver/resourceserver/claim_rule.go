@@ -16,6 +16,9 @@ type ClaimRule struct {
 	Values []string
 }
 
+// Matches reports whether t has the claim with one of the values.
+func (c *ClaimRule) Matches(t *Token) bool { return c.matches(t.Claims) }
+
 func (c *ClaimRule) matches(claims *jose.Claims) bool {
 	v, ok := lookUp(claims, c.Name)
 	if !ok {

@@ -161,9 +161,12 @@ func (is *Issuer) validateMode() error {
 		if in.Endpoint != "" || in.ClientID != "" {
 			return errors.New("introspection: has no effect with verify jwt")
 		}
+		if in.Signed {
+			return errors.New("signed: needs verify introspect or jwt_and_introspect")
+		}
 		return nil
 	case ModeIntrospect:
-		if is.Secret != nil || is.JWKS != nil || is.JWKSURI != "" {
+		if !in.Signed && (is.Secret != nil || is.JWKS != nil || is.JWKSURI != "") {
 			return errors.New("verify introspect: uses no keys; leave out jwks_uri, jwks_file and secret")
 		}
 	case ModeBoth:
@@ -175,6 +178,9 @@ func (is *Issuer) validateMode() error {
 	}
 	if is.Local != nil {
 		return fmt.Errorf("verify %s: this issuer is verified in process", is.Mode)
+	}
+	if in.Signed && is.Secret != nil {
+		return errors.New("signed: answers are verified with published keys; leave out secret")
 	}
 	return in.validateClient()
 }

@@ -145,17 +145,30 @@ func (in *introspector) exchange(ctx context.Context, raw string) (a answer, h f
 	if err != nil {
 		return answer{}, fetch.Unknown(), err
 	}
-	status, header, body, err := in.issuer.client.PostForm(ctx, endpoint, form, auth)
+	status, header, body, err := in.post(ctx, endpoint, form, auth)
 	if err != nil {
 		return answer{}, fetch.FailedHealth(err), err
 	}
 	if status != http.StatusOK {
 		return answer{}, fetch.StatusHealth(status, header, in.now()), fmt.Errorf("the introspection endpoint answered with status %d", status)
 	}
-	if a, err = parseAnswer(body); err != nil {
+	if in.config.Signed {
+		a, err = in.issuer.parseSignedAnswer(ctx, body, in.now())
+	} else {
+		a, err = parseAnswer(body)
+	}
+	if err != nil {
 		return answer{}, fetch.Unknown(), fmt.Errorf("introspection answer: %w", err)
 	}
 	return a, fetch.Up(), nil
+}
+
+// post asks for the kind of answer that is wanted, and takes no other.
+func (in *introspector) post(ctx context.Context, endpoint string, form url.Values, auth func(*http.Request)) (int, http.Header, []byte, error) {
+	if in.config.Signed {
+		return in.issuer.client.PostFormAs(ctx, endpoint, "application/"+signedAnswerType, form, auth)
+	}
+	return in.issuer.client.PostForm(ctx, endpoint, form, auth)
 }
 
 // seconds rounds up to whole seconds.

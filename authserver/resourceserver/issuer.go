@@ -74,7 +74,7 @@ func (is *Issuer) discovers() bool { return is.introspects() && is.Introspection
 
 // keySource says from where keys are fetched, if they are at all.
 func (is *Issuer) keySource() (c fetch.KeySourceConfig, ok bool) {
-	if is.Local != nil || is.Secret != nil || is.JWKS != nil || is.Mode == ModeIntrospect {
+	if is.Local != nil || is.Secret != nil || is.JWKS != nil || is.Mode == ModeIntrospect && !is.Introspection.Signed {
 		return c, false
 	}
 	if is.JWKSURI != "" {

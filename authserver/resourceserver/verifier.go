@@ -15,17 +15,18 @@ import (
 
 // Verifier verifies tokens and remembers the results. Safe for concurrent use.
 type Verifier struct {
-	config   Config
-	monotone bool // config.Now is time.Now, which measures durations as well
-	issuers  []*issuer
-	byName   map[string]*issuer
-	locals   []*issuer // those in this process, in the order of the configuration: asked about tokens that are not JWTs
-	opaque   *issuer   // asked about those that none of them knows; nil: they are refused
-	good     *cache.Cache[*entry]
-	bad      *cache.Cache[refused]
-	refusals refusals
-	watch    *watcher
-	streams  StreamObserver // nil when the Observer is none
+	config     Config
+	monotone   bool // config.Now is time.Now, which measures durations as well
+	issuers    []*issuer
+	byName     map[string]*issuer
+	locals     []*issuer // those in this process, in the order of the configuration: asked about tokens that are not JWTs
+	encrypting []*issuer // those that have keys for encrypted tokens
+	opaque     *issuer   // asked about those that none of them knows; nil: they are refused
+	good       *cache.Cache[*entry]
+	bad        *cache.Cache[refused]
+	refusals   refusals
+	watch      *watcher
+	streams    StreamObserver // nil when the Observer is none
 }
 
 // New checks the configuration; it touches no network. Errors name the option.
@@ -55,6 +56,9 @@ func (v *Verifier) build() (err error) {
 		v.byName[config.Issuer] = is
 		if config.Local != nil {
 			v.locals = append(v.locals, is)
+		}
+		if config.Decryption != nil {
+			v.encrypting = append(v.encrypting, is)
 		}
 		if config.Introspection.OpaqueTokens {
 			v.opaque = is
@@ -305,7 +309,11 @@ func (v *Verifier) route(ctx context.Context, raw string, known *entry, now time
 	if !jose.LooksLikeJWT(raw) {
 		return v.routeOpaque(ctx, raw, known, now)
 	}
-	jws, claims, is, o := v.read(raw)
+	read := v.read
+	if len(v.encrypting) > 0 && jose.LooksLikeJWE(raw) {
+		read = v.readEncrypted
+	}
+	jws, claims, is, o := read(raw)
 	if o.why != Allowed {
 		return nil, o, PathJWT, false
 	}
