@@ -150,6 +150,7 @@ func assemble(c *Config) (*parts, error) {
 	}
 	p.introspection = &endpoint.Introspection{
 		Clients: p.clients, Tokens: p.verifier, Refresh: p.refresher, Users: p.users, Sessions: p.sessions,
+		Answers: p.idTokens,
 	}
 	p.manage(c, out)
 	return p, nil

@@ -25,12 +25,16 @@ type Introspection struct {
 	Refresh  Finder
 	Users    grant.Users
 	Sessions grant.Sessions
+	// Answers signs answers (RFC 9701) for who asks for that. nil: all answers are plain.
+	Answers *token.IDTokens
 }
 
 // Verifier reads a token that works now, or says token.ErrInactive.
 type Verifier interface {
 	Verify(ctx context.Context, env *store.Environment, raw string) (*token.Active, error)
 	VerifyIDToken(ctx context.Context, env *store.Environment, raw string) (*token.ActiveIDToken, error)
+	// JWT is an access token that works as a JWT.
+	JWT(ctx context.Context, env *store.Environment, raw string) (string, error)
 }
 
 // Finder looks refresh tokens up, or says store.ErrNotFound.
@@ -43,7 +47,12 @@ var inactive = []byte(`{"active":false}`)
 // Serve tells a caller about one token. Whatever the caller must not know is
 // "not active", and nothing else is said (RFC 7662 §2.2). token_type_hint is not
 // needed, so a wrong one does no harm (§2.1).
+//
+// A caller may have the answer signed (RFC 9701), or, of an access token, the JWT that it stands for (see jwt): the Accept
+// header says so.
 func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
+	w.Header().Add("Vary", "Accept")
+
 	// parse
 	form, err := web.ReadForm(r)
 	if err != nil {
@@ -69,6 +78,12 @@ func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store
 	}
 
 	// respond
+	switch kind := introspectionType(r.Header); {
+	case kind == typeIntrospectionJWT && e.Answers != nil:
+		return e.signed(w, r, env, caller, &verdict)
+	case kind == typeJWT:
+		return e.jwt(w, r, env, raw, &verdict)
+	}
 	web.WriteJSON(w, http.StatusOK, verdict.JSON(env))
 	return nil
 }

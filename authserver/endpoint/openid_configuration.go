@@ -175,6 +175,9 @@ func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring, 
 		// Required, and empty: there is nothing to ask a response of.
 		m["response_types_supported"] = []string{}
 	}
+	if m["introspection_endpoint"] != nil {
+		m.list("introspection_signing_alg_values_supported", algorithms...) // RFC 9701 §7
+	}
 	if m["userinfo_endpoint"] != nil {
 		m.list("userinfo_signing_alg_values_supported", algorithms...)
 		m.list("claim_types_supported", "normal")
@@ -279,4 +282,7 @@ func (e *OpenIDConfiguration) authorization(m metadata, env *store.Environment, 
 	m["request_uri_parameter_supported"] = false // PAR references alone
 	m["require_pushed_authorization_requests"] = false
 	m["authorization_response_iss_parameter_supported"] = true // RFC 9207
+	if env.Registration.Documents {
+		m["client_id_metadata_document_supported"] = true // draft-ietf-oauth-client-id-metadata-document §5
+	}
 }

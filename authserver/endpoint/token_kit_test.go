@@ -64,7 +64,7 @@ func tokenRigOn(t testing.TB, st store.Store) *tokenRig {
 		},
 		"/introspect": {
 			web.Route{Name: "introspect", Methods: post},
-			(&endpoint.Introspection{Clients: clients, Tokens: a.Verifier, Refresh: a.Refresh, Users: a.People, Sessions: a.Sessions}).Serve,
+			(&endpoint.Introspection{Clients: clients, Tokens: a.Verifier, Refresh: a.Refresh, Users: a.People, Sessions: a.Sessions, Answers: a.IDTokens}).Serve,
 		},
 		"/revoke": {
 			web.Route{Name: "revoke", Methods: post},

@@ -218,6 +218,11 @@ func (h *headers) set(canonical, value string) {
 // WriteJSON writes a body that is already JSON.
 func WriteJSON(w http.ResponseWriter, status int, body []byte) { writeBody(w, status, jsonType, body) }
 
+// WriteBody answers with a body of another type.
+func WriteBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	writeBody(w, status, contentType, body)
+}
+
 const jsonType = "application/json"
 
 func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
