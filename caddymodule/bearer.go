@@ -105,6 +105,7 @@ type BearerAuth struct {
 	certificates *clientCertificates
 	forward      []ForwardClaim // with canonical header names
 	log          *zap.Logger
+	access       accessLog
 	// namedMatcher reads a matcher where the Caddyfile adapter can: only it knows the named ones.
 	namedMatcher func() (caddy.ModuleMap, bool, error)
 }
@@ -134,8 +135,9 @@ func (BearerAuth) CaddyModule() caddy.ModuleInfo {
 // verifier from the pool. It reaches no issuer: keys are fetched when the first
 // token comes.
 func (b *BearerAuth) Provision(ctx caddy.Context) error {
-	b.log = ctx.Logger()
+	b.log, b.access = ctx.Logger(), newGateLog(ctx)
 	collect(ctx)
+	b.warn(ctx)
 
 	if err := b.provisionHeaders(); err != nil {
 		return err
@@ -169,6 +171,20 @@ func (b *BearerAuth) Provision(ctx caddy.Context) error {
 		return b.Authorizer.provision(b)
 	}
 	return nil
+}
+
+// warn says what a configuration gives up, and what it may give up without knowing.
+func (b *BearerAuth) warn(ctx caddy.Context) {
+	if b.Shadow {
+		b.log.Warn("insecure: shadow is on, every request is let through, with a good token, a bad one or none")
+	}
+	if server := cacheInFront(ctx); server != "" && b.SharedCache {
+		b.log.Warn("insecure: a cache stands before bearer_auth and shared_cache is on: what one client may see, the next one gets without a token; "+
+			"order the cache after bearer_auth", zap.String("server", server))
+	} else if server != "" {
+		b.log.Warn("a cache stands before bearer_auth: what it keeps, it gives out without a token; only Cache-Control of the answers protects them; "+
+			"order the cache after bearer_auth", zap.String("server", server))
+	}
 }
 
 // provisionHeaders checks the identity headers and prepares to strip them.

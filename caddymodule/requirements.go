@@ -133,16 +133,16 @@ func (b *BearerAuth) provisionRules(ctx caddy.Context, possession *resourceserve
 // errMatcher is why a request is refused whose rules cannot be told. The matcher's own error may have text of the request.
 var errMatcher = errors.New("a matcher of a rule failed")
 
-// matching appends the policies of those rules that match r.
-func (b *BearerAuth) matching(r *http.Request, to []*resourceserver.Policy) ([]*resourceserver.Policy, error) {
+// matching gives the policies of those rules that match r.
+func (b *BearerAuth) matching(r *http.Request) (policies []*resourceserver.Policy, err error) {
 	for i := range b.rules {
 		matches, err := b.rules[i].matchers.AnyMatchWithError(r)
 		if err != nil {
 			return nil, errMatcher
 		}
 		if matches {
-			to = append(to, b.rules[i].policy)
+			policies = append(policies, b.rules[i].policy)
 		}
 	}
-	return to, nil
+	return policies, nil
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -11,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
@@ -18,6 +20,14 @@ import (
 // ServeHTTP lets r through or answers it. Identity headers are removed first,
 // from every request: a handler behind this one never sees the client's own.
 func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Header[dpop.Header] != nil {
+		return b.serveUnlogged(w, r, next)
+	}
+	return b.serve(w, r, next)
+}
+
+// serve is ServeHTTP, however the request is logged.
+func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if b.metadata.asked(r) {
 		return b.metadata.serve(w, r)
 	}
@@ -34,7 +44,7 @@ func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 		return b.refuse(w, r, d.err)
 	}
 	if d.token == nil {
-		return passOn(w, r, next, d)
+		return b.passOn(w, r, next, d)
 	}
 	return b.passOnWatched(w, r, next, d)
 }
@@ -46,7 +56,7 @@ func (b *BearerAuth) admit(w http.ResponseWriter, r *http.Request) decision {
 	if d.err == nil {
 		d.err = b.pass(r, &d)
 	}
-	if d.err != nil && b.Shadow {
+	if d.err != nil && b.Shadow && !d.final {
 		b.overlook(r, &d)
 	}
 	return d
@@ -56,9 +66,10 @@ func (b *BearerAuth) admit(w http.ResponseWriter, r *http.Request) decision {
 type decision struct {
 	// err is why it does not pass; nil lets it.
 	err error
-	// token is the verified one, nil where it passes without; raw is its text.
+	// token is the verified one, nil where it passes without.
 	token *resourceserver.Token
-	raw   string
+	// final: the request cannot be passed on, even in shadow mode.
+	final bool
 	// preflight: a browser's question, which is passed on without credentials.
 	preflight bool
 	// passage is what a request with a token passes with.
@@ -86,43 +97,51 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		d.preflight = true
 		return d
 	}
-	var also []*resourceserver.Policy
-	if len(b.rules) > 0 || b.MCP != nil {
-		if also, d.err = b.further(w, r); d.err != nil {
-			return d
-		}
+	also, err := b.matching(r)
+	if err != nil {
+		d.err = b.refusal(r, resourceserver.NotAllowed, err)
+		return d
+	}
+	if b.MCP != nil {
+		return b.decideTools(w, r, also)
 	}
 	if b.Optional && len(also) == 0 && !resourceserver.Presented(r) {
 		b.verifier.observer.Decided(-1, resourceserver.Allowed)
 		return d
 	}
-	if d.token, d.err = b.verifier.Authorize(r, b.policy, also...); d.err == nil && b.upstream != nil {
-		d.raw = resourceserver.RawToken(r)
-	}
+	d.token, d.err = b.verifier.Authorize(r, b.policy, also...)
+	b.giveNonce(w, r, &d)
 	return d
 }
 
-// further tells what r needs beyond what every request does.
-func (b *BearerAuth) further(w http.ResponseWriter, r *http.Request) ([]*resourceserver.Policy, error) {
-	also, err := b.matching(r, nil)
-	if err != nil {
-		return nil, b.refusal(r, resourceserver.NotAllowed, err)
+// giveNonce gives the client another nonce while its last one is still good (RFC 9449 §8.2).
+func (b *BearerAuth) giveNonce(w http.ResponseWriter, r *http.Request, d *decision) {
+	if d.err == nil && b.policy.Possession != nil {
+		if nonce := b.policy.Possession.Nonce(r); nonce != "" {
+			w.Header()[dpop.NonceHeader] = []string{nonce}
+		}
 	}
-	if b.MCP == nil || !resourceserver.Presented(r) && !b.Optional {
-		return also, nil
+}
+
+// decideTools is the rest of decide for requests whose bodies say what they need.
+func (b *BearerAuth) decideTools(w http.ResponseWriter, r *http.Request, also []*resourceserver.Policy) (d decision) {
+	tools := &toolDemand{mcp: b.MCP, w: w}
+	if b.Optional && len(also) == 0 && !resourceserver.Presented(r) && tools.anonymous(r) {
+		d.err = tools.failed
+		why := resourceserver.Allowed
+		if d.err != nil {
+			why = resourceserver.InvalidRequest
+		}
+		b.verifier.observer.Decided(-1, why)
+	} else {
+		d.token, d.err = b.verifier.Authorize(r, b.policy, slices.Concat(also, tools.policies())...)
+		if tools.failed != nil {
+			d.err = tools.failed
+		}
+		b.giveNonce(w, r, &d)
 	}
-	demand, err := b.MCP.demand(w, r)
-	if err != nil {
-		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
-		return nil, err
-	}
-	if demand.Forbidden {
-		return nil, b.refusal(r, resourceserver.ToolNotAllowed, nil)
-	}
-	if len(demand.Scopes) > 0 {
-		also = append(also, &resourceserver.Policy{Scopes: demand.Scopes})
-	}
-	return also, nil
+	d.final = d.err != nil && bodyGone(r, d.err)
+	return d
 }
 
 // refusal is one that needs no token to be known, counted.
@@ -132,10 +151,11 @@ func (b *BearerAuth) refusal(r *http.Request, why resourceserver.Reason, cause e
 }
 
 // passOn hands r to the handlers behind this one.
-func passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
+func (b *BearerAuth) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
 	err := next.ServeHTTP(w, r)
 	if err != nil && !d.preflight {
 		dropCredentials(r.Header)
+		b.upstream.forget(r.Header)
 	}
 	return err
 }
@@ -153,7 +173,7 @@ func (b *BearerAuth) passOnWatched(w http.ResponseWriter, r *http.Request, next 
 		d.passage.answer.ResponseWriter = w
 		w = &d.passage.answer
 	}
-	return passOn(w, r, next, d)
+	return b.passOn(w, r, next, d)
 }
 
 // dropCredentials removes what proves who the client is. The site's error routes
@@ -173,7 +193,8 @@ func (b *BearerAuth) pass(r *http.Request, d *decision) error {
 		return nil
 	}
 	if b.upstream != nil {
-		if err := b.upstream.apply(r.Context(), r, d.raw, d.token); err != nil {
+		if err := b.upstream.apply(r.Context(), r, rawToken(r, d.token), d.token); err != nil {
+			d.final = true // the client's token is gone
 			return err
 		}
 	}
@@ -187,14 +208,23 @@ func (b *BearerAuth) pass(r *http.Request, d *decision) error {
 		b.setHeaders(r.Header, d.token, d.passage.values[:])
 	}
 	if b.StripToken {
-		delete(r.Header, "Authorization")
+		dropToken(r.Header)
 	}
 	remember(r, d.token)
 	logDecision(r, (*allowedLog)(d.token))
 	return nil
 }
 
-// overlook lets a request pass that would have been refused: without an identity, and otherwise as it came.
+// rawToken is the text of the token t of r, "" without one.
+func rawToken(r *http.Request, t *resourceserver.Token) string {
+	if t == nil {
+		return ""
+	}
+	return resourceserver.RawToken(r)
+}
+
+// overlook lets a request pass that would have been refused: without an identity, and otherwise as it came, its token included unless no token
+// of a client is meant to go on.
 func (b *BearerAuth) overlook(r *http.Request, d *decision) {
 	refused := explain(d.err)
 	refused.shadow = true
@@ -202,6 +232,9 @@ func (b *BearerAuth) overlook(r *http.Request, d *decision) {
 	metrics.shadowDecisions.WithLabelValues(b.verifier.name(d.err), refused.failure.Reason).Inc()
 	*d = decision{}
 	forget(r)
+	if b.StripToken || b.upstream != nil && b.upstream.replace {
+		dropToken(r.Header)
+	}
 }
 
 // setHeaders writes the identity headers; Strip has removed the client's. values is room for their values.
