@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver"
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 )
 
 // addresses are request headers that hold the address of this or another request: browsers and proxies write them.
@@ -23,7 +24,7 @@ var addresses = []string{"Referer", "X-Forwarded-Uri", "X-Original-Uri", "X-Orig
 // accessLog stands in for Caddy's access log where that would have a code or a token
 // in it. In the front channel these travel in addresses: an answer's in Location, an
 // id_token_hint in the request's own; on legacy paths in the path itself, and in headers that only AM knows. Caddy
-// hides a few well-known headers alone, and lets no
+// hides a few well-known headers alone, not those of DPoP proofs, and lets no
 // handler change what it is going to write; but one can be left out. So such a
 // request's line is left out and written here, to the same loggers, with REDACTED in the places of the
 // values. Fields added by log_append are missing in it.
@@ -41,7 +42,7 @@ type accessLog struct {
 func newAccessLog(ctx caddy.Context, ssoToken string) accessLog {
 	return accessLog{
 		logger:    ctx.Logger(new(caddyhttp.App)).Named("log.access"),
-		secrets:   []string{http.CanonicalHeaderKey(ssoToken), "X-Openam-Username", "X-Openam-Password"},
+		secrets:   []string{http.CanonicalHeaderKey(ssoToken), "X-Openam-Username", "X-Openam-Password", dpop.Header},
 		parameter: strings.ToLower(ssoToken),
 	}
 }
@@ -129,6 +130,7 @@ func (l accessLog) write(logs *caddyhttp.ServerLogConfig, r *http.Request, rec c
 				zap.Int("bytes_read", int(max(r.ContentLength, 0))), zap.String("user_id", user), zap.Duration("duration", took),
 				zap.Int("size", rec.Size()), zap.Int("status", status),
 				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: answered}),
+				decisionField(r),
 			)
 		}
 	}

@@ -106,6 +106,7 @@ type BearerAuth struct {
 	forward      []ForwardClaim // with canonical header names
 	log          *zap.Logger
 	access       accessLog
+	access       accessLog
 	// namedMatcher reads a matcher where the Caddyfile adapter can: only it knows the named ones.
 	namedMatcher func() (caddy.ModuleMap, bool, error)
 }

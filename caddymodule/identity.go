@@ -133,6 +133,7 @@ func logDecision(r *http.Request, what zapcore.ObjectMarshaler) {
 		// not written; it lets a second handler replace what the first one said.
 		extra.Set(zap.Field{Key: "gatehouse", Type: zapcore.InlineMarshalerType, Interface: what})
 	}
+	decidedAbout(r, what)
 }
 
 // allowedLog describes the token of a request that was let through.

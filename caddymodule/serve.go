@@ -28,6 +28,14 @@ func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 
 // serve is ServeHTTP, however the request is logged.
 func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Header[dpop.Header] != nil {
+		return b.serveUnlogged(w, r, next)
+	}
+	return b.serve(w, r, next)
+}
+
+// serve is ServeHTTP, however the request is logged.
+func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if b.metadata.asked(r) {
 		return b.metadata.serve(w, r)
 	}

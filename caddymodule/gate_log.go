@@ -1,0 +1,49 @@
+package caddymodule
+
+import (
+	"context"
+	"net/http"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
+)
+
+// newGateLog stands in for Caddy's access log at gates, where that would have a proof of possession in it: one that was refused may not
+// have been used yet.
+func newGateLog(ctx caddy.Context) accessLog {
+	return accessLog{logger: ctx.Logger(new(caddyhttp.App)).Named("log.access"), secrets: []string{dpop.Header}}
+}
+
+// serveUnlogged is serve for a request with a proof, which its line in the access log does not have.
+func (b *BearerAuth) serveUnlogged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if loggedBy(r) == nil {
+		return b.serve(w, r, next)
+	}
+	r = r.WithContext(context.WithValue(r.Context(), decidedKey{}, new(decided)))
+	return b.access.around(w, r, func(w http.ResponseWriter, r *http.Request) error { return b.serve(w, r, next) })
+}
+
+// decided is what was decided about a request whose line is written here, for that line.
+type decided struct{ what zapcore.ObjectMarshaler }
+
+type decidedKey struct{}
+
+// decidedAbout takes note of it, where somebody wants to know.
+func decidedAbout(r *http.Request, what zapcore.ObjectMarshaler) {
+	if d, ok := r.Context().Value(decidedKey{}).(*decided); ok {
+		d.what = what
+	}
+}
+
+// decisionField is the field of the line, which writes nothing where nothing was decided.
+func decisionField(r *http.Request) zap.Field {
+	if d, ok := r.Context().Value(decidedKey{}).(*decided); ok && d.what != nil {
+		return zap.Inline(d.what)
+	}
+	return zap.Skip()
+}
