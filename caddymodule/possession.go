@@ -25,7 +25,7 @@ type DPoP struct {
 	Required bool `json:"required,omitempty"`
 	// Demand nonces of the gate's own (RFC 9449 §9).
 	Nonce bool `json:"nonce,omitempty"`
-	// Accepted signature algorithms. Default: ES256, ES384, ES512, EdDSA, PS256.
+	// Accepted signature algorithms. Default: ES256, ES384, ES512, EdDSA, Ed25519, PS256.
 	Algorithms []string `json:"algorithms,omitempty"`
 	// How old a proof may be, at most 5m. Default: 1m.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
@@ -173,7 +173,7 @@ func (d *DPoP) verifier(app *App) (*dpop.Verifier, error) {
 
 // proofAlgorithms are all that may be configured.
 var proofAlgorithms = []string{
-	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.PS256, jose.PS384, jose.PS512, jose.RS256, jose.RS384, jose.RS512,
+	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.Ed25519, jose.PS256, jose.PS384, jose.PS512, jose.RS256, jose.RS384, jose.RS512,
 }
 
 // Without the app, all gates of the process share what they remember: a reload must forget no proof, nor a nonce that was given out.

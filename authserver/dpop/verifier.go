@@ -25,7 +25,7 @@ const (
 // Algorithms are what proofs may be signed with unless configuration says otherwise. RS256 and its like are known, but not among them:
 // nobody had made DPoP keys for PKCS #1 v1.5 before, and FAPI 2 refuses them.
 func Algorithms() []string {
-	return []string{jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.PS256}
+	return []string{jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.Ed25519, jose.PS256}
 }
 
 var algorithms = Algorithms()

@@ -1,17 +1,20 @@
 package jose
 
 import (
+	"cmp"
+
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1). "none" does not exist here.
+// JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2: Ed25519 is what new clients call EdDSA with that curve). "none" does
+// not exist here.
 const (
 	HS256, HS384, HS512 = "HS256", "HS384", "HS512"
 	RS256, RS384, RS512 = "RS256", "RS384", "RS512"
 	PS256, PS384, PS512 = "PS256", "PS384", "PS512"
 	ES256, ES384, ES512 = "ES256", "ES384", "ES512"
-	EdDSA               = "EdDSA"
+	EdDSA, Ed25519      = "EdDSA", "Ed25519"
 )
 
 // Key types and curves (RFC 7518 §6.1, §6.2.1.1; RFC 8037 §2).
@@ -26,6 +29,7 @@ const (
 // Both halves are stateless and shared by all requests.
 type algorithm struct {
 	name     string
+	library  string // its name there; "" for the same
 	kty      string
 	crv      string // "" where the key type has no curve
 	secret   int    // shortest shared secret in bytes (RFC 7518 §3.2); 0: not symmetric
@@ -46,12 +50,14 @@ var algorithms = func() map[string]*algorithm {
 		{name: ES384, kty: ktyEC, crv: curveP384},
 		{name: ES512, kty: ktyEC, crv: curveP521},
 		{name: EdDSA, kty: ktyOKP, crv: curveEd25519},
+		{name: Ed25519, library: EdDSA, kty: ktyOKP, crv: curveEd25519},
 	} {
 		var err error
-		if a.verifier, err = jws.NewVerifier(jwa.SignatureAlgorithm(a.name)); err != nil {
+		library := jwa.SignatureAlgorithm(cmp.Or(a.library, a.name))
+		if a.verifier, err = jws.NewVerifier(library); err != nil {
 			panic("jose: " + err.Error()) // the library has lost an algorithm
 		}
-		if a.signer, err = jws.NewSigner(jwa.SignatureAlgorithm(a.name)); err != nil {
+		if a.signer, err = jws.NewSigner(library); err != nil {
 			panic("jose: " + err.Error())
 		}
 		m[a.name] = a

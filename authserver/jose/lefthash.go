@@ -19,7 +19,7 @@ func LeftHash(alg, value string) (string, error) {
 	case HS384, RS384, PS384, ES384:
 		h := sha512.Sum384([]byte(value))
 		sum = h[:]
-	case HS512, RS512, PS512, ES512, EdDSA:
+	case HS512, RS512, PS512, ES512, EdDSA, Ed25519:
 		h := sha512.Sum512([]byte(value))
 		sum = h[:]
 	default:

@@ -18,7 +18,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 )
 
-var signingAlgorithms = []string{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA}
+var signingAlgorithms = []string{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA, jose.Ed25519}
 
 // What is signed is read, checked and published, and comes back from its
 // private form, for every algorithm.
