@@ -35,8 +35,8 @@ const (
 	nonceTag   = 16
 )
 
-// NewNonces makes nonces of a key of 32 bytes or more, each of which is good for life (default 5 min, at least 4 s) and is renewed well
-// before. A shorter key is a mistake of the program, which panics.
+// NewNonces makes nonces of a key of 32 bytes or more, each of which is good for life (default 5 min, at least 4 s), or up to a quarter longer, and is
+// renewed well before. A shorter key is a mistake of the program, which panics.
 func NewNonces(key []byte, life time.Duration) *Nonces {
 	if len(key) < 32 {
 		panic("dpop: the key of nonces is too short")
@@ -104,7 +104,7 @@ func (n *Nonces) Valid(nonce string, now time.Time) (ok, renew bool) {
 		return false, false
 	}
 	step, age := int64(binary.BigEndian.Uint64(b)), n.at(now)
-	if age -= step; age < -1 || age >= nonceSteps { // the clock of another node may be ahead
+	if age -= step; age < -1 || age > nonceSteps { // the clock of another node may be ahead
 		return false, false
 	}
 	if !hmac.Equal([]byte(nonce), []byte(n.make(step))) {
