@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -287,6 +288,12 @@ func (n *node) secret(what, text string) {
 	n.secrets[text] = what
 }
 
+// roundtrips are lines of the log about what reverse_proxy sent, sentOn what may be in them.
+var (
+	roundtrips = regexp.MustCompile(`(?m)^.*"msg":"upstream roundtrip".*$`)
+	sentOn     = map[string]bool{"a DPoP proof": true, "an assertion": true}
+)
+
 // checkSilence searches log and data directory for secrets and tokens, and for
 // the signature part of tokens alone (Silence, property 7 of the attack cases).
 func (n *node) checkSilence(t testing.TB) {
@@ -305,13 +312,26 @@ func (n *node) checkSilence(t testing.TB) {
 		}
 		return nil
 	})
+	// At its debug level Caddy writes what reverse_proxy sends, but for a few well-known headers. A proof that is there has been
+	// used, and an assertion is for the upstream, for a minute.
+	for _, what := range n.secrets {
+		if sentOn[what] {
+			places["/log without roundtrips"] = roundtrips.ReplaceAll(places["/log"], nil)
+			break
+		}
+	}
+	told := map[string]bool{}
 	for text, what := range n.secrets {
 		needle := []byte(text)
 		if i := strings.LastIndexByte(text, '.'); i > 0 && strings.Count(text, ".") == 2 && len(text)-i > 40 {
 			needle = needle[i+1:]
 		}
 		for place, content := range places {
-			if i := bytes.Index(content, needle); i >= 0 {
+			if place == "/log" && sentOn[what] {
+				continue
+			}
+			if i := bytes.Index(content, needle); i >= 0 && !told[place+what] {
+				told[place+what] = true // the others of its kind are there for the same reason
 				from, to := max(0, i-200), min(len(content), i+20)
 				t.Errorf("%s has %s in it: …%q…", place, what, content[from:to])
 			}

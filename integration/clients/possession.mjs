@@ -235,7 +235,7 @@ await serve(prepare, {
 
   async 'DPoP: every algorithm'(kit) {
     for (const alg of kit.as.dpop_signing_alg_values_supported) {
-      const app = new Application(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: await key({}, alg === 'EdDSA' ? 'Ed25519' : alg) })
+      const app = new Application(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: await key({}, alg) })
       const tokens = await app.machine()
       assert.equal(await app.call(tokens.access_token), 200, alg)
     }
@@ -283,8 +283,9 @@ await serve(prepare, {
     const { access_token: unbound } = await free.machine()
     assert.equal(await free.call(unbound, kit.plain_api), 200)
     assert.match(await as(free, { DPoP: await key() }, () => free.call(unbound, kit.plain_api)), /^401 invalid_(token|dpop_proof)$/)
-    // One without takes nothing that is bound.
-    assert.equal(await app.call(token, kit.unbound_api), '401 invalid_token')
+    // One without takes nothing that is bound, and knows no such scheme.
+    assert.equal(await as(app, {}, () => app.call(token, kit.unbound_api)), '401 invalid_token')
+    assert.equal(await app.call(token, kit.unbound_api), '401 undefined')
     assert.equal(await free.call(unbound, kit.unbound_api), 200)
   },
 
