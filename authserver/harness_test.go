@@ -18,6 +18,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
 )
@@ -96,6 +97,7 @@ type rig struct {
 	state     *authserver.State
 	directory *declared.Directory
 	server    *authserver.Server
+	held      store.Store
 }
 
 // rigOptions change what newRig makes. The zero value is the usual.
@@ -109,6 +111,9 @@ type rigOptions struct {
 
 	outbound authserver.Outbound
 	noLimit  bool // nobody's tries are counted
+	shared   bool // the store is said to be shared
+
+	certificate func(*http.Request) (*mtls.Certificate, error)
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
@@ -129,7 +134,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	state, err := authserver.NewState(authserver.StateConfig{
 		Store: o.store, SecretsKey: func(bool) ([]byte, error) { return []byte("0123456789abcdef0123456789abcdef"), nil },
-		Now: o.clock.Now, Observer: o.watch, Log: o.log,
+		Now: o.clock.Now, Observer: o.watch, Log: o.log, Shared: o.shared,
 	})
 	if err != nil {
 		t.Fatalf("state: %v", err)
@@ -138,7 +143,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if !o.idle {
 		state.Start()
 	}
-	config := authserver.Config{State: state, Directory: directory, Outbound: o.outbound}
+	config := authserver.Config{State: state, Directory: directory, Outbound: o.outbound, ClientCertificate: o.certificate}
 	if o.noLimit {
 		config.InsecureNoLimit = func(string) bool { return true }
 	}
@@ -148,7 +153,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	server.Start()
 	t.Cleanup(func() { _ = server.Close() })
-	return &rig{t, o.clock, state, directory, server}
+	return &rig{t, o.clock, state, directory, server, o.store}
 }
 
 // answer is a response, read.
