@@ -100,6 +100,7 @@ var owners = map[string][]string{
 	"cel.dev/cel-go":                      {"authserver/policy"},
 	"github.com/envoyproxy/":              {"caddymodule"},
 	"google.golang.org/grpc":              {"caddymodule"},
+	"google.golang.org/protobuf":          {"caddymodule"}, // its wire format, for Envoy's messages
 	"github.com/wneessen/go-mail":         {"authserver/notify"},
 	// Whoever else knew the old paths would keep them alive.
 	module + "authserver/legacy": {"authserver", "caddymodule"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,13 +66,17 @@ func (a *Authorizer) serve(b *BearerAuth, w http.ResponseWriter, r *http.Request
 	if b.upstream.publishes(r) {
 		return b.upstream.publish(w, r)
 	}
+	var refused error
 	if !fromTrustedProxy(r) {
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 		a.warnOf(b.log, r)
-		return b.refuse(w, r, errStranger)
+		refused = errStranger
 	}
-	if a.envoy != nil {
-		return a.envoy.serve(w, r)
+	switch {
+	case a.envoy != nil:
+		return a.envoy.serve(w, r, refused)
+	case refused != nil:
+		return b.refuse(w, r, refused)
 	}
 	return a.answer(b, w, r)
 }
@@ -92,9 +97,12 @@ func (a *Authorizer) warnOf(log *zap.Logger, r *http.Request) {
 		zap.String("peer", r.RemoteAddr))
 }
 
-// managed are the request headers that the gate sets or takes away: those that the other proxy must take from answers.
+// credentialHeaders are the client's credentials, which the upstream gets, or not.
+var credentialHeaders = []string{"Authorization", "Dpop"}
+
+// managed are the request headers that the gate sets or takes away: those that the other proxy must take from answers. Credentials come first.
 func (b *BearerAuth) managed() []string {
-	names := []string{"Authorization", "Dpop"}
+	names := slices.Clone(credentialHeaders)
 	for _, f := range b.forward {
 		names = append(names, f.Header)
 	}

@@ -144,7 +144,7 @@ func (q *question) request(w http.ResponseWriter, r *http.Request) (*http.Reques
 		return nil, oauth.InvalidRequest("The scheme of the request that is asked about must be http or https.")
 	}
 	u, ok := parseTarget(q.uri)
-	if !ok || !httpguts.ValidHeaderFieldName(q.method) || strings.ContainsAny(q.host, ", /@") || !httpguts.ValidHostHeader(q.host) {
+	if !ok || !httpguts.ValidHeaderFieldName(q.method) || q.host == "" || strings.ContainsAny(q.host, ", /@") || !httpguts.ValidHostHeader(q.host) {
 		return nil, oauth.InvalidRequest("The method, path or host of the request that is asked about is malformed.")
 	}
 	for _, name := range hopHeaders {
