@@ -106,7 +106,6 @@ type BearerAuth struct {
 	forward      []ForwardClaim // with canonical header names
 	log          *zap.Logger
 	access       accessLog
-	access       accessLog
 	// namedMatcher reads a matcher where the Caddyfile adapter can: only it knows the named ones.
 	namedMatcher func() (caddy.ModuleMap, bool, error)
 }

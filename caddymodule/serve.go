@@ -28,14 +28,6 @@ func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 
 // serve is ServeHTTP, however the request is logged.
 func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Header[dpop.Header] != nil {
-		return b.serveUnlogged(w, r, next)
-	}
-	return b.serve(w, r, next)
-}
-
-// serve is ServeHTTP, however the request is logged.
-func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if b.metadata.asked(r) {
 		return b.metadata.serve(w, r)
 	}
@@ -382,14 +374,14 @@ type carried struct{ *resourceserver.Token }
 func (carried) String() string { return "[token]" }
 
 // Token gives the verified token of a request that bearer_auth has let through,
-// for other handlers. It is shared: read only.
+// for other handlers. It is shared: read only. There is none for a request that passed without.
 func Token(r *http.Request) (*resourceserver.Token, bool) {
-	c, ok := caddyhttp.GetVar(r.Context(), tokenVar).(carried)
-	return c.Token, ok
+	c, _ := caddyhttp.GetVar(r.Context(), tokenVar).(carried)
+	return c.Token, c.Token != nil
 }
 
 // remember makes token the one of this request: for Token, and for placeholders,
-// which are computed when somebody asks for one.
+// which are computed when somebody asks for one. A nil token is nobody's: placeholders are empty then, as those of absent claims are.
 func remember(r *http.Request, token *resourceserver.Token) {
 	vars, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if !ok {
@@ -411,7 +403,7 @@ func remember(r *http.Request, token *resourceserver.Token) {
 			}
 			c, _ := vars[tokenVar].(carried)
 			if c.Token == nil {
-				return nil, false
+				return "", true
 			}
 			return placeholderText(c.Claims, name), true
 		})
@@ -420,12 +412,8 @@ func remember(r *http.Request, token *resourceserver.Token) {
 
 // forget makes a request one without a token, as far as this handler has a say: what an outer bearer_auth has verified stays.
 func forget(r *http.Request) {
-	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if _, verified := vars[tokenVar]; verified {
-		return
-	}
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.DeleteByPrefix(userPrefix)
+	if _, verified := Token(r); !verified {
+		remember(r, nil)
 	}
 }
 
