@@ -105,6 +105,9 @@ func (u *upstreamCredentials) provision(ctx caddy.Context, b *BearerAuth, app *A
 		u.replace, err = true, u.acquire("exchange", up.Exchange, upstream.NewExchange)
 	case up.ClientCredentials != nil:
 		u.replace, err = true, u.acquire("client_credentials", up.ClientCredentials, upstream.NewClientCredentials)
+	case up.Token == tokenPhantom && b.onlyBound():
+		err = errors.New("token phantom: tokens that are bound to a key or a certificate have no phantom, and others do not pass here; " +
+			"exchange, token strip and assertion work with them")
 	case up.Token == tokenPhantom:
 		u.replace, err = true, u.acquirePhantom(b, app)
 	case up.Token == tokenStrip:
@@ -114,6 +117,11 @@ func (u *upstreamCredentials) provision(ctx caddy.Context, b *BearerAuth, app *A
 		return err
 	}
 	return u.provisionAssertion(ctx, b)
+}
+
+// onlyBound reports whether only tokens pass that are bound.
+func (b *BearerAuth) onlyBound() bool {
+	return b.Bound != "" || b.DPoP != nil && b.DPoP.Required || b.ClientCertificate != nil && b.ClientCertificate.Required
 }
 
 // check refuses what excludes each other.

@@ -22,7 +22,10 @@ const typeJWT = "application/jwt"
 
 // NewPhantom gives a signed JWT with the claims of the client's token, from the issuer that vouches for it: in this process
 // where it is here, or else by asking the introspection endpoint for application/jwt. A token that is a JWT already is its own
-// phantom, unless it is bound to a key: the upstream could not check that. It contacts nobody yet.
+// phantom. It contacts nobody yet.
+//
+// A token that is bound to a key or a certificate has none, and is refused with 403: the upstream could not check the binding, and without it
+// the phantom would be worth more than the token, at this gate first of all.
 func NewPhantom(c Config) (Source, error) {
 	c = c.withDefaults()
 	var s *server
@@ -51,11 +54,19 @@ type phantom struct {
 	*perToken
 	server *server // nil where nobody elsewhere is asked
 	config *Config
+	warned seldom
 }
 
 // Token implements Source.
 func (p *phantom) Token(ctx context.Context, raw string, t *resourceserver.Token) (string, error) {
-	if t != nil && jose.LooksLikeJWT(raw) && !t.Claims.Has("cnf") {
+	switch {
+	case t == nil:
+		return "", nil
+	case t.Claims.Has("cnf"):
+		p.observe(OutcomeRefused, 0)
+		p.warn(errBound)
+		return "", notPermitted(errBound)
+	case jose.LooksLikeJWT(raw):
 		return raw, nil
 	}
 	return p.perToken.Token(ctx, raw, t)
@@ -63,19 +74,30 @@ func (p *phantom) Token(ctx context.Context, raw string, t *resourceserver.Token
 
 var (
 	errElsewhere = errors.New("the token's issuer is elsewhere, and its introspection is not configured")
-	errBound     = errors.New("the token is bound to a key (cnf), which the upstream could not check, and its issuer is elsewhere")
+	errBound     = errors.New("the token is bound to a key or a certificate (cnf): it has no phantom")
 )
+
+func (p *phantom) observe(outcome string, d time.Duration) {
+	if p.config.Observer != nil {
+		p.config.Observer.Obtained(KindPhantom, outcome, d)
+	}
+}
+
+func (p *phantom) warn(err error) {
+	if p.warned.now() {
+		p.config.Log.Warn("a token for the upstream cannot be obtained", "kind", KindPhantom, "error", err)
+	}
+}
 
 // obtain asks the issuer, wherever it is.
 func (p *phantom) obtain(ctx context.Context, raw string, t *resourceserver.Token) (obtained, *Error) {
 	asked, start := p.config.Now(), time.Now()
 	token, here, err := t.Phantom(ctx)
 	if !here {
-		switch {
-		case t.Claims.Has("cnf"):
-			return p.impossible(errBound)
-		case p.server == nil:
-			return p.impossible(errElsewhere)
+		if p.server == nil {
+			p.observe(OutcomeError, 0)
+			p.warn(errElsewhere)
+			return obtained{}, unavailable(0, errElsewhere)
 		}
 		form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
 		return p.server.post(typeJWT, form, func(a answer) (obtained, fetch.Health, error) { return p.judge(a, t) })
@@ -84,24 +106,13 @@ func (p *phantom) obtain(ctx context.Context, raw string, t *resourceserver.Toke
 	if err == nil {
 		got, err = readPhantom(token, t, asked)
 	}
-	outcome := OutcomeOK
 	if err != nil {
-		outcome = OutcomeError
-	}
-	if p.config.Observer != nil {
-		p.config.Observer.Obtained(KindPhantom, outcome, time.Since(start))
-	}
-	if err != nil {
+		p.observe(OutcomeError, time.Since(start))
+		p.warn(err)
 		return obtained{}, unavailable(0, err)
 	}
+	p.observe(OutcomeOK, time.Since(start))
 	return got, nil
-}
-
-func (p *phantom) impossible(err error) (obtained, *Error) {
-	if p.config.Observer != nil {
-		p.config.Observer.Obtained(KindPhantom, OutcomeError, 0)
-	}
-	return obtained{}, unavailable(0, err)
 }
 
 // judge reads the answer of an introspection endpoint that was asked for a JWT. No content means that the token is not active.

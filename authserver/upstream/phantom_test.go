@@ -127,20 +127,23 @@ func TestPhantomHere(t *testing.T) {
 	}
 }
 
-// TestPhantomOfBoundToken: the upstream could not check what the token is bound to, so it does not get it: a phantom without cnf where the
-// issuer is here, and nothing where it is elsewhere.
+// TestPhantomOfBoundToken: the upstream could not check what the token is bound to, and a phantom without it would be worth more than the
+// token, so there is none: neither the token itself, nor another.
 func TestPhantomOfBoundToken(t *testing.T) {
 	clock := newClock()
 	cnf := map[string]any{"cnf": map[string]any{"x5t#S256": mtls.Thumbprint(certificate())}}
 	raw := signed(clock, cnf)
 	h := &here{make: func(*jose.Claims) (string, error) { return signed(clock, nil), nil }}
-	s := source(t, upstream.NewPhantom, upstream.Config{Now: clock.Now})
-	if got := ask(t, s, raw, h.verified(t, clock, raw)); got == raw || got == unavailable {
-		t.Errorf("issuer here: got %q, want a phantom", got)
+	h.claims = claimsOf(clock, time.Hour, map[string]any{"iss": issuer, "cnf": cnf["cnf"]})
+	seen := &recorder{}
+	s := source(t, upstream.NewPhantom, upstream.Config{Now: clock.Now, Observer: seen})
+	for _, raw := range []string{raw, "opaque"} {
+		if got := ask(t, s, raw, h.verified(t, clock, raw)); got != forbidden {
+			t.Errorf("%s: got %q, want %q", raw, got, forbidden)
+		}
 	}
-	other := signed(clock, map[string]any{"cnf": cnf["cnf"], "jti": "2"})
-	if got := ask(t, s, other, client(clock, time.Hour, cnf)); got != unavailable {
-		t.Errorf("issuer elsewhere: got %q, want %q", got, unavailable)
+	if h.made.Load() != 0 || seen.seen["phantom refused"] != 2 {
+		t.Errorf("made %d, observed %v", h.made.Load(), seen.seen)
 	}
 }
 

@@ -22,7 +22,7 @@ type server struct {
 	discovery   *fetch.KeySource // nil where the endpoint is given
 	calls       *fetch.Calls
 	credentials fetch.Credentials
-	complained  atomic.Int64 // Unix nanoseconds of the last complaint
+	complained  seldom
 }
 
 // newServer expects a config with defaults. option names the endpoint in messages, as it is in the metadata of issuers.
@@ -144,19 +144,23 @@ func (s *server) exchange(ctx context.Context, accept string, form url.Values, j
 	return judge(a)
 }
 
-// complainEvery is how often one source writes to the log that it cannot obtain tokens.
-const complainEvery = 10 * time.Second
-
 // complain logs a failure that somebody has to mend, not each of many.
 func (s *server) complain(err error) {
-	if errors.Is(err, fetch.ErrDown) || errors.Is(err, fetch.ErrClosed) || errors.Is(err, context.Canceled) {
-		return
-	}
-	now, last := time.Now().UnixNano(), s.complained.Load()
-	if now-last < int64(complainEvery) || !s.complained.CompareAndSwap(last, now) {
+	if errors.Is(err, fetch.ErrDown) || errors.Is(err, fetch.ErrClosed) || errors.Is(err, context.Canceled) || !s.complained.now() {
 		return
 	}
 	s.config.Log.Warn("a token for the upstream cannot be obtained", "kind", s.kind, "server", s.name(), "error", err)
+}
+
+// complainEvery is how often one source writes to the log that it cannot obtain tokens.
+const complainEvery = 10 * time.Second
+
+// seldom says now and then that something may be done. Safe for concurrent use.
+type seldom struct{ last atomic.Int64 } // Unix nanoseconds
+
+func (s *seldom) now() bool {
+	now, last := time.Now().UnixNano(), s.last.Load()
+	return now-last >= int64(complainEvery) && s.last.CompareAndSwap(last, now)
 }
 
 // seconds rounds up to whole seconds.
