@@ -262,34 +262,60 @@ func (x *changes) consumer(t *testing.T) *made {
 	return m
 }
 
-// TestStreamsOverReload: what the old configuration still serves, for as long as the grace period, ends with its token as before.
+// TestStreamsOverReload: Caddy ends WebSockets when a configuration is replaced, and lets other exchanges of it go on. These end
+// with their tokens all the same, even when nothing else is left of the configuration; and with the grace period where
+// nobody would look after them, as the new configuration has another verifier.
 func TestStreamsOverReload(t *testing.T) {
-	n := start(t, streamConfig(t, newIssuer(t)))
+	n := prepare(t, streamConfig(t, newIssuer(t)))
+	const grace = time.Second
+	rewrite(t, n, strings.NewReplacer("grace_period 5s", "grace_period "+grace.String()).Replace)
+	n.run(t)
 	gate := streamGates(t, n)["local"]
-	token, kept := n.token(t, worker), n.token(t, worker)
-	all, others := openAll(t, gate, token), openAll(t, gate, kept)
-	before := time.Now()
-	done := make(chan struct{})
-	go func() { defer close(done); n.reload(t) }()
-	time.Sleep(2 * time.Second)
-	for _, s := range append(all, others...) {
-		select {
-		case <-s.ended:
-			t.Logf("%s ended %v after", s.kind, s.at.Sub(before))
-		default:
-			t.Logf("%s goes on", s.kind)
-		}
-	}
-	t.Log("revoke")
-	n.revoke(t, worker, token)
-	since := time.Now()
-	for _, s := range all {
-		t.Logf("%s %v", s.kind, s.ends(t, since, streamEnd))
-	}
-	<-done
-	t.Logf("reload took %v", time.Since(before))
-	for _, s := range others {
-		<-s.ended
-		t.Logf("%s ended %v after", s.kind, s.at.Sub(before))
+	for _, tt := range []struct {
+		name   string
+		change func(string) string
+	}{
+		{"the same verifier", nil},
+		{"another verifier", strings.NewReplacer("\taudience "+orders+"\n\t\tscope", "\taudience "+orders+"\n\t\tmax_token_size 8KiB\n\t\tscope").Replace},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			token, kept := n.token(t, worker), n.token(t, worker)
+			all, others := openAll(t, gate, token), openAll(t, gate, kept)
+			if tt.change != nil {
+				rewrite(t, n, tt.change)
+			}
+			n.reload(t)
+			time.Sleep(grace + 500*time.Millisecond)
+			counted := n.streamEnds(t)
+			went := 0
+			for _, s := range all {
+				select {
+				case <-s.ended:
+					t.Logf("%s was ended by the reload", s.kind)
+				default:
+					went++
+				}
+			}
+			n.revoke(t, worker, token)
+			revoked := time.Now()
+			for _, s := range all {
+				s.ends(t, revoked, streamEnd)
+			}
+			if got := n.streamEnds(t) - counted; got != float64(went) {
+				t.Errorf("the metric counts %v ends, want %d", got, went)
+			}
+			for _, s := range others {
+				switch {
+				case tt.change != nil:
+					s.ends(t, revoked, 0)
+				case s.kind != "WebSocket":
+					s.goesOn(t)
+				}
+			}
+			fresh := n.token(t, worker)
+			again := openAll(t, gate, fresh)
+			n.revoke(t, worker, fresh)
+			allEnd(t, "of the new configuration", time.Now(), streamEnd, fresh, gate, again)
+		})
 	}
 }
