@@ -85,6 +85,13 @@ func TestConfigMistakes(t *testing.T) {
 			is.Introspection.AuthMethod, is.Introspection.ClientSecret = oauth.AuthPrivateKeyJWT, ""
 		}, "private_key_jwt"},
 		{"unknown method", introspected, func(_ *config, is *issuer) { is.Introspection.AuthMethod = oauth.AuthNone }, "authentication method"},
+		{"signed answers and a secret", introspected, func(_ *config, is *issuer) {
+			is.Introspection.Signed, is.Secret, is.Algorithms = true, []byte("0123456789abcdef0123456789abcdef"), []string{"HS256"}
+		}, "signed"},
+		{"signed answers to no question", good, func(_ *config, is *issuer) { is.Introspection.Signed = true }, "signed"},
+		{"case_87/http keys of signed answers", introspected, func(_ *config, is *issuer) {
+			is.Introspection.Signed, is.JWKSURI = true, "http://as.example.com/jwks"
+		}, "jwks_uri"},
 		{"introspection and keys", introspected, func(_ *config, is *issuer) { is.JWKSURI = "https://as.example.com/jwks" }, "jwks_uri"},
 		{"negative ttl", introspected, func(_ *config, is *issuer) { is.Introspection.TTL = -1 }, "ttl"},
 		{"negative stale", introspected, func(_ *config, is *issuer) { is.Introspection.StaleOnError = -1 }, "stale_on_error"},

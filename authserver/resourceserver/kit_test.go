@@ -323,8 +323,8 @@ func bearer(token string) *http.Request {
 
 func (g *gate) ask(token string) verdict { return g.request(bearer(token), nil) }
 
-func (g *gate) request(r *http.Request, p *resourceserver.Policy) verdict {
-	t, err := g.Authorize(r, p)
+func (g *gate) request(r *http.Request, p *resourceserver.Policy, also ...*resourceserver.Policy) verdict {
+	t, err := g.Authorize(r, p, also...)
 	if err == nil {
 		if t == nil {
 			return verdict{}
