@@ -113,7 +113,8 @@ func TestConformanceDiscovery(t *testing.T) {
 			"code_challenge_methods_supported", "check_session_iframe", "end_session_endpoint", "pushed_authorization_request_endpoint",
 			"require_pushed_authorization_requests", "authorization_response_iss_parameter_supported", "prompt_values_supported",
 			"backchannel_logout_supported", "backchannel_logout_session_supported", "frontchannel_logout_supported", "frontchannel_logout_session_supported",
-			"require_signed_request_object",
+			"require_signed_request_object", "dpop_signing_alg_values_supported", "introspection_signing_alg_values_supported",
+			"tls_client_certificate_bound_access_tokens", "mtls_endpoint_aliases",
 		}
 		for name := range doc {
 			if !slices.Contains(registered, name) && name != "ping_end_idp_session_endpoint" {
