@@ -152,10 +152,10 @@ func (b *BearerAuth) refusal(r *http.Request, why resourceserver.Reason, cause e
 
 // passOn hands r to the handlers behind this one.
 func (b *BearerAuth) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
+	defer b.upstream.forget(r.Header) // before its line in the access log, and before error pages
 	err := next.ServeHTTP(w, r)
 	if err != nil && !d.preflight {
 		dropCredentials(r.Header)
-		b.upstream.forget(r.Header)
 	}
 	return err
 }
