@@ -20,8 +20,8 @@ func badProofs(t testing.TB, h *holder, method, address, access string) map[stri
 		base = append(base, "ath", ath(access))
 	}
 	p := func(changes ...any) []string { return []string{h.proof(method, address, append(base, changes...)...)} }
-	private := map[string]any{"d": base64.RawURLEncoding.EncodeToString(privateBytes(t, h.key))}
-	for k, v := range h.jwk {
+	private := map[string]any{"d": base64.RawURLEncoding.EncodeToString(privateBytes(t, h.Key))}
+	for k, v := range h.JWK {
 		private[k] = v
 	}
 	replaced := h.proof(method, address, base...)

@@ -11,15 +11,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,79 +26,24 @@ import (
 
 // holder is somebody with a key of their own.
 type holder struct {
-	t     testing.TB
+	*testkit.Holder
 	clock *testkit.Clock
-	key   *ecdsa.PrivateKey
 	kid   string // thumbprint
-	jwk   map[string]any
-	n     atomic.Int64 // proofs made
 }
 
 func newHolder(t testing.TB, clock *testkit.Clock) *holder {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	point, err := key.PublicKey.Bytes() // 4, x, y
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, y := base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])
-	// RFC 7638 §3.2.
-	sum := sha256.Sum256(fmt.Appendf(nil, `{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}`, x, y))
-	return &holder{
-		t: t, clock: clock, key: key, kid: base64.RawURLEncoding.EncodeToString(sum[:]),
-		jwk: map[string]any{"kty": "EC", "crv": "P-256", "x": x, "y": y},
-	}
+	h := testkit.NewHolder(t, clock.Now)
+	return &holder{h, clock, h.Thumbprint}
 }
 
-// proof makes a proof for a request (RFC 9449 §4.2); changes are made to it before it is signed, where nil takes a member out. Header
-// members are written "header.<name>".
+// proof makes one for a request; see testkit.
 func (h *holder) proof(method, address string, changes ...any) string {
-	h.t.Helper()
-	header := map[string]any{"typ": "dpop+jwt", "alg": "ES256", "jwk": h.jwk}
-	claims := map[string]any{
-		"jti": fmt.Sprintf("%s-%d", h.kid, h.n.Add(1)), "htm": method, "htu": address, "iat": h.clock.Now().Unix(),
-	}
-	for i := 0; i < len(changes); i += 2 {
-		name, in := changes[i].(string), claims
-		if rest, ok := strings.CutPrefix(name, "header."); ok {
-			name, in = rest, header
-		}
-		if in[name] = changes[i+1]; changes[i+1] == nil {
-			delete(in, name)
-		}
-	}
-	return h.sign(header, claims)
+	return h.Proof(method, address, changes...)
 }
 
-func (h *holder) sign(header, claims map[string]any) string {
-	h.t.Helper()
-	encode := func(v map[string]any) string {
-		b, err := json.Marshal(v)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(b)
-	}
-	input := encode(header) + "." + encode(claims)
-	sum := sha256.Sum256([]byte(input))
-	r, s, err := ecdsa.Sign(rand.Reader, h.key, sum[:])
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return input + "." + base64.RawURLEncoding.EncodeToString(signature)
-}
-
-// ath is the hash of an access token (RFC 9449 §4.2).
-func ath(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+// ath is the hash of an access token.
+func ath(token string) string { return testkit.ATH(token) }
 
 // with sends proofs along with an authentication.
 func with(c credential, proofs ...string) credential {
