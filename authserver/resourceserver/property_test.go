@@ -44,7 +44,7 @@ func newWorld(rt *rapid.T, p *provider, ends map[string]int64, mine string) *wor
 	w.local = &local{keys: jose.NewKeySet(ecKey().Public()), revoked: map[string]bool{}}
 	inProcess := resourceserver.Issuer{Issuer: "http://localhost/as", Local: w.local, Audience: []string{audience}, ClockSkew: -1}
 	asked := p.introspected()
-	asked.Introspection.TTL = 20 * time.Second
+	asked.Introspection.TTL, asked.Timeout = 20*time.Second, time.Minute
 	w.issuers = []resourceserver.Issuer{byKeys, inProcess, asked}
 	p.set(func(p *provider) {
 		p.introspect = func(rw http.ResponseWriter, r *http.Request) {
@@ -182,7 +182,7 @@ func TestPropertyCacheTransparency(t *testing.T) {
 			want := judge(fresh, b)
 			fresh.Close()
 			if got != want {
-				rt.Fatalf("verdict = %v, want %v as without a cache", got, want)
+				rt.Fatalf("policies %d and %d: verdict = %v, want %v as without a cache", i, also, got, want)
 			}
 			verdicts[got.status]++
 		}
