@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/clientauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+	"github.com/caddy-gatehouse/gatehouse/authserver/registration"
 )
 
 // outbound is what makes requests under one set of rules: connections and the
@@ -14,6 +15,8 @@ import (
 type outbound struct {
 	client *fetch.Client
 	keys   *clientauth.KeySources
+	// documents are metadata documents of clients.
+	documents *registration.DocumentCache
 }
 
 // outbound finds or makes the clients for rules.
@@ -30,7 +33,10 @@ func (s *State) outbound(rules Outbound) (*outbound, error) {
 	if err != nil {
 		return nil, fmt.Errorf("outbound requests: %w", err)
 	}
-	o := &outbound{client, &clientauth.KeySources{Client: client, Now: s.config.Now, Log: s.config.Log}}
+	o := &outbound{
+		client, &clientauth.KeySources{Client: client, Now: s.config.Now, Log: s.config.Log},
+		&registration.DocumentCache{Client: client, Now: s.config.Now, Log: s.config.Log},
+	}
 	s.outbounds[id] = o
 	return o, nil
 }

@@ -91,7 +91,10 @@ func assemble(c *Config) (*parts, error) {
 			return p.ender.EndClient(ctx, env, client)
 		},
 	}
-	p.directory = &directory.Live{Declared: c.Directory, Store: st, Open: p.registrar.Open, Sealer: s.sealer, Now: now}
+	documents := &registration.Documents{Cache: out.documents, Registrar: p.registrar}
+	p.directory = &directory.Live{
+		Declared: c.Directory, Store: st, Open: p.registrar.Open, Document: documents.Client, Sealer: s.sealer, Now: now,
+	}
 	p.uses = directory.NewSecretUses(st, now, s.config.Log)
 	p.clients = &clientauth.Authenticator{
 		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used, Certificate: certificate,

@@ -147,15 +147,22 @@ func brandingBlock(d *caddyfile.Dispenser, env string, b *declared.Branding) err
 }
 
 func registrationBlock(d *caddyfile.Dispenser, env string, r *declared.Registration) error {
-	if !d.NextArg() {
-		return d.Errf("environment %s: client_registration needs 'token' or 'open'", env)
+	if d.NextArg() {
+		r.Mode = d.Val()
 	}
-	r.Mode = d.Val()
 	if d.NextArg() {
 		return d.Errf("environment %s: client_registration: unexpected '%s' behind the mode", env, d.Val())
 	}
-	return eachSubdirective(d, "client_registration", map[string]option{
+	err := eachSubdirective(d, "client_registration", map[string]option{
 		"token": repeated(someStrings(d, &r.Tokens)),
 		"scope": repeated(someStrings(d, &r.Scopes)),
+		"documents": once(func() error {
+			r.Documents, r.DocumentHosts = true, d.RemainingArgs()
+			return nil
+		}),
 	})
+	if err == nil && r.Mode == "" && !r.Documents {
+		return d.Errf("environment %s: client_registration needs 'token' or 'open', or documents", env)
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
@@ -164,6 +165,9 @@ func (l *Live) at(ctx context.Context, environment string) (*store.Environment, 
 // registered itself. The store is not asked for what can be no ID there.
 func (l *Live) ClientByID(ctx context.Context, environment, id string) (*store.Client, error) {
 	c, err := l.Declared.ClientByID(ctx, environment, id)
+	if errors.Is(err, store.ErrNotFound) && l.Document != nil && strings.Contains(id, "://") {
+		return l.documentClient(ctx, environment, id)
+	}
 	if !errors.Is(err, store.ErrNotFound) || !storedID(id) {
 		return c, err
 	}
@@ -197,6 +201,18 @@ func (l *Live) ClientByID(ctx context.Context, environment, id string) (*store.C
 		l.keep(environment, version, key, (*store.Client)(nil))
 	}
 	return c, err
+}
+
+// documentClient asks for a client's own document; who does not accept such, asks for nothing.
+func (l *Live) documentClient(ctx context.Context, environment, id string) (*store.Client, error) {
+	env, err := l.EnvironmentByID(ctx, environment)
+	if err != nil {
+		return nil, err
+	}
+	if !env.Registration.Documents {
+		return nil, store.ErrNotFound
+	}
+	return l.Document(ctx, env, id)
 }
 
 func (l *Live) registeredClient(ctx context.Context, environment, id string) (*store.Client, error) {

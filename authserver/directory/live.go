@@ -23,8 +23,8 @@ type Declaration interface {
 
 // Live is everything that there is: built in, declared, stored and registered. It
 // is the server's store.Directory. What it makes of stored objects it keeps for as long as the environment's
-// ObjectsVersion stands, so that a change made on any node counts for the next request. Every field is
-// required. Safe for concurrent use.
+// ObjectsVersion stands, so that a change made on any node counts for the next request. Every field that does not
+// say otherwise is required. Safe for concurrent use.
 type Live struct {
 	Declared Declaration
 	Store    interface {
@@ -35,6 +35,8 @@ type Live struct {
 	}
 	// Open gives the client that registered itself.
 	Open func(store.RegisteredClient) (*store.Client, error)
+	// Document gives the client whose identifier is the https URL of its metadata, or store.ErrNotFound. nil: there are none such.
+	Document func(ctx context.Context, env *store.Environment, id string) (*store.Client, error)
 	// Sealer opens what is sealed.
 	Sealer func(create bool) (*secret.Sealer, error)
 	Now    func() time.Time

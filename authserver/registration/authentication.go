@@ -10,8 +10,7 @@ import (
 
 // authentication reads token_endpoint_auth_method and the keys.
 func (j *judged) authentication(r *Registrar) {
-	j.client.AuthMethod = j.oneOf("token_endpoint_auth_method", oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost,
-		oauth.AuthClientSecretJWT, oauth.AuthPrivateKeyJWT, oauth.AuthTLSClient, oauth.AuthSelfSignedTLS, oauth.AuthNone)
+	j.client.AuthMethod = j.oneOf("token_endpoint_auth_method", j.methods()...)
 	j.keep("token_endpoint_auth_method", j.client.AuthMethod)
 	if j.client.AuthMethod == oauth.AuthNone {
 		j.client.PKCE = store.PKCES256Required // nothing else ties a code to a public client (RFC 9700 §2.1.1)

@@ -24,6 +24,8 @@ var responseGrants = map[string][]string{
 func (j *judged) grants(env *store.Environment) {
 	types, typesGiven := j.texts("response_types")
 	grants, grantsGiven := j.texts("grant_types")
+	types = j.forDocument(types, oauth.ResponseCode)
+	grants = j.forDocument(grants, oauth.GrantAuthorizationCode, oauth.GrantRefreshToken)
 	if !typesGiven && (!grantsGiven || slices.Contains(grants, oauth.GrantAuthorizationCode)) {
 		types = []string{oauth.ResponseCode}
 	}

@@ -13,6 +13,8 @@ import (
 type judged struct {
 	*metadata
 	client store.Client // without id and secrets
+	// document: it is a metadata document, see Documents.
+	document bool
 }
 
 // needsSecret reports whether the client authenticates with a secret of ours.
@@ -30,12 +32,21 @@ func (r *Registrar) judge(ctx context.Context, env *store.Environment, text []by
 	if err != nil {
 		return nil, err
 	}
-	j := &judged{metadata: m, client: store.Client{
+	j := newJudged(m)
+	return j, j.judge(ctx, r, env)
+}
+
+func newJudged(m *metadata) *judged {
+	return &judged{metadata: m, client: store.Client{
 		Enabled: true, Registered: true,
 		// Strangers' clients: nobody in the organisation has looked at them.
 		Consent:      store.ConsentOnce,
 		SessionCheck: true,
 	}}
+}
+
+// judge applies the rules; what is wrong first is the error.
+func (j *judged) judge(ctx context.Context, r *Registrar, env *store.Environment) error {
 	j.unsupported()
 	j.authentication(r)
 	j.grants(env)
@@ -47,10 +58,7 @@ func (r *Registrar) judge(ctx context.Context, env *store.Environment, text []by
 	j.signing(env)
 	j.display(r)
 	j.sessions(r)
-	if j.err != nil {
-		return nil, j.err
-	}
-	return j, nil
+	return j.err
 }
 
 // unsupported refuses what a client would rely on and would not get.

@@ -262,6 +262,20 @@ func (s *KeySource) fetchKeys(ctx context.Context) (k *keys, maxAge time.Duratio
 
 func (s *KeySource) name() string { return s.config.Issuer + s.config.JWKSURI }
 
+// MaxAge is for how long an answer may be used as it says itself, 0 where it does not; see cacheLife. What must not be kept, or not
+// without asking again, may be used for no time at all, which is a nanosecond.
+func MaxAge(h http.Header) time.Duration {
+	for _, line := range h.Values("Cache-Control") {
+		for directive := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			if strings.EqualFold(name, "no-store") || strings.EqualFold(name, "no-cache") {
+				return 1
+			}
+		}
+	}
+	return cacheLife(h)
+}
+
 // cacheLife reads max-age (RFC 9111 §5.2.2.1), in whole seconds; 0 when it is absent or
 // unreadable. An explicit 0 becomes the shortest life there is.
 func cacheLife(h http.Header) time.Duration {

@@ -40,12 +40,15 @@ func (o Options) reachable(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(reserved, within)
 }
 
+// ErrNotPublic is why a stranger's address was not contacted.
+var ErrNotPublic = errors.New("the address is not on the public Internet")
+
 // dialStranger judges the address of a connection before it is made, whatever a
 // name resolved to this time.
 func (o Options) dialStranger(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil || !o.reachable(ap.Addr()) {
-		return errors.New("the address is not on the public Internet")
+		return ErrNotPublic
 	}
 	return nil
 }
@@ -72,6 +75,13 @@ func (o Options) checkStrangerHost(u *url.URL) error {
 		return fmt.Errorf("%q is not a host name", u.Host)
 	}
 	return nil
+}
+
+// Limited is c with another limit on the size of answers, in bytes. It is closed with c.
+func (c *Client) Limited(maxBody int64) *Client {
+	l := *c
+	l.options.MaxBody = maxBody
+	return &l
 }
 
 // Strangers is the client for addresses that a stranger has named, such as

@@ -59,6 +59,10 @@ type Registration struct {
 	Tokens []string `json:"tokens,omitempty"`
 	// Scopes that registered clients may ask for. Default: those of OpenID Connect.
 	Scopes []string `json:"scopes,omitempty"`
+	// Documents accepts clients whose identifier is the https URL of their metadata, of DocumentHosts alone where there
+	// are some: hosts in lower case, with the port where a URL has one.
+	Documents     bool     `json:"documents,omitempty"`
+	DocumentHosts []string `json:"document_hosts,omitempty"`
 }
 
 func setSignOn(e *store.Environment, c *Environment) error {
@@ -159,7 +163,9 @@ func setBranding(e *store.Environment, c Branding) error {
 }
 
 func setRegistration(e *store.Environment, c Registration) error {
-	r := store.Registration{Mode: store.RegistrationMode(c.Mode), Scopes: c.Scopes}
+	r := store.Registration{
+		Mode: store.RegistrationMode(c.Mode), Scopes: c.Scopes, Documents: c.Documents, DocumentHosts: slices.Clone(c.DocumentHosts),
+	}
 	switch r.Mode {
 	case store.RegistrationOff, store.RegistrationOpen:
 		if len(c.Tokens) > 0 {
@@ -177,6 +183,15 @@ func setRegistration(e *store.Environment, c Registration) error {
 			return errors.New("token has fewer than 16 bytes")
 		}
 		r.Tokens = append(r.Tokens, []byte(token))
+	}
+	if len(c.DocumentHosts) > 0 && !c.Documents {
+		return errors.New("document_hosts are for documents, which are not accepted")
+	}
+	for _, host := range c.DocumentHosts {
+		u, err := url.Parse("https://" + host)
+		if err != nil || u.Host != host || u.Hostname() == "" || host != strings.ToLower(host) || !printable(host) {
+			return fmt.Errorf("documents: %q is not a host in lower case", host)
+		}
 	}
 	for _, scope := range c.Scopes {
 		if !oauth.ValidScopeToken(scope) {

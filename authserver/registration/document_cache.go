@@ -1,0 +1,256 @@
+package registration
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/fetch"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/limit"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+const (
+	// maxDocument is the largest document, in bytes (draft §8.6).
+	maxDocument = 5 << 10
+	// documentTimeout bounds the fetching of one.
+	documentTimeout = 5 * time.Second
+	// maxDocuments is how many are kept: some 6 MB. Beyond it, the one that nobody asked for the longest is forgotten.
+	maxDocuments = 1000
+
+	// Cache-Control is obeyed within these bounds; documentLife is that of a document that says nothing.
+	minDocumentLife = time.Minute
+	documentLife    = 10 * time.Minute
+	maxDocumentLife = 24 * time.Hour
+	// maxDocumentStale is for how long a document is used after that while its server cannot be reached.
+	maxDocumentStale = 24 * time.Hour
+	// documentPause is between two attempts at one document: an error is forgotten after it.
+	documentPause = 10 * time.Second
+
+	// How often documents are fetched: anybody may name addresses here, and nobody is to be troubled by that.
+	fetchesPerHost      = 1.0 // a second
+	fetchesAtOncePer    = 10
+	fetchesInAll        = 10.0 // a second
+	fetchesAtOnceInAll  = 100
+	fetchesUnderWay     = 32
+	maxDocumentsWaiting = 64 // requests that wait for one document
+)
+
+// DocumentCache fetches metadata documents of clients, and keeps them for a while. It outlives configurations. Safe for concurrent use;
+// Client, Now and Log are set before.
+type DocumentCache struct {
+	// Client makes the requests, as to strangers (fetch.Client.Strangers).
+	Client *fetch.Client
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	once       sync.Once
+	hosts, all *limit.Limiter
+	mu         sync.Mutex
+	slots      map[string]*list.Element // of *slot, by identifier
+	order      list.List                // the one that nobody asked for the longest is at the back
+	flights    int
+	small      *fetch.Client
+}
+
+// document is one that was fetched.
+type document struct {
+	body    []byte
+	expires time.Time
+}
+
+// slot is what is known of one identifier. The cache's mu guards it.
+type slot struct {
+	id      string
+	good    *document
+	err     error     // of the last attempt; nil where it went well
+	retry   time.Time // before that there is no other one after an error
+	flight  chan struct{}
+	waiting int
+}
+
+// get gives a document, from the cache or its server: store.ErrNotFound where there is none that may be used, temporarily_unavailable
+// where that cannot be told now.
+func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) {
+	c.once.Do(c.init)
+	id := u.String()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		now := c.Now()
+		s := c.slot(id)
+		switch {
+		case s.good != nil && now.Before(s.good.expires):
+			return s.good, nil
+		case s.err != nil && now.Before(s.retry):
+			return s.stale(now, s.err)
+		case s.flight == nil:
+			if err := c.admit(u); err != nil {
+				return s.stale(now, err)
+			}
+			c.fetch(ctx, s, u)
+			if s.err != nil {
+				return s.stale(now, s.err)
+			}
+			return s.good, nil
+		}
+		if d, err := s.stale(now, nil); err == nil && d != nil {
+			return d, nil // another request is renewing it
+		}
+		if s.waiting >= maxDocumentsWaiting {
+			return nil, cannotFetch(1, errors.New("too many requests wait for it"))
+		}
+		if err := c.wait(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *DocumentCache) init() {
+	c.hosts = &limit.Limiter{Rate: fetchesPerHost, Burst: fetchesAtOncePer, Now: c.Now}
+	c.all = &limit.Limiter{Rate: fetchesInAll, Burst: fetchesAtOnceInAll, Now: c.Now}
+	c.slots = map[string]*list.Element{}
+	c.small = c.Client.Strangers().Limited(maxDocument)
+}
+
+// slot finds or makes one, and makes it the last used. The caller holds mu.
+func (c *DocumentCache) slot(id string) *slot {
+	if e, ok := c.slots[id]; ok {
+		c.order.MoveToFront(e)
+		return e.Value.(*slot)
+	}
+	for e := c.order.Back(); e != nil && len(c.slots) >= maxDocuments; {
+		older := e.Prev()
+		if old := e.Value.(*slot); old.flight == nil {
+			c.order.Remove(e)
+			delete(c.slots, old.id)
+		}
+		e = older
+	}
+	s := &slot{id: id}
+	c.slots[id] = c.order.PushFront(s)
+	return s
+}
+
+// stale is the document that is known where err, which may be nil, does not say that there is none any more.
+func (s *slot) stale(now time.Time, err error) (*document, error) {
+	if errors.Is(err, store.ErrNotFound) || s.good == nil || now.After(s.good.expires.Add(maxDocumentStale)) {
+		return nil, err
+	}
+	return s.good, nil
+}
+
+// admit counts a fetch, or refuses it.
+func (c *DocumentCache) admit(u *url.URL) error {
+	if c.flights >= fetchesUnderWay {
+		return cannotFetch(1, errors.New("too many documents are being fetched"))
+	}
+	ok, after := c.hosts.Allow(u.Hostname())
+	if ok {
+		ok, after = c.all.Allow("")
+	}
+	if !ok {
+		return cannotFetch(max(1, int(after/time.Second)), errors.New("documents are fetched too often"))
+	}
+	return nil
+}
+
+func cannotFetch(retryAfter int, cause error) error {
+	return oauth.Unavailable(retryAfter, "The metadata of the client cannot be had now").WithCause(cause)
+}
+
+// wait waits until the flight of s has landed. The caller holds mu, and does not while this waits.
+func (c *DocumentCache) wait(ctx context.Context, s *slot) error {
+	flight := s.flight
+	s.waiting++
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		s.waiting--
+	}()
+	select {
+	case <-flight:
+		return nil
+	case <-ctx.Done():
+		return cannotFetch(1, ctx.Err())
+	}
+}
+
+// fetch asks the document's server, for all who wait. The caller holds mu, and does not while this asks. Who began it may hang up: others
+// wait for it.
+func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL) {
+	s.flight = make(chan struct{})
+	c.flights++
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), documentTimeout)
+	body, header, err := c.small.GetJSON(ctx, s.id)
+	cancel()
+	if err != nil {
+		c.log(u, err)
+	}
+	c.mu.Lock()
+	now := c.Now()
+	switch {
+	case err == nil:
+		s.good, s.err = &document{body: body, expires: now.Add(documentLifeOf(header))}, nil
+	case temporary(err):
+		s.err, s.retry = cannotFetch(int(documentPause/time.Second), err), now.Add(documentPause)
+	default:
+		s.good, s.err, s.retry = nil, fmt.Errorf("%w: %w", store.ErrNotFound, err), now.Add(documentPause)
+	}
+	close(s.flight)
+	s.flight = nil
+	c.flights--
+}
+
+// refuse forgets a document that is no good, so that its author can mend it (draft §4.4).
+func (c *DocumentCache) refuse(d *document, u *url.URL, why error) {
+	c.log(u, why)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.slots[u.String()]; ok && e.Value.(*slot).good == d {
+		s := e.Value.(*slot)
+		s.good, s.err, s.retry = nil, store.ErrNotFound, c.Now().Add(documentPause)
+	}
+}
+
+// log writes why a document is not used; the fetches' limits are its own. A query may hold what is nobody's business.
+func (c *DocumentCache) log(u *url.URL, err error) {
+	cause := err
+	if named, ok := errors.AsType[*url.Error](err); ok {
+		cause = named.Err
+	}
+	c.Log.Info("a client's metadata document is not used", "host", u.Host, "path", u.EscapedPath(), "error", cause)
+}
+
+// temporary reports whether an error says nothing about the document itself.
+func temporary(err error) bool {
+	if s, ok := errors.AsType[*fetch.StatusError](err); ok {
+		return s.Status >= 500 || s.Status == http.StatusTooManyRequests
+	}
+	if errors.Is(err, fetch.ErrNotPublic) {
+		return false
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return false
+	}
+	_, sent := errors.AsType[*url.Error](err) // not answered, or not to the end
+	return sent || errors.Is(err, context.DeadlineExceeded)
+}
+
+// documentLifeOf is how long an answer may be used (RFC 9111 §5.2.2).
+func documentLifeOf(h http.Header) time.Duration {
+	life := fetch.MaxAge(h)
+	if life == 0 {
+		return documentLife
+	}
+	return min(max(life, minDocumentLife), maxDocumentLife)
+}

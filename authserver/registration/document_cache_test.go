@@ -1,0 +1,233 @@
+package registration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/registration"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+)
+
+// outcome is what asking for a client came to: "ok", "none" or "later".
+func outcome(t testing.TB, d *registration.Documents, id string) string {
+	t.Helper()
+	c, err := d.Client(t.Context(), accepting(), id)
+	switch {
+	case err == nil && c.ID == id:
+		return "ok"
+	case errors.Is(err, store.ErrNotFound):
+		return "none"
+	case oauth.From(err).Status == http.StatusServiceUnavailable && oauth.From(err).RetryAfter > 0:
+		return "later"
+	}
+	t.Fatalf("client %v, error %v", c, err)
+	return ""
+}
+
+func TestDocumentsAreKept(t *testing.T) {
+	s := newSite(t)
+	id := s.url("app.example.com", "/c")
+	for _, tt := range []struct {
+		name, header string
+		life         time.Duration
+	}{
+		{"nothing said", "", 10 * time.Minute},
+		{"an hour", "public, max-age=3600", time.Hour},
+		{"too short", "max-age=1", time.Minute},
+		{"none", "max-age=0", time.Minute},
+		{"not at all", "no-store, max-age=3600", time.Minute},
+		{"not without asking", "max-age=3600, no-cache", time.Minute},
+		{"too long", "max-age=31536000", 24 * time.Hour},
+		{"unreadable", "max-age=soon", 10 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clock := testkit.NewClock(noon)
+			d := documents(t, s, clock, loopbackNetwork)
+			s.set(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", tt.header)
+				describing()(w, r)
+			})
+			s.hits.Store(0)
+			for _, step := range []struct {
+				wait time.Duration
+				hits int64
+			}{{0, 1}, {tt.life - time.Second, 1}, {time.Second, 2}, {time.Second, 2}} {
+				clock.Advance(step.wait)
+				if got := outcome(t, d, id); got != "ok" {
+					t.Fatalf("%v later: %s, want ok", step.wait, got)
+				}
+				if got := s.hits.Load(); got != step.hits {
+					t.Errorf("%v later: %d requests, want %d", step.wait, got, step.hits)
+				}
+			}
+		})
+	}
+	t.Run("one client for as long", func(t *testing.T) {
+		s.set(describing())
+		d, env := documents(t, s, testkit.NewClock(noon), loopbackNetwork), accepting()
+		first, err := d.Client(t.Context(), env, id)
+		second, again := d.Client(t.Context(), env, id)
+		if err != nil || again != nil || first != second {
+			t.Errorf("two clients of one document (%v, %v)", err, again)
+		}
+	})
+}
+
+func TestDocumentsThatCannotBeHad(t *testing.T) {
+	s := newSite(t)
+	id := s.url("app.example.com", "/c")
+	status := func(code int) http.HandlerFunc { return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) } }
+	hangUp := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for _, tt := range []struct {
+		name  string
+		serve http.HandlerFunc
+		new   string // what comes of it where nothing is known
+		known string // and where an older document is
+	}{
+		{"server error", status(http.StatusInternalServerError), "later", "ok"},
+		{"too many requests", status(http.StatusTooManyRequests), "later", "ok"},
+		{"hangs up", hangUp, "later", "ok"},
+		{"not found", status(http.StatusNotFound), "none", "none"},
+		{"gone", status(http.StatusGone), "none", "none"},
+		{"forbidden", status(http.StatusForbidden), "none", "none"},
+		{"no good", describing("client_id", `"x"`), "none", "none"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clock := testkit.NewClock(noon)
+			d := documents(t, s, clock, loopbackNetwork)
+			s.set(tt.serve)
+			s.hits.Store(0)
+			for range 3 {
+				if got := outcome(t, d, id); got != tt.new {
+					t.Fatalf("at first: %s, want %s", got, tt.new)
+				}
+			}
+			if got := s.hits.Load(); got != 1 {
+				t.Errorf("%d requests at once, want 1", got)
+			}
+			s.set(describing())
+			clock.Advance(10 * time.Second)
+			if got := outcome(t, d, id); got != "ok" {
+				t.Fatalf("mended: %s, want ok", got)
+			}
+			s.set(tt.serve)
+			clock.Advance(10 * time.Minute)
+			for range 2 {
+				if got := outcome(t, d, id); got != tt.known {
+					t.Fatalf("later: %s, want %s", got, tt.known)
+				}
+			}
+			clock.Advance(24*time.Hour + time.Second)
+			if got := outcome(t, d, id); got != tt.new {
+				t.Errorf("a day later: %s, want %s", got, tt.new)
+			}
+		})
+	}
+}
+
+func TestDocumentIsFetchedOnceForAll(t *testing.T) {
+	s := newSite(t)
+	id := s.url("app.example.com", "/c")
+	d := documents(t, s, testkit.NewClock(noon), loopbackNetwork)
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	s.set(func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-goOn
+		describing()(w, r)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		if _, err := d.Client(ctx, accepting(), id); err != nil {
+			t.Errorf("who began it: %v", err)
+		}
+	})
+	<-begun
+	cancel() // who began it hangs up
+	var mu sync.Mutex
+	got := map[string]int{}
+	for range 100 {
+		all.Go(func() {
+			o := outcome(t, d, id)
+			mu.Lock()
+			defer mu.Unlock()
+			got[o]++
+		})
+	}
+	for { // those who do not wait are told at once
+		mu.Lock()
+		told := got["later"]
+		mu.Unlock()
+		if told == 36 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := d.Client(gone, accepting(), id); oauth.From(err).Status != http.StatusServiceUnavailable {
+		t.Errorf("who does not wait: %v", err)
+	}
+	close(goOn)
+	all.Wait()
+	if got["ok"] != 64 || s.hits.Load() != 1 {
+		t.Errorf("outcomes %v of %d requests, want 64 ok of one", got, s.hits.Load())
+	}
+}
+
+// TestDocumentsAreFetchedSeldom: who makes up addresses troubles neither one host nor this server for long.
+func TestDocumentsAreFetchedSeldom(t *testing.T) {
+	s := newSite(t)
+	s.set(describing())
+	clock := testkit.NewClock(noon)
+	d := documents(t, s, clock, loopbackNetwork)
+	count := func(n int, id func(i int) string) map[string]int {
+		got := map[string]int{}
+		for i := range n {
+			got[outcome(t, d, id(i))]++
+		}
+		return got
+	}
+	path := func(host string) func(i int) string {
+		return func(i int) string { return s.url(host, fmt.Sprintf("/%d", i)) }
+	}
+	if got := count(50, path("one.example.com")); got["ok"] != 10 || got["later"] != 40 {
+		t.Errorf("one host: %v, want 10 ok and 40 later", got)
+	}
+	if got := count(50, path("two.example.com")); got["ok"] != 10 {
+		t.Errorf("another host: %v, want 10 ok", got)
+	}
+	clock.Advance(3 * time.Second)
+	if got := count(50, func(i int) string { return path("one.example.com")(i + 100) }); got["ok"] != 3 {
+		t.Errorf("one host, 3 s later: %v, want 3 ok", got)
+	}
+	clock.Advance(time.Minute)
+	if got := count(300, func(i int) string { return s.url(fmt.Sprintf("h%d.example.com", i), "/c") }); got["ok"] != 100 {
+		t.Errorf("many hosts: %v, want 100 ok", got)
+	}
+	t.Run("what is known stays", func(t *testing.T) {
+		if got := outcome(t, d, path("one.example.com")(1)); got != "ok" {
+			t.Errorf("%s, want ok", got)
+		}
+	})
+}
+
+func TestDocumentsAreBounded(t *testing.T) {
+	s := newSite(t)
+	s.set(describing())
+	clock := testkit.NewClock(noon)
+	d := documents(t, s, clock) // nothing is fetched: each is refused when it is dialled
+	for i := range registration.MaxDocuments + 50 {
+		_, _ = d.Client(t.Context(), accepting(), s.url("app.example.com", fmt.Sprintf("/%d", i)))
+	}
+	if got := d.Cache.Kept(); got != registration.MaxDocuments {
+		t.Errorf("%d are kept, want %d", got, registration.MaxDocuments)
+	}
+}
