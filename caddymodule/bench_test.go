@@ -71,6 +71,9 @@ func BenchmarkServeHTTPHot(b *testing.B) {
 		{"plain", hotConfig + "}"},
 		{"forward_one_claim", hotConfig + `, "forward_claims": [{"claim": "sub", "header": "X-User"}]}`},
 		{"forward_two_claims_and_strip", hotConfig + `, "forward_claims": [{"claim": "sub", "header": "X-User"}, {"claim": "email", "header": "X-Email"}], "strip_token": true}`},
+		{"condition_rule_and_three_claims", hotConfig + `, "rules": [{"match": [{"path": ["/x*"]}], "allow": ["claims.email.endsWith(\"@example.com\") || request.method == \"GET\""]}],
+			"forward_claims": [{"claim": "sub", "header": "X-User"}, {"claim": "email", "header": "X-Email"}, {"claim": "client_id", "header": "X-Client"}]}`},
+		{"rule_that_does_not_match", hotConfig + `, "rules": [{"match": [{"path": ["/admin*"]}], "scope": ["admin"]}]}`},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			handler := provisioned(b, bb.config)
