@@ -38,12 +38,21 @@ type authority struct {
 
 // authorityConfig describes one whose store is in dir.
 func (b *bench) authorityConfig(dir string) (*authority, error) {
-	return b.authorityOn(fmt.Sprintf("\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n", filepath.Join(dir, "gatehouse.db")), rsaEnvironment)
+	return b.authorityOn(sqliteLines(dir), rsaEnvironment)
+}
+
+func sqliteLines(dir string) string {
+	return fmt.Sprintf("\t\tstorage sqlite {\n\t\t\tpath %s\n\t\t}\n", filepath.Join(dir, "gatehouse.db"))
 }
 
 // authorityOn describes one with the given lines about its store, whose gate
 // takes tokens of one environment. $ADDR in the lines is where it will listen.
 func (b *bench) authorityOn(storage, gated string) (*authority, error) {
+	return b.authorityBefore(storage, gated, b.proxyTo())
+}
+
+// authorityBefore is authorityOn with something else behind its gate.
+func (b *bench) authorityBefore(storage, gated, behind string) (*authority, error) {
 	a := &authority{}
 	sites := []site{{}, {}}
 	for i, addr := range []*string{&a.addr, &a.gate} {
@@ -55,7 +64,7 @@ func (b *bench) authorityOn(storage, gated string) (*authority, error) {
 	}
 	sites[0].body = "\tauthorization_server\n"
 	sites[1].body = fmt.Sprintf("\tbearer_auth {\n\t\tissuer %s\n\t\taudience %s\n\t\tscope %s\n\t\tforward_claim client_id X-Client\n\t}\n",
-		a.issuer(gated), audience, tokenScope) + b.proxyTo()
+		a.issuer(gated), audience, tokenScope) + behind
 
 	var globals strings.Builder
 	globals.WriteString("\tgatehouse {\n" + strings.ReplaceAll(storage, "$ADDR", a.addr) + "\t\tinsecure_unlimited 127.0.0.0/8\n")

@@ -67,6 +67,21 @@ func (b *bench) serveSite(name, binary, body string, env ...string) (*server, st
 	return server, s.addr, err
 }
 
+// serveSiteAt is serveSite for a body in which the site's own address stands.
+func (b *bench) serveSiteAt(name string, body func(addr string) string) (*server, string, error) {
+	s, err := newSite("")
+	if err != nil {
+		return nil, "", err
+	}
+	s.body = body(s.addr)
+	config, err := newCaddyfile("", s)
+	if err != nil {
+		return nil, "", err
+	}
+	server, err := b.serve(name, b.bin.gatehouse, config)
+	return server, s.addr, err
+}
+
 func (b *bench) proxyTo() string {
 	return fmt.Sprintf("\treverse_proxy %s\n", b.upstream.addr())
 }

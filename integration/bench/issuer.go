@@ -128,10 +128,25 @@ func (is *issuer) mint(n int) ([]string, error) {
 }
 
 func (is *issuer) sign(id string) (string, error) {
-	input, err := is.signingInput(issuerKeyID, id)
+	input, err := is.signingInput(issuerKeyID, is.claims(id))
 	if err != nil {
 		return "", err
 	}
+	return is.signed(input)
+}
+
+// bound is a token for who has the DPoP key with this thumbprint.
+func (is *issuer) bound(jkt string) (string, error) {
+	claims := is.claims("bound-" + jkt)
+	claims["cnf"] = map[string]string{"jkt": jkt}
+	input, err := is.signingInput(issuerKeyID, claims)
+	if err != nil {
+		return "", err
+	}
+	return is.signed(input)
+}
+
+func (is *issuer) signed(input string) (string, error) {
 	digest := sha256.Sum256([]byte(input))
 	signature, err := rsa.SignPKCS1v15(nil, is.key, crypto.SHA256, digest[:])
 	if err != nil {
@@ -145,7 +160,7 @@ func (is *issuer) sign(id string) (string, error) {
 func (is *issuer) forge(n int, keyID func(i int) string) ([]string, error) {
 	tokens := make([]string, n)
 	for i := range tokens {
-		input, err := is.signingInput(keyID(i), fmt.Sprintf("forged-%d", i))
+		input, err := is.signingInput(keyID(i), is.claims(fmt.Sprintf("forged-%d", i)))
 		if err != nil {
 			return nil, err
 		}
@@ -156,12 +171,12 @@ func (is *issuer) forge(n int, keyID func(i int) string) ([]string, error) {
 	return tokens, nil
 }
 
-func (is *issuer) signingInput(keyID, id string) (string, error) {
+func (is *issuer) signingInput(keyID string, claims map[string]any) (string, error) {
 	header, err := json.Marshal(map[string]string{"alg": "RS256", "typ": "at+jwt", "kid": keyID})
 	if err != nil {
 		return "", err
 	}
-	payload, err := json.Marshal(is.claims(id))
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}

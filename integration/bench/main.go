@@ -28,9 +28,14 @@ var measures = []measure{
 	{"gate.10000", "10,000 distinct valid JWTs in turn", (*bench).gateMany},
 	{"gate.new", "every token new", (*bench).gateNew},
 	{"gate.opaque", "opaque tokens whose introspection is cached: one, and 10,000", (*bench).gateOpaque},
+	{"gate.dpop", "a known token with a new DPoP proof each time, against raw verification and the same Caddy without a check", (*bench).gateDPoP},
+	{"gate.policy", "one condition and three forwarded claims against the same gate without", (*bench).gatePolicy},
+	{"gate.authorizer", "questions of other proxies: over HTTP, and Envoy's over gRPC", (*bench).gateAuthorizer},
+	{"gate.streams", "a thousand open event streams whose tokens are revoked", (*bench).gateStreams},
 	{"flood", "10,000 bad signatures or unknown key ids, and good tokens meanwhile", (*bench).flood},
 	{"hotcheck", "the hot check in Go", (*bench).hotCheck},
 	{"token", "the token endpoint against raw signing", (*bench).tokenEndpoint},
+	{"token.dpop", "the token endpoint with tokens that are bound to a DPoP key", (*bench).tokenDPoP},
 	{"signin", "codes, refreshes and whole sign-ins of people, against raw signing", (*bench).signIn},
 	{"introspect", "introspection against a static answer", (*bench).introspection},
 	{"documents", "JWKS and discovery against a static answer", (*bench).documents},
@@ -86,7 +91,7 @@ func main() {
 	}
 	if *list {
 		for _, m := range measures {
-			fmt.Printf("%-12s %s\n", m.name, m.about)
+			fmt.Printf("%-15s %s\n", m.name, m.about)
 		}
 		return
 	}

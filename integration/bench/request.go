@@ -4,23 +4,29 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"strings"
 )
 
 // get is a ready-made GET request; token may be empty.
 func get(host, path, token string) []byte {
-	authorization := ""
-	if token != "" {
-		authorization = "Authorization: Bearer " + token + "\r\n"
+	if token == "" {
+		return getWith(host, path)
 	}
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n%s\r\n", path, host, authorization)
+	return getWith(host, path, "Authorization: Bearer "+token)
 }
 
-// post is a ready-made form POST with HTTP Basic credentials.
-func post(host, path, user, password string, form url.Values) []byte {
-	body := form.Encode()
+// getWith is a ready-made GET request with these header lines.
+func getWith(host, path string, lines ...string) []byte {
+	more := strings.Join(append(lines, ""), "\r\n")
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\n%s\r\n", path, host, more)
+}
+
+// post is a ready-made form POST with HTTP Basic credentials, and more header lines.
+func post(host, path, user, password string, form url.Values, lines ...string) []byte {
+	body, more := form.Encode(), strings.Join(append(lines, ""), "\r\n")
 	credentials := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Basic %s\r\n"+
-		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", path, host, credentials, len(body), body)
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n%s\r\n%s", path, host, credentials, len(body), more, body)
 }
 
 // gets is one GET for each token.

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// signer is a child of this program that does nothing but sign, on the server's
-// core: the limit of any token endpoint. It is a target like a server.
+// signer is a child of this program that does nothing but one piece of work, on the server's
+// core: sign, which is the limit of any token endpoint, or what else newWork has. It is a target like a server.
 type signer struct {
 	cmd      *exec.Cmd
 	tell     io.WriteCloser
@@ -110,10 +110,17 @@ func (awaited) close() {} // the signer keeps what it has
 func (s *signer) pause()  {}
 func (s *signer) resume() {}
 
-// signOnDemand is the child: for each line with a number of microseconds it signs
+// work is what a child does again and again.
+type work struct {
+	// prepare gets ready for that long, and is not counted; it may be nil.
+	prepare func(time.Duration) error
+	once    func() error
+}
+
+// signOnDemand is the child: for each line with a number of microseconds it works
 // for that long, and answers with how often and how long it did.
-func signOnDemand(algorithm string, in io.Reader, out io.Writer) error {
-	sign, err := newSign(algorithm)
+func signOnDemand(name string, in io.Reader, out io.Writer) error {
+	w, err := newWork(name)
 	if err != nil {
 		return err
 	}
@@ -124,9 +131,15 @@ func signOnDemand(algorithm string, in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
+		lasts := time.Duration(micros) * time.Microsecond
+		if w.prepare != nil {
+			if err := w.prepare(lasts); err != nil {
+				return err
+			}
+		}
 		count, begin := 0, time.Now()
-		for time.Since(begin) < time.Duration(micros)*time.Microsecond {
-			if err := sign(); err != nil {
+		for time.Since(begin) < lasts {
+			if err := w.once(); err != nil {
 				return err
 			}
 			count++
@@ -137,31 +150,41 @@ func signOnDemand(algorithm string, in io.Reader, out io.Writer) error {
 	}
 }
 
-// newSign makes the function to repeat: hash and sign as much as a token has.
-func newSign(algorithm string) (func() error, error) {
+// Pieces of work beside signing, which is named for its algorithm.
+const (
+	verifyES256 = "verify ES256"
+	judgeDPoP   = "judge DPoP"
+)
+
+// newWork makes one: hash and sign as much as a token has, or what is named.
+func newWork(name string) (work, error) {
 	input := make([]byte, 600)
-	switch algorithm {
+	switch name {
 	case "RS256":
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
-			return nil, err
+			return work{}, err
 		}
-		return func() error {
+		return work{once: func() error {
 			digest := sha256.Sum256(input)
 			_, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
 			return err
-		}, nil
+		}}, nil
 	case "ES256":
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
-			return nil, err
+			return work{}, err
 		}
-		return func() error {
+		return work{once: func() error {
 			digest := sha256.Sum256(input)
 			_, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
 			return err
-		}, nil
+		}}, nil
+	case verifyES256:
+		return newVerification()
+	case judgeDPoP:
+		return newJudging()
 	default:
-		return nil, fmt.Errorf("unknown algorithm %q", algorithm)
+		return work{}, fmt.Errorf("unknown work %q", name)
 	}
 }
