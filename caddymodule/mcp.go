@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -19,6 +20,7 @@ type MCP struct {
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	rules mcp.Rules
+	named []string // scopes of tools and methods, each once
 }
 
 // provision checks the rules.
@@ -27,7 +29,29 @@ func (m *MCP) provision() error {
 	if err := m.rules.Check(); err != nil {
 		return fmt.Errorf("mcp: %w", err)
 	}
+	for _, scopes := range []map[string][]string{m.Tools, m.Methods} {
+		for _, of := range scopes {
+			m.named = append(m.named, of...)
+		}
+	}
+	slices.Sort(m.named)
+	m.named = slices.Compact(m.named)
 	return nil
+}
+
+// asked are the scopes that a client is to ask for whose token has held, and not all that are needed: these, and those of other tools that it
+// has. Clients ask for what a challenge names, and would have a token for one tool at a time.
+func (m *MCP) asked(needed, held []string) []string {
+	if !slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(held, s) }) {
+		return needed // it has all
+	}
+	all := slices.Clone(needed)
+	for _, s := range held {
+		if _, named := slices.BinarySearch(m.named, s); named && !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // demand tells what r takes beyond what the gate's requirements say. It reads r's body, and puts it back.

@@ -18,7 +18,7 @@ type toolDemand struct {
 }
 
 // Allows implements resourceserver.Condition.
-func (d *toolDemand) Allows(r *http.Request, _ *resourceserver.Token) (bool, error) {
+func (d *toolDemand) Allows(r *http.Request, t *resourceserver.Token) (bool, error) {
 	demand, err := d.read(r)
 	switch {
 	case err != nil:
@@ -27,7 +27,7 @@ func (d *toolDemand) Allows(r *http.Request, _ *resourceserver.Token) (bool, err
 	case demand.Forbidden:
 		return false, &resourceserver.Unmet{Why: resourceserver.ToolNotAllowed}
 	}
-	d.scopes.Scopes = demand.Scopes
+	d.scopes.Scopes = d.mcp.asked(demand.Scopes, t.Claims.Scope)
 	return true, nil
 }
 
