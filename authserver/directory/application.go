@@ -41,6 +41,12 @@ type Application struct {
 	// AccessTokenFormat is JWT or OPAQUE; absent, it is the environment's. PingOne has no such member.
 	AccessTokenFormat *string `json:"accessTokenFormat,omitzero"`
 
+	// What binds its tokens, and whom its certificate names with TLS_CLIENT_AUTH. PingOne has no such members; they are shown where they
+	// are set, and an update without them keeps them.
+	DPoPBoundAccessTokens                 *bool       `json:"dpopBoundAccessTokens,omitzero"`
+	TLSClientCertificateBoundAccessTokens *bool       `json:"tlsClientCertificateBoundAccessTokens,omitzero"`
+	TLSClientAuthSubject                  *TLSSubject `json:"tlsClientAuthSubject,omitzero"`
+
 	RequestScopesForMultipleResourcesEnabled *bool `json:"requestScopesForMultipleResourcesEnabled,omitzero"`
 	// JWKS is the text of a JWK Set.
 	JWKS                         *string  `json:"jwks,omitzero"`
@@ -150,6 +156,8 @@ const (
 	authSecretPost    = "CLIENT_SECRET_POST"
 	authSecretJWT     = "CLIENT_SECRET_JWT"
 	authPrivateKeyJWT = "PRIVATE_KEY_JWT"
+	authTLSClient     = "TLS_CLIENT_AUTH"
+	authSelfSignedTLS = "SELF_SIGNED_TLS_CLIENT_AUTH"
 
 	grantAuthorizationCode = "AUTHORIZATION_CODE"
 	grantImplicit          = "IMPLICIT"
@@ -268,6 +276,7 @@ var (
 	authMethods = words{
 		{authNone, oauth.AuthNone}, {authSecretBasic, oauth.AuthClientSecretBasic}, {authSecretPost, oauth.AuthClientSecretPost},
 		{authSecretJWT, oauth.AuthClientSecretJWT}, {authPrivateKeyJWT, oauth.AuthPrivateKeyJWT},
+		{authTLSClient, oauth.AuthTLSClient}, {authSelfSignedTLS, oauth.AuthSelfSignedTLS},
 	}
 	grantTypes = words{
 		{grantAuthorizationCode, oauth.GrantAuthorizationCode}, {grantImplicit, oauth.GrantImplicit}, {grantRefreshToken, oauth.GrantRefreshToken},
@@ -315,7 +324,8 @@ func newClientSecret() string {
 // SameCredentials reports whether another document of the same application has it
 // authenticate in the same way, with the same keys.
 func (a *Application) SameCredentials(other *Application) bool {
-	return a.TokenEndpointAuthMethod == other.TokenEndpointAuthMethod && text(a.JWKS) == text(other.JWKS) && text(a.JWKSURL) == text(other.JWKSURL)
+	return a.TokenEndpointAuthMethod == other.TokenEndpointAuthMethod && text(a.JWKS) == text(other.JWKS) && text(a.JWKSURL) == text(other.JWKSURL) &&
+		a.tlsSubject() == other.tlsSubject()
 }
 
 // ForPeople reports whether the application acts for people, and so has their roles where it is a worker.

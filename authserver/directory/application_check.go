@@ -30,12 +30,14 @@ const (
 func (a *Application) Check(ctx context.Context, c *Checking) error {
 	old, _ := c.Old.(*Application)
 	a.keepDurations(old)
+	a.keepBinding(old)
 	a.fillDefaults()
 
 	var j judge
 	j.named("name", a.Name, maxName)
 	a.checkKind(&j, old)
 	a.checkAuthentication(&j)
+	a.checkBinding(&j, c.Environment)
 	a.checkGrants(&j)
 	wildcard := a.checkRedirects(&j)
 	a.checkDurations(&j)
@@ -183,8 +185,8 @@ func (a *Application) checkKeys(j *judge) {
 		if problem := publicKeys([]byte(*a.JWKS)); problem != "" {
 			j.add(InvalidValue, "jwks", "%s", problem)
 		}
-	case a.TokenEndpointAuthMethod == authPrivateKeyJWT:
-		j.add(RequiredValue, "jwks", "must not be empty, nor jwksUrl, where tokenEndpointAuthMethod is %s", authPrivateKeyJWT)
+	case a.TokenEndpointAuthMethod == authPrivateKeyJWT, a.TokenEndpointAuthMethod == authSelfSignedTLS:
+		j.add(RequiredValue, "jwks", "must not be empty, nor jwksUrl, where tokenEndpointAuthMethod is %s", a.TokenEndpointAuthMethod)
 	}
 }
 

@@ -29,6 +29,7 @@ func (a *Application) client(ctx context.Context, w *whole) (*store.Client, erro
 		CORS:         a.origins(),
 		LoginPageURL: text(a.LoginPageURL), InitiateLoginURI: text(a.InitiateLoginURI), ClientURI: text(a.HomePageURL),
 		AccessTokenFormat: store.AccessTokenFormat(text(a.AccessTokenFormat)),
+		DPoPBound:         truth(a.DPoPBoundAccessTokens), CertificateBound: truth(a.TLSClientCertificateBoundAccessTokens), TLSSubject: a.tlsSubject(),
 		KeyRotationPolicy: SigningPolicy(w.env.ID, a.keyRotationPolicy()), MultipleResources: truth(a.RequestScopesForMultipleResourcesEnabled),
 		AdministratorsOnly: a.AccessControl != nil && a.AccessControl.Role != nil,
 		NobodySignsOn:      a.AccessControl != nil && a.AccessControl.Group != nil,
@@ -198,6 +199,7 @@ func applicationOf(c *store.Client) *Application {
 	if c.LogoURI != "" {
 		a.Icon = &Icon{HREF: notEmpty(c.LogoURI)}
 	}
+	a.fillBinding(c)
 	a.fillDefaults()
 	return a
 }
