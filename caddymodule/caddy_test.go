@@ -22,6 +22,7 @@ import (
 	_ "github.com/caddy-gatehouse/gatehouse/caddymodule"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/integration/ports"
 )
 
 // The issuer of most tests signs with a shared secret, so that nothing is fetched.
@@ -122,15 +123,15 @@ func validate(text string) error {
 	return caddy.Validate(&config)
 }
 
-// freePort is a port that nobody listens on now.
+// freePort is a port that is nobody else's until the test ends.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := ports.Take(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(taken.Release)
+	return taken.Numbers[0]
 }
 
 // upstream is an HTTP server that remembers the last request as it arrived.
