@@ -196,7 +196,7 @@ func (b *BearerAuth) provisionHeaders() error {
 			return err
 		}
 		f.Header = http.CanonicalHeaderKey(f.Header)
-		fold := strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(f.Header))
+		fold := foldHeader(f.Header)
 		if other, ok := folded[fold]; ok {
 			return fmt.Errorf("forward_claim: an upstream may take header %s for %s: each may be set once", f.Header, other)
 		}
@@ -215,6 +215,11 @@ func (b *BearerAuth) provisionHeaders() error {
 	}
 	b.strip = resourceserver.NewHeaderStripper(names...)
 	return nil
+}
+
+// foldHeader gives the same for all headers that an upstream may take for one another.
+func foldHeader(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
 }
 
 // reservedHeaders frame or route a request, or carry credentials; a claim must

@@ -68,6 +68,9 @@ func newAssertionKeys(ctx caddy.Context, issuer string, names []string) (*assert
 		if err != nil {
 			return nil, fmt.Errorf("key_file: %s: %w", name, err)
 		}
+		if slices.ContainsFunc(ring, func(k ringKey) bool { return k.key.ID() == key.ID() }) {
+			return nil, fmt.Errorf("key_file: %s: another file has a key of the same id", name)
+		}
 		ring = append(ring, ringKey{key: key})
 	}
 	slices.Reverse(ring) // the last one of a ring signs
