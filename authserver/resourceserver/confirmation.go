@@ -20,8 +20,12 @@ const (
 func readConfirmation(c *jose.Claims) (f Confirmation, ok bool) {
 	v, there := c.Value("cnf")
 	if !there {
-		return f, true
+		return Confirmation{}, true
 	}
+	return parseConfirmation(v)
+}
+
+func parseConfirmation(v any) (f Confirmation, ok bool) {
 	members, isObject := v.(map[string]any)
 	if !isObject {
 		return f, false

@@ -181,7 +181,8 @@ func TestPropertyCacheTransparency(t *testing.T) {
 			fresh := &gate{Verifier: must(resourceserver.New(config)), clock: w.clock}
 			want := judge(fresh, b)
 			fresh.Close()
-			if got != want {
+			// Of several reasons for one answer, another may be found first as time goes by.
+			if got.status != want.status || got.code != want.code {
 				rt.Fatalf("policies %d and %d: verdict = %v, want %v as without a cache", i, also, got, want)
 			}
 			verdicts[got.status]++
@@ -281,7 +282,10 @@ func drawRules(rt *rapid.T, c *clock, is resourceserver.Issuer) *rules {
 	})
 	maybe("acr", func() { q.policy.ACR = []string{"mfa", "phr"}; read("acr") })
 	maybe("max_age", func() { q.policy.MaxAge = time.Hour; read("auth_time") })
-	maybe("bound", func() { q.policy.Bound = one(rt, "to", resourceserver.BoundSomehow, resourceserver.BoundDPoP); read("cnf") })
+	maybe("bound", func() {
+		q.policy.Bound = one(rt, "to", resourceserver.BoundSomehow, resourceserver.BoundDPoP)
+		read("cnf")
+	})
 	return q
 }
 
