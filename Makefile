@@ -68,8 +68,8 @@ vet: ## check formatting and run go vet
 lint: ## run golangci-lint, where it is installed
 	golangci-lint run
 
-# What the tests need beside Go: PostgreSQL, a browser, and Node.js for client
-# libraries that exist there only. Without root it only says what is missing:
+# What the tests need beside Go: PostgreSQL, a browser, nginx to stand before the gate, and
+# Node.js for client libraries that exist there only. Without root it only says what is missing:
 # tests that need it are skipped on a laptop and fail where CI is set.
 prepare:
 	@missing=; \
@@ -77,6 +77,7 @@ prepare:
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	command -v npm >/dev/null || missing="$$missing npm"; \
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$$missing nginx"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing what the tests need:$$missing ..."; \

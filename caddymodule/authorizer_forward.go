@@ -87,16 +87,27 @@ func (a *Authorizer) refuse(b *BearerAuth, w http.ResponseWriter, r *http.Reques
 	}
 	err = b.refuse(nginxStatus{w}, r, err)
 	if e, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
+		joinChallenges(w.Header())
 		e.StatusCode = forNginx(e.StatusCode)
 		return e
 	}
 	return err
 }
 
-// nginxStatus writes statuses that nginx's auth_request understands.
+// nginxStatus writes statuses that nginx's auth_request understands, and challenges as one header: older versions pass on no more.
 type nginxStatus struct{ http.ResponseWriter }
 
-func (w nginxStatus) WriteHeader(status int) { w.ResponseWriter.WriteHeader(forNginx(status)) }
+func (w nginxStatus) WriteHeader(status int) {
+	joinChallenges(w.Header())
+	w.ResponseWriter.WriteHeader(forNginx(status))
+}
+
+// joinChallenges makes one header of several challenges (RFC 9110 §11.6.1).
+func joinChallenges(h http.Header) {
+	if all := h["Www-Authenticate"]; len(all) > 1 {
+		h["Www-Authenticate"] = []string{strings.Join(all, ", ")}
+	}
+}
 
 // forNginx translates the one status that nginx would make an error of its own without anybody having failed. 503 stays: it becomes
 // nginx's 500, which is what a gate that cannot tell is.
