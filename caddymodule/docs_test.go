@@ -38,6 +38,11 @@ func TestReference(t *testing.T) {
 		"bearer_auth":          ":80 {\nbearer_auth {\n?\n}\n}",
 		"issuer":               ":80 {\nbearer_auth {\nissuer i {\n?\n}\n}\n}",
 		"introspection":        ":80 {\nbearer_auth {\nissuer i {\nintrospection {\n?\n}\n}\n}\n}",
+		"upstream":             ":80 {\nbearer_auth {\nupstream {\n?\n}\n}\n}",
+		"mcp":                  ":80 {\nbearer_auth {\nmcp {\n?\n}\n}\n}",
+		"authorizer":           ":80 {\nbearer_auth {\nauthorizer forward {\n?\n}\n}\n}",
+		"exchange":             ":80 {\nbearer_auth {\nupstream {\nexchange {\n?\n}\n}\n}\n}",
+		"assertion":            ":80 {\nbearer_auth {\nupstream {\nassertion {\n?\n}\n}\n}\n}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := adapt(text)

@@ -3,6 +3,7 @@ package caddymodule_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -83,5 +84,27 @@ func TestUpstreamConfiguration(t *testing.T) {
 				t.Error("validating made a key")
 			}
 		})
+	}
+}
+
+// TestUpstreamManual: every Caddyfile of the manual is one.
+func TestUpstreamManual(t *testing.T) {
+	text, err := os.ReadFile("../docs/upstream.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GATE_SECRET", "secret")
+	blocks := regexp.MustCompile("(?s)```caddyfile\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 4 {
+		t.Fatalf("%d Caddyfiles in the manual, want one for each mode", len(blocks))
+	}
+	for _, block := range blocks {
+		site := block[1]
+		if strings.HasPrefix(site, "bearer_auth") {
+			site = ":8999 {\n" + site + "}\n"
+		}
+		if err := validate("{\n" + globals + keptIn(t.TempDir()) + "\n}\n" + site); err != nil {
+			t.Errorf("%v in\n%s", err, site)
+		}
 	}
 }
