@@ -261,7 +261,6 @@ func TestWishesAreNeverErrors(t *testing.T) {
 		{"ui_locales", nil, []string{"ui_locales", "se <script> " + strings.Repeat("x", 36)}, "ok"},
 		{"claims_locales", nil, []string{"claims_locales", "se"}, "ok"},
 		{"unknown parameters", nil, []string{"extra", "foobar", "mobilePayload", "x"}, "ok"},
-		{"resource (RFC 8707)", nil, []string{"resource", "https://x.example.com"}, "ok"},
 		{"login_hint", nil, []string{"login_hint", `"><script>alert(1)</script>`}, "ok"},
 	})
 }

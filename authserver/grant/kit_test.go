@@ -106,7 +106,7 @@ func (g *rig) request(client string, fields ...string) grant.Request {
 	form := web.NewForm()
 	for _, f := range fields {
 		name, value, _ := strings.Cut(f, "=")
-		form.Set(name, value)
+		form.Add(name, value)
 	}
 	return grant.Request{Environment: g.Env, Client: g.Clients[client], Form: form}
 }

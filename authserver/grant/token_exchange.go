@@ -77,13 +77,18 @@ func (g *TokenExchange) Token(ctx context.Context, r Request) (*Response, error)
 	if err := g.fits(ctx, r, subject); err != nil {
 		return nil, err
 	}
+	clients, err := g.clients(ctx, r, subject)
+	if err != nil {
+		return nil, err
+	}
 	granted, err := g.Scopes.ForExchange(ctx, r.Environment, token.Exchange{
-		Client: r.Client, Scope: requested, Resources: resources, Subject: subject.Subject, From: subject.client,
+		Client: r.Client, Scope: requested, Resources: resources, Subject: subject.Subject, Clients: clients,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := g.agreed(ctx, r, subject, granted.Scope); err != nil {
+	clients[r.Client.ID] = r.Client
+	if err := g.agreed(ctx, r, subject, clients, granted.Scope); err != nil {
 		return nil, err
 	}
 	minted, err := g.Tokens.Mint(ctx, r.Environment, access(r, subject, actor, granted))
@@ -186,12 +191,29 @@ func (g *TokenExchange) fits(ctx context.Context, r Request, subject *party) err
 	return nil
 }
 
-// agreed refuses scopes that the person has not agreed to, for each of the two clients that is one that people are asked about.
-func (g *TokenExchange) agreed(ctx context.Context, r Request, subject *party, scope []string) error {
+// clients are those of the subject and of what it was exchanged for, by their ID. One that is gone is missing: it brings nothing.
+func (g *TokenExchange) clients(ctx context.Context, r Request, subject *party) (map[string]*store.Client, error) {
+	all := map[string]*store.Client{subject.client.ID: subject.client}
+	for _, o := range subject.Origins {
+		if all[o.Client] != nil {
+			continue
+		}
+		switch c, err := g.Scopes.Directory.ClientByID(ctx, r.Environment.ID, o.Client); {
+		case err == nil:
+			all[o.Client] = c
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, oauth.CannotTell("find client", err)
+		}
+	}
+	return all, nil
+}
+
+// agreed refuses scopes that the person has not agreed to, for each of the clients that is one that people are asked about.
+func (g *TokenExchange) agreed(ctx context.Context, r Request, subject *party, clients map[string]*store.Client, scope []string) error {
 	if subject.user == nil {
 		return nil
 	}
-	for _, client := range []*store.Client{subject.client, r.Client} {
+	for _, client := range clients {
 		if client.Consent == store.ConsentNever {
 			continue
 		}
@@ -213,7 +235,7 @@ func access(r Request, subject, actor *party, granted token.Granted) token.Acces
 		AuthTime: subject.AuthTime, ACR: subject.ACR, AMR: subject.AMR,
 		Scope: granted.Scope, Audience: granted.Audience, Resources: granted.Resources, TTL: granted.TTL,
 		GrantType: oauth.GrantTokenExchange, IncludeX5T: r.Client.IncludeX5T, KeyRotationPolicy: r.Client.KeyRotationPolicy,
-		Bound: r.Proved, NotAfter: subject.ExpiresAt, Act: subject.Actor, Origins: subject.Next(),
+		Bound: r.Proved, NotAfter: subject.ExpiresAt, Act: subject.Actor, Origins: subject.Chain(),
 	}
 	if actor != nil {
 		a.Act = &token.Actor{Subject: actor.User, Client: actor.Client, Before: subject.Actor}

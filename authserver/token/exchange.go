@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
@@ -36,9 +37,9 @@ type Subject struct {
 // Personal reports whether a person granted it.
 func (s *Subject) Personal() bool { return s.User != "" || s.Session != "" }
 
-// Next are the Origins of a token that s is exchanged for.
-func (s *Subject) Next() []Origin {
-	return append(append(make([]Origin, 0, len(s.Origins)+1), s.Origins...), Origin{ID: s.id, Client: s.Client})
+// Chain is s and what it was exchanged for, the first one first: the Origins of a token that s is exchanged for.
+func (s *Subject) Chain() []Origin {
+	return append(slices.Clone(s.Origins), Origin{ID: s.id, Client: s.Client, Audience: s.Audience, Scope: s.Scope})
 }
 
 // Subject reads a token of env that is to be exchanged, an ID token or an access token: ErrInactive, or temporarily_unavailable when that
@@ -140,10 +141,13 @@ func (a *Actor) Actors() int {
 type Origin struct {
 	ID     string `json:"jti,omitempty"` // "" of an ID token
 	Client string `json:"client_id"`
+	// Audience and Scope are those that it had, nil of an ID token.
+	Audience []string `json:"aud,omitempty"`
+	Scope    []string `json:"scope,omitempty"`
 }
 
 // claimActor is RFC 8693 §4.1. claimOrigins is ours alone: by it what ends the token that was exchanged ends what it
-// was exchanged for, wherever that is checked. It has jti and client of each, in turn.
+// was exchanged for, wherever that is checked. It is a list of Origins.
 const (
 	claimActor   = "act"
 	claimOrigins = "exchanged_from"
@@ -161,24 +165,20 @@ func exchanged(b []byte, a *Access) []byte {
 	if len(a.Origins) == 0 {
 		return b
 	}
-	list := make([]string, 0, 2*len(a.Origins))
-	for _, o := range a.Origins {
-		list = append(list, o.ID, o.Client)
+	origins, err := json.Marshal(a.Origins)
+	if err != nil {
+		panic(err) // texts
 	}
-	return array(b, claimOrigins, list)
+	return append(key(b, claimOrigins), origins...)
 }
 
-// originsOf reads the claim.
-func originsOf(c *jose.Claims) []Origin {
-	if !c.Has(claimOrigins) {
+// originsOf reads the claim. Nobody else makes one: what cannot be read is none.
+func originsOf(c *jose.Claims) (origins []Origin) {
+	raw, ok := c.Raw(claimOrigins)
+	if !ok || json.Unmarshal(raw, &origins) != nil {
 		return nil
 	}
-	list := texts(c, claimOrigins)
-	out := make([]Origin, 0, len(list)/2)
-	for len(list) > 1 {
-		out, list = append(out, Origin{list[0], list[1]}), list[2:]
-	}
-	return out
+	return origins
 }
 
 // exchanged reports whether the token was exchanged for another one, whose authorization it is of.

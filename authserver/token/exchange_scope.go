@@ -15,15 +15,17 @@ type Exchange struct {
 	// Resources are the values of resource and audience; nil leaves it to the scopes.
 	Resources []string
 	Subject   *Subject
-	From      *store.Client // that the subject token was issued to
+	// Clients are those of Subject.Chain, by their ID.
+	Clients map[string]*store.Client
 }
 
 // ForExchange grants to a client that exchanges a token: scopes of one custom resource that are granted to the client. A token never
-// brings more than its own application could have got with it:
+// brings more than its own application could have got:
 //
 //   - of a resource that it is for, the scopes that it has;
 //   - of another one, those that are granted to its application too.
 //
+// That holds for each token of the chain, so that no way round brings more than the straight one.
 // What is asked for beyond that is refused. A request that names no scope gets what there is. An environment that is configured to do as
 // PingOne does looks at the grants of the asking client alone, and drops what is not among them.
 func (s *Scopes) ForExchange(ctx context.Context, env *store.Environment, x Exchange) (Granted, error) {
@@ -69,20 +71,35 @@ func (s *Scopes) ForExchange(ctx context.Context, env *store.Environment, x Exch
 	}, nil
 }
 
-// within keeps the scopes of one resource that the subject token can bring.
+// within keeps the scopes of one resource that every token of the chain can bring.
 func (s *Scopes) within(ctx context.Context, x Exchange, at onResource) ([]string, error) {
-	bring := x.Subject.Scope
-	if !slices.Contains(x.Subject.Audience, at.resource.Audience) {
-		from, err := s.granted(ctx, x.From)
-		if err != nil {
-			return nil, err
-		}
-		bring = nil
-		for _, own := range from {
-			if own.resource.ID == at.resource.ID {
-				bring = own.scopes
+	scopes := at.scopes
+	for _, origin := range x.Subject.Chain() {
+		bring := origin.Scope
+		if !slices.Contains(origin.Audience, at.resource.Audience) {
+			var err error
+			if bring, err = s.grantedThere(ctx, x.Clients[origin.Client], at.resource); err != nil {
+				return nil, err
 			}
 		}
+		scopes = keep(scopes, []onResource{{at.resource, bring}})
 	}
-	return keep(at.scopes, []onResource{{at.resource, bring}}), nil
+	return scopes, nil
+}
+
+// grantedThere are the scopes of one resource that a client may have, none of a nil client.
+func (s *Scopes) grantedThere(ctx context.Context, c *store.Client, r *store.Resource) ([]string, error) {
+	if c == nil {
+		return nil, nil
+	}
+	all, err := s.granted(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range all {
+		if at.resource.ID == r.ID {
+			return at.scopes, nil
+		}
+	}
+	return nil, nil
 }
