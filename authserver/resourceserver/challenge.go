@@ -73,7 +73,9 @@ func (v voice) challenge(s scheme, f *Failure, extra []oauth.Param) oauth.Challe
 func needed(p *Policy, also []*Policy) string {
 	list := slices.Concat(p.Scopes, p.AnyScope)
 	for _, q := range also {
-		list = append(append(list, q.Scopes...), q.AnyScope...)
+		if q != nil {
+			list = append(append(list, q.Scopes...), q.AnyScope...)
+		}
 	}
 	seen := make(map[string]bool, len(list))
 	list = slices.DeleteFunc(list, func(s string) bool {

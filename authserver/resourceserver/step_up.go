@@ -53,16 +53,19 @@ func authTime(c *jose.Claims) (time.Time, bool) {
 func stepUp(p *Policy, also []*Policy) (params []oauth.Param) {
 	acr, maxAge := p.ACR, p.MaxAge
 	for _, q := range also {
+		if q == nil {
+			continue
+		}
 		if q.MaxAge > 0 && (maxAge == 0 || q.MaxAge < maxAge) {
 			maxAge = q.MaxAge
 		}
 		if len(q.ACR) == 0 {
 			continue
 		}
-		if common := common(acr, q.ACR); len(acr) == 0 || len(common) == 0 {
+		if both := common(acr, q.ACR); len(both) > 0 {
+			acr = both
+		} else if len(acr) == 0 {
 			acr = q.ACR
-		} else {
-			acr = common
 		}
 	}
 	if len(acr) > 0 {

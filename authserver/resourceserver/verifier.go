@@ -198,6 +198,9 @@ func (v *Verifier) judge(r *http.Request, p *Policy, also []*Policy, used scheme
 		return v.forbidden(p, also, used, t, why, cause)
 	}
 	for _, q := range also {
+		if q == nil {
+			continue // like a nil p
+		}
 		if why, cause := q.judge(r, t, now); why != Allowed {
 			return v.forbidden(p, also, used, t, why, cause)
 		}
