@@ -8,54 +8,69 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/ext"
 )
 
-// What an expression may take, in the units of CEL's cost model, of which a processor does some hundred million in a second.
-const costLimit = 1_000_000
+// What an expression may take, in the units of CEL's cost model: by the estimate for usual tokens and requests, and for any of them when it is
+// evaluated. A processor does some hundred million units in a second, of the worst patterns four million.
+const (
+	estimateLimit = 1_000_000
+	costLimit     = 100_000
+)
 
 // What an expression may read. Longer texts and lists are not judged, see ErrTooLong.
 const (
 	maxText = 16 << 10 // bytes
-	maxList = 4096     // elements
+	maxList = 2000     // elements
 )
 
 // What is usual, for the estimate of expressions that go through lists.
 const (
 	usualText = 256
-	usualList = 256
+	usualList = 500
 )
 
 // maxExpression is how long an expression may be, in bytes.
 const maxExpression = 8 << 10
 
+// declared are the variables. They are whole names, not members of objects: what there is not is found out when an expression is compiled.
+var declared = []*decls.VariableDecl{
+	decls.NewVariable("claims", cel.MapType(cel.StringType, cel.DynType)),
+	decls.NewVariable("token.issuer", cel.StringType),
+	decls.NewVariable("token.expires", cel.TimestampType),
+	decls.NewVariable("token.scope", cel.ListType(cel.StringType)),
+	decls.NewVariable("token.audience", cel.ListType(cel.StringType)),
+	decls.NewVariable("request.method", cel.StringType),
+	decls.NewVariable("request.path", cel.StringType),
+	decls.NewVariable("request.host", cel.StringType),
+	decls.NewVariable("request.query", cel.MapType(cel.StringType, cel.ListType(cel.StringType))),
+	decls.NewVariable("request.headers", cel.MapType(cel.StringType, cel.StringType)),
+	decls.NewVariable("request.client_ip", cel.StringType),
+	decls.NewVariable("request.remote_ip", cel.StringType),
+	decls.NewVariable("tls.present", cel.BoolType),
+	decls.NewVariable("tls.version", cel.StringType),
+	decls.NewVariable("tls.server_name", cel.StringType),
+	decls.NewVariable("tls.client_verified", cel.BoolType),
+	decls.NewVariable("tls.client_subject", cel.StringType),
+	decls.NewVariable("tls.client_dns", cel.ListType(cel.StringType)),
+	decls.NewVariable("tls.client_fingerprint", cel.StringType),
+	decls.NewVariable("now", cel.TimestampType),
+}
+
+// variables are their names.
+var variables = func() (names []string) {
+	for _, v := range declared {
+		names = append(names, v.Name())
+	}
+	return names
+}()
+
 // environment is the same for all expressions.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
-	texts := cel.ListType(cel.StringType)
 	return cel.NewEnv(
 		cel.CustomTypeAdapter(adapter{}),
-		// Whole names, not members of objects: what there is not is found out when an expression is compiled.
-		cel.Variable("claims", cel.MapType(cel.StringType, cel.DynType)),
-		cel.Variable("token.issuer", cel.StringType),
-		cel.Variable("token.expires", cel.TimestampType),
-		cel.Variable("token.scope", texts),
-		cel.Variable("token.audience", texts),
-		cel.Variable("request.method", cel.StringType),
-		cel.Variable("request.path", cel.StringType),
-		cel.Variable("request.host", cel.StringType),
-		cel.Variable("request.query", cel.MapType(cel.StringType, texts)),
-		cel.Variable("request.headers", cel.MapType(cel.StringType, cel.StringType)),
-		cel.Variable("request.client_ip", cel.StringType),
-		cel.Variable("request.remote_ip", cel.StringType),
-		cel.Variable("tls.present", cel.BoolType),
-		cel.Variable("tls.version", cel.StringType),
-		cel.Variable("tls.server_name", cel.StringType),
-		cel.Variable("tls.client_verified", cel.BoolType),
-		cel.Variable("tls.client_subject", cel.StringType),
-		cel.Variable("tls.client_dns", texts),
-		cel.Variable("tls.client_fingerprint", cel.StringType),
-		cel.Variable("now", cel.TimestampType),
-
+		cel.VariableDecls(declared...),
 		cel.CrossTypeNumericComparisons(true),
 		cel.EagerlyValidateDeclarations(true),
 		cel.ParserRecursionLimit(100),
@@ -80,7 +95,7 @@ func compile(expression string) (cel.Program, error) {
 	}
 	checked, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return nil, issues.Err()
+		return nil, explain(issues.Errors()[0])
 	}
 	if out := checked.OutputType(); out != cel.BoolType && out != cel.DynType { // a claim by itself is whatever the token says
 		return nil, fmt.Errorf("its value is of type %s, and must be a bool", cel.FormatCELType(checked.OutputType()))
@@ -89,8 +104,8 @@ func compile(expression string) (cel.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if usual.Max > costLimit {
-		return nil, fmt.Errorf("its estimated cost of %d is above the limit of %d: go through fewer lists, or match shorter patterns", usual.Max, costLimit)
+	if usual.Max > estimateLimit {
+		return nil, fmt.Errorf("its estimated cost of %d is above the limit of %d: go through fewer lists, or match shorter patterns", usual.Max, estimateLimit)
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	if most, err := env.EstimateCost(checked, sizes{maxText, maxList}); err != nil || most.Max > costLimit {
@@ -98,6 +113,15 @@ func compile(expression string) (cel.Program, error) {
 		options = append(options, cel.CostLimit(costLimit))
 	}
 	return env.Program(checked, options...)
+}
+
+// explain says in one line what is wrong with an expression, and where.
+func explain(err *cel.Error) error {
+	message := strings.TrimPrefix(err.Message, "Syntax error: ")
+	if strings.HasPrefix(message, "undeclared reference to") {
+		message = strings.TrimSuffix(message, " (in container '')") + "; there are: " + strings.Join(variables, ", ")
+	}
+	return fmt.Errorf("line %d, column %d: %s", err.Location.Line(), err.Location.Column()+1, message)
 }
 
 // sizes says how long texts and lists are taken to be, for estimates.

@@ -5,12 +5,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/policy"
@@ -23,7 +26,7 @@ const someClaims = `{"iss":"https://issuer.example.com","sub":"alice","aud":"htt
 
 func token(t testing.TB, text string) *resourceserver.Token {
 	t.Helper()
-	c, err := jose.ParseClaims([]byte(text), jose.Limits{Size: 1 << 20})
+	c, err := jose.ParseClaims([]byte(text), jose.Limits{Size: 1 << 20, Members: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +145,170 @@ func TestAllows(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCompile: what is refused when a configuration is loaded, beside the nearest expression that is fine.
+func TestCompile(t *testing.T) {
+	nested := func(lists ...string) string {
+		text, close := "", ""
+		for i, list := range lists {
+			text += fmt.Sprintf("%s.exists(x%d, ", list, i)
+			close += ")"
+		}
+		return text + `x0 == "a"` + close
+	}
+	tests := []struct {
+		name, expression string
+		want             string // part of the error; empty means accepted
+	}{
+		{"bool", `claims.a == 1`, ""},
+		{"a claim by itself", `claims.a`, ""},
+		{"int", `size(claims)`, "must be a bool"},
+		{"text", `request.method`, "must be a bool"},
+		{"empty", ``, "empty"},
+		{"blank", " \n", "empty"},
+		{"syntax", `claims.a = 1`, "line 1, column 10: "},
+		{"unknown variable", `claim.a == 1`, "undeclared reference to 'claim'; there are: claims, token.issuer, "},
+		{"unknown member", `request.body == ""`, "undeclared reference to 'request'; there are: "},
+		{"unknown function", `claims.a.sleep(1)`, "undeclared reference to 'sleep'"},
+		{"functions that make long texts", `request.path.replace("a", "b") == ""`, "undeclared reference to 'replace'"},
+		{"wrong type", `request.method == 1`, "no matching overload"},
+		{"list of texts and a number", `1 in token.scope`, "no matching overload"},
+		{"pattern that is none", `claims.a.matches("(")`, "invalid matches argument"},
+		{"time that is none", `now > timestamp("yesterday")`, "invalid timestamp argument"},
+		{"one list", nested("claims.a"), ""},
+		{"one list, a pattern", `claims.a.exists(x, x.matches("^team-[a-z]+$"))`, ""},
+		{"a list in a small one", `["a", "b"].all(x, x in claims.a && claims.b.exists(y, y == x))`, ""},
+		{"a list in another", `claims.a.exists(x, x in claims.b)`, ""},
+		{"two lists", nested("claims.a", "claims.b"), "is above the limit of 1000000"},
+		{"three lists", nested("claims.a", "claims.b", "claims.c"), "nesting limit"},
+		{"a map of a map", `claims.map(a, claims.map(b, claims)).size() == 1`, "is above the limit of 1000000"},
+		{"long", strings.Repeat("true && ", 1022) + "true", ""},
+		{"too long", strings.Repeat("true && ", 1024) + "true", "longer than 8192 bytes"},
+		{"deep", strings.Repeat("(", 300) + "true" + strings.Repeat(")", 300), "recursion"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := policy.Compile(tt.expression)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error = %v, want %s in it", err, tt.want)
+			case tt.want == "" && c.String() != tt.expression:
+				t.Errorf("String = %q", c.String())
+			}
+			if err != nil && strings.Contains(err.Error(), "\n |") {
+				t.Errorf("the error has several lines: %v", err)
+			}
+		})
+	}
+}
+
+// TestBounds: whatever a token or a request brings, a condition is judged soon or not at all.
+func TestBounds(t *testing.T) {
+	long := strings.Repeat("x", 20<<10)
+	many := `["a"` + strings.Repeat(`,"a"`, 5000) + `]`
+	some := `["` + strings.Repeat("x", 200) + `"` + strings.Repeat(`,"`+strings.Repeat("x", 200)+`"`, 1500) + `]`
+	tok := token(t, `{"long":"`+long+`","many":`+many+`,"some":`+some+`}`)
+	r := request()
+	r.Header.Set("X-Long", long)
+	r.URL.RawQuery = "a=" + long
+	broken := request()
+	broken.URL.RawQuery = "a=%zz&b=1"
+	bare := httptest.NewRequest(http.MethodGet, "http://a/x", nil)
+	bare.RemoteAddr = "@"
+	unverified := request()
+	unverified.TLS.VerifiedChains = nil
+	tests := []struct {
+		expression string
+		r          *http.Request
+		want       error
+	}{
+		{`claims.long != "x"`, r, policy.ErrTooLong},
+		{`claims.long.matches("(a*)*b") || true`, r, nil},
+		{`!("b" in claims.many)`, r, policy.ErrTooLong},
+		{`request.headers["x-long"] != "x"`, r, policy.ErrTooLong},
+		{`!("b" in request.query)`, r, policy.ErrTooLong},
+		{`!("c" in request.query)`, broken, policy.ErrMalformed},
+		{`!claims.some.exists(x, x.matches("^(x+)+y$") || x.matches("(x*)*z$") || x.contains("yz"))`, r, policy.ErrCost},
+		{`tls.version != "1.0"`, bare, policy.ErrAbsent},
+		{`tls.client_subject != "CN=x"`, bare, policy.ErrAbsent},
+		{`tls.client_fingerprint != ""`, bare, policy.ErrAbsent},
+		{`tls.client_subject != "CN=x"`, unverified, policy.ErrAbsent},
+		{`tls.client_dns == []`, unverified, policy.ErrAbsent},
+		{`!tls.client_verified && tls.client_fingerprint != ""`, unverified, nil},
+		{`!tls.present && !tls.client_verified`, bare, nil},
+		{`request.remote_ip != "1.2.3.4"`, bare, policy.ErrAbsent},
+		{`token.expires > now`, bare, policy.ErrAbsent},
+	}
+	for _, tt := range tests {
+		t.Run(tt.expression, func(t *testing.T) {
+			c, err := policy.Compile(tt.expression)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			ok, err := c.Allows(tt.r, tok)
+			if !errors.Is(err, tt.want) || ok != (tt.want == nil) {
+				t.Errorf("allows = %v (%v), want %v", ok, err, tt.want)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// TestPropertyAbsentIsNotMet is property 4 for conditions: without a claim that it reads, nothing that is made of comparisons of it is met.
+func TestPropertyAbsentIsNotMet(t *testing.T) {
+	r := request()
+	rapid.Check(t, func(rt *rapid.T) {
+		// Each comparison reads the claim, whichever way it is put.
+		comparison := rapid.SampledFrom([]string{
+			`claims.x == "a"`, `claims.x != "a"`, `!(claims.x == "a")`, `claims.x in ["a"]`, `!(claims.x in ["a"])`, `!("a" in claims.x)`, `claims.x.all(y, false)`,
+			`!claims.x.exists(y, true)`, `size(claims.x) == 0`, `claims.x.y != 1`, `!claims.x.startsWith("a")`, `claims["x"] != 1`, `claims.x`, `!claims.x`,
+		})
+		expression := "(" + comparison.Draw(rt, "first") + ")"
+		for range rapid.IntRange(0, 4).Draw(rt, "more") {
+			next := "(" + comparison.Draw(rt, "next") + ")"
+			switch rapid.SampledFrom([]string{"and", "or", "not", "if"}).Draw(rt, "joined") {
+			case "and":
+				expression += " && " + next
+			case "or":
+				expression += " || " + next
+			case "not":
+				expression = "!(" + expression + ")"
+			case "if":
+				expression = "(" + expression + ") ? true : " + next
+			}
+			expression = "(" + expression + ")"
+		}
+		c, err := policy.Compile(expression)
+		if err != nil {
+			return // of another type, or too much
+		}
+		if ok, err := c.Allows(r, token(t, `{"sub":"alice"}`)); ok || err == nil {
+			rt.Fatalf("%s: met without its claim (%v)", expression, err)
+		}
+	})
+}
+
+// FuzzCompile: no text that is an expression, or none, brings the compiler down, and none that it makes of it the evaluation.
+func FuzzCompile(f *testing.F) {
+	for _, text := range []string{`claims.sub == "alice"`, `claims.groups.exists(g, g == "x")`, `request.query.a[0] == "1"`, `now - now < duration("1s")`, `((((`, `"\xff"`, "claims[\x00]"} {
+		f.Add(text)
+	}
+	tok, r := token(f, someClaims), request()
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := policy.Compile(text)
+		if err != nil {
+			return
+		}
+		if ok, err := c.Allows(r, tok); ok && err != nil {
+			t.Errorf("met, and not judged: %v", err)
+		}
+	})
 }
 
 func BenchmarkAllows(b *testing.B) {
