@@ -23,7 +23,8 @@ import (
 // StateConfig is what a State is made of. Store and SecretsKey are required.
 type StateConfig struct {
 	Store store.Store
-	// Shared: other processes use Store at the same time. DPoP proofs that were used are then remembered there.
+	// Shared: other processes use Store at the same time. DPoP proofs that were used are then remembered there, and
+	// the key of nonces is derived from SecretsKey.
 	Shared bool
 	// SecretsKey gives the 32 bytes that seal private keys at rest. It is asked
 	// for on first use and in the background; after an error it is asked again. With

@@ -2,6 +2,8 @@ package authserver
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,12 +69,27 @@ func (s *State) Nonces() (*dpop.Nonces, error) {
 	if s.nonces != nil {
 		return s.nonces, nil
 	}
-	sealer, err := s.sealer(false)
+	key, err := s.nonceKey()
 	if err != nil {
 		return nil, fmt.Errorf("the key of DPoP nonces: %w", err)
 	}
-	s.nonces = dpop.NewNonces(sealer.Subkey("DPoP nonces"), 0)
+	s.nonces = dpop.NewNonces(key, 0)
 	return s.nonces, nil
+}
+
+// nonceKey is drawn where nobody else has to know it: a server that was restarted asks its clients once more, and there may be no
+// secrets key yet, which nonces are no reason to make.
+func (s *State) nonceKey() ([]byte, error) {
+	if !s.config.Shared {
+		key := make([]byte, sha256.Size)
+		rand.Read(key) // never fails (Go 1.24)
+		return key, nil
+	}
+	sealer, err := s.sealer(false)
+	if err != nil {
+		return nil, err
+	}
+	return sealer.Subkey("DPoP nonces"), nil
 }
 
 // connectionCertificate is what the client of the connection presented, nil for none.

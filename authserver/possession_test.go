@@ -43,12 +43,12 @@ func onEachStore(t *testing.T, test func(t *testing.T, stores [2]store.Store)) {
 }
 
 // stateOn is a node's state.
-func stateOn(t testing.TB, st store.Store, clock *testkit.Clock, key func(bool) ([]byte, error)) *authserver.State {
+func stateOn(t testing.TB, st store.Store, clock *testkit.Clock, shared bool, key func(bool) ([]byte, error)) *authserver.State {
 	t.Helper()
 	if key == nil {
 		key = func(bool) ([]byte, error) { return []byte("0123456789abcdef0123456789abcdef"), nil }
 	}
-	s, err := authserver.NewState(authserver.StateConfig{Store: st, SecretsKey: key, Now: clock.Now})
+	s, err := authserver.NewState(authserver.StateConfig{Store: st, Shared: shared, SecretsKey: key, Now: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func stateOn(t testing.TB, st store.Store, clock *testkit.Clock, key func(bool) 
 func TestReplays(t *testing.T) {
 	onEachStore(t, func(t *testing.T, stores [2]store.Store) {
 		clock := testkit.NewClock(noon)
-		here, there := stateOn(t, stores[0], clock, nil), stateOn(t, stores[1], clock, nil)
+		here, there := stateOn(t, stores[0], clock, true, nil), stateOn(t, stores[1], clock, true, nil)
 		id := func(name string) [32]byte { return sha256.Sum256([]byte(t.Name() + name)) }
 		spend := func(s *authserver.State, shared bool, id [32]byte) error {
 			return s.Replays(shared).Spend(t.Context(), id, clock.Now().Add(time.Minute), clock.Now())
@@ -148,9 +148,9 @@ func TestNonces(t *testing.T) {
 		}
 		return n
 	}
-	here := nonces(stateOn(t, st, clock, key("0123456789abcdef0123456789abcdef")))
-	there := nonces(stateOn(t, st, clock, key("0123456789abcdef0123456789abcdef")))
-	stranger := nonces(stateOn(t, st, clock, key("abcdef01234567890123456789abcdef")))
+	here := nonces(stateOn(t, st, clock, true, key("0123456789abcdef0123456789abcdef")))
+	there := nonces(stateOn(t, st, clock, true, key("0123456789abcdef0123456789abcdef")))
+	stranger := nonces(stateOn(t, st, clock, true, key("abcdef01234567890123456789abcdef")))
 	nonce := here.Current(clock.Now())
 	if ok, _ := there.Valid(nonce, clock.Now()); !ok {
 		t.Error("another node does not know the nonce")
@@ -161,7 +161,7 @@ func TestNonces(t *testing.T) {
 
 	missing := errors.New("not now")
 	fails := true
-	s := stateOn(t, st, clock, func(create bool) ([]byte, error) {
+	s := stateOn(t, st, clock, true, func(create bool) ([]byte, error) {
 		if create {
 			t.Error("a key is made for nonces: it would hide that the real one is lost")
 		}
@@ -172,6 +172,9 @@ func TestNonces(t *testing.T) {
 	})
 	if _, err := s.Nonces(); !errors.Is(err, missing) {
 		t.Errorf("without a key: %v, want its error", err)
+	}
+	if _, err := stateOn(t, st, clock, false, func(bool) ([]byte, error) { return nil, missing }).Nonces(); err != nil {
+		t.Errorf("without a key, alone: %v, want nonces of its own", err)
 	}
 	fails = false
 	if _, err := s.Nonces(); err != nil {
