@@ -32,17 +32,18 @@ var addresses = []string{"Referer", "X-Forwarded-Uri", "X-Original-Uri", "X-Orig
 // Who has asked Caddy to log credentials (log_credentials) gets Caddy's own line.
 type accessLog struct {
 	logger *zap.Logger
-	// secrets are the canonical names of request headers that say who somebody is, beside those that Caddy hides.
+	// secrets are the canonical names of headers that say who somebody is, beside those that Caddy hides.
 	secrets []string
 	// parameter is that of a query that holds an SSO token, in lower case.
 	parameter string
 }
 
-// newAccessLog writes where Caddy's HTTP app of this configuration does. SSO tokens are in headers of the name ssoToken.
-func newAccessLog(ctx caddy.Context, ssoToken string) accessLog {
+// newAccessLog writes where Caddy's HTTP app of this configuration does. SSO tokens are in headers of the name ssoToken; certificates
+// are clients' too, and name people.
+func newAccessLog(ctx caddy.Context, ssoToken string, certificates ...string) accessLog {
 	return accessLog{
 		logger:    ctx.Logger(new(caddyhttp.App)).Named("log.access"),
-		secrets:   []string{http.CanonicalHeaderKey(ssoToken), "X-Openam-Username", "X-Openam-Password", dpop.Header},
+		secrets:   append(certificates, http.CanonicalHeaderKey(ssoToken), "X-Openam-Username", "X-Openam-Password", dpop.Header),
 		parameter: strings.ToLower(ssoToken),
 	}
 }
@@ -149,8 +150,10 @@ func (l accessLog) shown(r *http.Request, header http.Header) (asked *http.Reque
 	}
 	hidden = l.hideIn(answered, "Location") || hidden
 	for _, name := range l.secrets {
-		for i := range asked.Header[name] {
-			asked.Header[name][i], hidden = redacted, true
+		for _, h := range []http.Header{asked.Header, answered} { // in answers, for another proxy
+			for i := range h[name] {
+				h[name][i], hidden = redacted, true
+			}
 		}
 	}
 	return asked, answered, hidden

@@ -58,7 +58,7 @@ func (m *AuthServer) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	m.access = newAccessLog(ctx, app.ssoTokenName())
+	m.access = newAccessLog(ctx, app.ssoTokenName(), m.certificates.headers()...)
 	m.server, err = authserver.New(ctx, authserver.Config{
 		ClientCertificate: certificate,
 		State:             app.state.State, Directory: app.directory, Surfaces: m.Surfaces, Log: ctx.Slogger(),

@@ -135,7 +135,7 @@ func (BearerAuth) CaddyModule() caddy.ModuleInfo {
 // verifier from the pool. It reaches no issuer: keys are fetched when the first
 // token comes.
 func (b *BearerAuth) Provision(ctx caddy.Context) error {
-	b.log, b.access = ctx.Logger(), newGateLog(ctx)
+	b.log = ctx.Logger()
 	collect(ctx)
 	b.warn(ctx)
 
@@ -153,6 +153,7 @@ func (b *BearerAuth) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	b.access = newGateLog(ctx, b.certificates.headers()...)
 	if err := b.provisionMetadata(possession); err != nil {
 		return err
 	}

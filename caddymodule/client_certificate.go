@@ -64,6 +64,19 @@ func formatNames() string {
 	return strings.Join(names, ", ")
 }
 
+// headers are those that certificates come in. A nil source has none.
+func (s *clientCertificates) headers() []string {
+	if s == nil || s.header == "" {
+		return nil
+	}
+	return []string{s.header}
+}
+
+// said reports whether somebody says of r which certificate its client has.
+func (s *clientCertificates) said(r *http.Request) bool {
+	return s != nil && s.header != "" && r.Header[s.header] != nil
+}
+
 // of is what the client of r presented, nil for nothing. A trusted proxy's own certificate says nothing about its client.
 func (s *clientCertificates) of(r *http.Request) (*mtls.Certificate, error) {
 	if s.header == "" || !fromTrustedProxy(r) {

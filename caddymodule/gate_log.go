@@ -14,18 +14,24 @@ import (
 )
 
 // newGateLog stands in for Caddy's access log at gates, where that would have a proof of possession in it: one that was refused may not
-// have been used yet.
-func newGateLog(ctx caddy.Context) accessLog {
-	return accessLog{logger: ctx.Logger(new(caddyhttp.App)).Named("log.access"), secrets: []string{dpop.Header}}
+// have been used yet. Certificates in headers are clients' too, and name people.
+func newGateLog(ctx caddy.Context, certificates ...string) accessLog {
+	return accessLog{logger: ctx.Logger(new(caddyhttp.App)).Named("log.access"), secrets: append(certificates, dpop.Header)}
 }
 
 // serveUnlogged is serve for a request with a proof, which its line in the access log does not have.
 func (b *BearerAuth) serveUnlogged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if loggedBy(r) == nil {
-		return b.serve(w, r, next)
+	return b.unlogged(w, r, func(w http.ResponseWriter, r *http.Request) error { return b.serve(w, r, next) })
+}
+
+// unlogged serves a request whose line in the access log is written here, where there is one at all. It may be called in it again.
+func (b *BearerAuth) unlogged(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error) error {
+	if _, again := r.Context().Value(decidedKey{}).(*decided); again || loggedBy(r) == nil {
+		return serve(w, r)
 	}
 	r = r.WithContext(context.WithValue(r.Context(), decidedKey{}, new(decided)))
-	return b.access.around(w, r, func(w http.ResponseWriter, r *http.Request) error { return b.serve(w, r, next) })
+	// The line is about the request as it came: handlers change it, and take away what is to be hidden.
+	return b.access.around(w, r.Clone(r.Context()), func(w http.ResponseWriter, _ *http.Request) error { return serve(w, r) })
 }
 
 // decided is what was decided about a request whose line is written here, for that line.
