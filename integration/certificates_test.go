@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -75,9 +76,10 @@ func (c issued) keyPEM(t testing.TB) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// tls is what a client presents.
-func (c issued) tls() tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{c.certificate.Raw}, PrivateKey: c.key, Leaf: c.certificate}
+// thumbprint is x5t#S256 (RFC 8705 §3.1).
+func (c issued) thumbprint() string {
+	sum := sha256.Sum256(c.certificate.Raw)
+	return b64(sum[:])
 }
 
 // rootsOf trusts the certificates of a PEM file.

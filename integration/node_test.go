@@ -291,7 +291,7 @@ func (n *node) secret(what, text string) {
 // roundtrips are lines of the log about what reverse_proxy sent, sentOn what may be in them.
 var (
 	roundtrips = regexp.MustCompile(`(?m)^.*"msg":"upstream roundtrip".*$`)
-	sentOn     = map[string]bool{"a DPoP proof": true, "an assertion": true}
+	sentOn     = map[string]bool{"a DPoP proof": true, "an assertion": true, "a client's certificate": true}
 )
 
 // checkSilence searches log and data directory for secrets and tokens, and for
@@ -332,8 +332,9 @@ func (n *node) checkSilence(t testing.TB) {
 			}
 			if i := bytes.Index(content, needle); i >= 0 && !told[place+what] {
 				told[place+what] = true // the others of its kind are there for the same reason
-				from, to := max(0, i-200), min(len(content), i+20)
-				t.Errorf("%s has %s in it: …%q…", place, what, content[from:to])
+				from, to := max(0, i-200, bytes.LastIndexByte(content[:i], '\n')+1), min(len(content), i+20)
+				line := content[bytes.LastIndexByte(content[:i], '\n')+1:]
+				t.Errorf("%s has %s in it: %.200q …%q…", place, what, line, content[from:to])
 			}
 		}
 	}
