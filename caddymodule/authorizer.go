@@ -50,8 +50,13 @@ func (a *Authorizer) provision(b *BearerAuth) error {
 	}
 	switch a.Protocol {
 	case protocolForward:
+		// Assertions are in answers, where Caddy's access log would have them.
+		b.access.secrets = append(b.access.secrets, b.Upstream.headers()...)
 		return a.provisionForward()
 	case protocolEnvoy:
+		if b.ClientCertificate != nil && b.ClientCertificate.Header != "" {
+			return errors.New("client_certificate: header is not for authorizer envoy: the header would be that of Envoy's client, and the message has the certificate")
+		}
 		if a.MethodHeader+a.URIHeader+a.HostHeader+a.ProtoHeader+a.Statuses != "" {
 			return errors.New("authorizer: envoy sends what it asks about in messages of its own: it takes no options")
 		}
@@ -78,6 +83,9 @@ func (a *Authorizer) serve(b *BearerAuth, w http.ResponseWriter, r *http.Request
 	case refused != nil:
 		return b.refuse(w, r, refused)
 	}
+	if b.upstream != nil && b.upstream.header != "" {
+		return b.unlogged(w, r, func(w http.ResponseWriter, r *http.Request) error { return a.answer(b, w, r) })
+	}
 	return a.answer(b, w, r)
 }
 
@@ -95,6 +103,13 @@ func (a *Authorizer) warnOf(log *zap.Logger, r *http.Request) {
 	}
 	log.Warn("somebody who is not a trusted proxy asks the authorizer; if it is your proxy, name its address in trusted_proxies (global option servers)",
 		zap.String("peer", r.RemoteAddr))
+}
+
+// judge decides about a request that another proxy asks about, and makes it what the upstream is to see. w is for what its answer is to say.
+func (b *BearerAuth) judge(w http.ResponseWriter, asked *http.Request) error {
+	b.strip.Strip(asked)
+	b.certificates.cleanse(asked)
+	return b.admit(w, asked).err
 }
 
 // credentialHeaders are the client's credentials, which the upstream gets, or not.

@@ -63,8 +63,7 @@ func (a *Authorizer) answer(b *BearerAuth, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 	} else {
-		b.strip.Strip(asked)
-		err = b.admit(w, asked).err
+		err = b.judge(w, asked)
 	}
 	if err != nil {
 		return a.refuse(b, w, r, err)

@@ -60,13 +60,23 @@ func (e *extAuthz) check(w http.ResponseWriter, r *http.Request, message []byte)
 		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
 		return nil, err
 	}
-	before := asked.Header.Clone()
-	b.strip.Strip(asked)
-	if d := b.admit(w, asked); d.err != nil {
-		return nil, d.err
+	before, said := asked.Header.Clone(), answerHeader{}
+	if err := b.judge(said, asked); err != nil {
+		return nil, err
 	}
-	return e.changes(before, asked.Header), nil
+	ok := e.changes(before, asked.Header)
+	for name, values := range said {
+		ok.answer = append(ok.answer, header{strings.ToLower(name), values[0]})
+	}
+	return ok, nil
 }
+
+// answerHeader is a ResponseWriter for what a request that passes has to say in its answer's headers: a nonce for proofs.
+type answerHeader http.Header
+
+func (h answerHeader) Header() http.Header         { return http.Header(h) }
+func (h answerHeader) Write(b []byte) (int, error) { return len(b), nil }
+func (h answerHeader) WriteHeader(int)             {}
 
 // question is the request that message asks about.
 func (e *extAuthz) question(w http.ResponseWriter, r *http.Request, message []byte) (*http.Request, error) {

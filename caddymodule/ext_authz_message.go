@@ -32,21 +32,21 @@ const (
 	// of AttributeContext.HttpRequest
 	httpMethod, httpHeaders, httpPath, httpHost, httpScheme, httpHeaderMap = 2, 3, 4, 5, 6, 13
 
-	mapHeaders                = 1     // of HeaderMap
-	entryKey, entryValue      = 1, 2  // of an entry of a map, and of HeaderValue
-	entryRaw                  = 3     // of HeaderValue
-	optionHeader              = 1     // of HeaderValueOption
-	optionAction              = 3     // of HeaderValueOption
-	overwriteIfExistsOrAdd    = 2     // HeaderAppendAction
-	responseStatus            = 1     // of CheckResponse
-	responseDenied            = 2     // of CheckResponse
-	responseOK                = 3     // of CheckResponse
-	statusCode                = 1     // of google.rpc.Status
-	okHeaders, okRemove       = 2, 5  // of OkHttpResponse
-	deniedStatus              = 1     // of DeniedHttpResponse
-	deniedHeaders, deniedBody = 2, 3  // of DeniedHttpResponse
-	httpStatusCode            = 1     // of HttpStatus
-	rpcDenied, rpcNobody      = 7, 16 // PERMISSION_DENIED, UNAUTHENTICATED
+	mapHeaders                    = 1       // of HeaderMap
+	entryKey, entryValue          = 1, 2    // of an entry of a map, and of HeaderValue
+	entryRaw                      = 3       // of HeaderValue
+	optionHeader                  = 1       // of HeaderValueOption
+	optionAction                  = 3       // of HeaderValueOption
+	overwriteIfExistsOrAdd        = 2       // HeaderAppendAction
+	responseStatus                = 1       // of CheckResponse
+	responseDenied                = 2       // of CheckResponse
+	responseOK                    = 3       // of CheckResponse
+	statusCode                    = 1       // of google.rpc.Status
+	okHeaders, okRemove, okAnswer = 2, 5, 6 // of OkHttpResponse
+	deniedStatus                  = 1       // of DeniedHttpResponse
+	deniedHeaders, deniedBody     = 2, 3    // of DeniedHttpResponse
+	httpStatusCode                = 1       // of HttpStatus
+	rpcDenied, rpcNobody          = 7, 16   // PERMISSION_DENIED, UNAUTHENTICATED
 )
 
 // parseCheckRequest reads a CheckRequest. Of a field that comes twice the last is taken, and messages that come twice are one, as
@@ -142,8 +142,9 @@ func eachField(b []byte, each func(field protowire.Number, value []byte) error) 
 
 // okResponse is an OkHttpResponse.
 type okResponse struct {
-	set    []header
+	set    []header // of the request
 	remove []string
+	answer []header // of the upstream's answer
 }
 
 // encode gives the CheckResponse that has it.
@@ -154,6 +155,9 @@ func (o *okResponse) encode() []byte {
 	}
 	for _, name := range o.remove {
 		ok = appendString(ok, okRemove, name)
+	}
+	for _, h := range o.answer {
+		ok = appendHeader(ok, okAnswer, h)
 	}
 	return appendString(appendString(nil, responseStatus, ""), responseOK, string(ok))
 }
