@@ -94,6 +94,7 @@ http://:$%s {
 
 // TestAttackE: caches, introspection, availability.
 func TestAttackE(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o, strong, weak := newOracle(t), newOracle(t), newOracle(t)
 	jwts := newIssuer(t)
 	down := map[string]http.HandlerFunc{

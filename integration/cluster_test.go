@@ -70,6 +70,7 @@ func TestTwoNodes(t *testing.T) {
 // acknowledged that was not stored, the gate does not accept what it cannot
 // judge, and everything works again afterwards (attack case 89, 90).
 func TestDatabaseGone(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	wire := newWire(t, pgtest.Database(t))
 	n := start(t, config{storage: postgres{wire.dsn}, info: true})
 	token, victim := n.token(t, worker), n.token(t, worker)

@@ -201,6 +201,7 @@ func TestAttackHostileIssuer(t *testing.T) {
 // TestIssuerDownAtStart: the server starts, refuses with 503, and works once the
 // issuer does.
 func TestIssuerDownAtStart(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	f := unstartedIssuer()
 	addr := f.server.Listener.Addr().String()
 	f.server.Listener.Close()
@@ -240,6 +241,7 @@ func TestIssuerDownAtStart(t *testing.T) {
 // TestAttackKeyRotation: a new key is found when a token names it, a withdrawn one
 // stops working, and neither lets strangers make the gate fetch at will.
 func TestAttackKeyRotation(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	f := newIssuer(t)
 	first, second := f.keys[0], jwkey{"key-2", ecKey(elliptic.P256()), "ES256"}
 	f.publish("1", first)

@@ -96,6 +96,7 @@ func TestWrongPassword(t *testing.T) {
 
 // TestLockout guesses until the account is locked, for the right password too, and waits until it is not.
 func TestLockout(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const lock = 5 * time.Second
 	onEach(t, func(t *testing.T, store backend) {
 		s := startSignIn(t, store, "sign_on {\n lockout 3 5s\n }")
