@@ -288,9 +288,9 @@ func (n *node) secret(what, text string) {
 	n.secrets[text] = what
 }
 
-// roundtrips are lines of the log about what reverse_proxy sent, sentOn what may be in them.
+// roundtrips are lines of the log about what reverse_proxy sent, or could not, sentOn what may be in them.
 var (
-	roundtrips = regexp.MustCompile(`(?m)^.*"msg":"upstream roundtrip".*$`)
+	roundtrips = regexp.MustCompile(`(?m)^.*("msg":"upstream roundtrip"|"logger":"http\.log\.error).*$`)
 	sentOn     = map[string]bool{"a DPoP proof": true, "an assertion": true, "a client's certificate": true}
 )
 
@@ -312,8 +312,8 @@ func (n *node) checkSilence(t testing.TB) {
 		}
 		return nil
 	})
-	// At its debug level Caddy writes what reverse_proxy sends, but for a few well-known headers. A proof that is there has been
-	// used, and an assertion is for the upstream, for a minute.
+	// At its debug level Caddy writes what reverse_proxy sends, and at any what came with a request that failed, but for a few
+	// well-known headers. A proof that is there has been used, and an assertion is for the upstream, for a minute.
 	for _, what := range n.secrets {
 		if sentOn[what] {
 			places["/log without roundtrips"] = roundtrips.ReplaceAll(places["/log"], nil)
