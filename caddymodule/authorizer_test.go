@@ -3,6 +3,8 @@ package caddymodule_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -208,5 +210,66 @@ http://:%d {
 	}
 	if up.last() != nil {
 		t.Error("the upstream was asked")
+	}
+}
+
+// TestAuthorizerSilence: answers to other proxies have tokens, proofs and assertions in them; no log has.
+func TestAuthorizerSilence(t *testing.T) {
+	dir := t.TempDir()
+	access, rest := filepath.Join(dir, "access.log"), filepath.Join(dir, "rest.log")
+	port := freePort(t)
+	base := fmt.Sprintf("http://127.0.0.1:%d", port)
+	load(t, trustLoopback+keptIn(dir)+"log all {\noutput file "+rest+"\nlevel DEBUG\nformat json\n}\n", fmt.Sprintf(`%s {
+		log {
+			output file %s
+			format json
+		}
+		bearer_auth {`+trusted+`
+			url https://orders.example.com
+			dpop
+			upstream {
+				assertion {
+					audience orders
+				}
+			}
+			authorizer forward
+		}
+	}`, strings.Replace(base, "127.0.0.1", "", 1), access))
+	prover := newProver(t)
+	plain, bound := mint(t, nil), prover.token(t)
+	proof := prover.proof(t, "GET", "https://orders.example.com/orders", bound)
+	first := get(t, base, plain, about("GET", "/orders")...)
+	second := get(t, base, "", about("GET", "/orders", "Authorization", "DPoP "+bound, "DPoP", proof)...)
+	for i, a := range []answer{first, second} {
+		if a.Status != 200 || a.Header.Get("Gatehouse-Assertion") == "" || a.Header.Get("Authorization") == "" {
+			t.Fatalf("answer %d = %+v, want 200 with an assertion and the token", i, a)
+		}
+	}
+	if got := second.Header.Get("DPoP"); got != proof {
+		t.Errorf("DPoP = %q, want the client's, which goes on with its token", got)
+	}
+	if got := get(t, base, "", about("GET", "/orders", "Authorization", "DPoP "+bound, "DPoP", proof)...); got.Status != 401 {
+		t.Errorf("the proof once more: status = %d, want 401", got.Status)
+	}
+	if got := get(t, base, "", about("GET", "/other", "Authorization", "DPoP "+bound, "DPoP", prover.proof(t, "GET", "https://orders.example.com/orders", bound))...); got.Status != 401 {
+		t.Errorf("a proof for another path: status = %d, want 401", got.Status)
+	}
+	if got := len(logLines(t, access, 4)); got != 4 {
+		t.Errorf("the access log has %d lines, want one for each question", got)
+	}
+	for _, file := range []string{access, rest} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, secret := range map[string]string{
+			"a token": plain, "a bound token": bound, "a proof": proof,
+			"an assertion": first.Header.Get("Gatehouse-Assertion"), "another assertion": second.Header.Get("Gatehouse-Assertion"),
+		} {
+			signature := secret[strings.LastIndexByte(secret, '.')+1:]
+			if strings.Contains(string(text), signature) {
+				t.Errorf("%s has %s in it", filepath.Base(file), what)
+			}
+		}
 	}
 }

@@ -2,16 +2,9 @@ package caddymodule_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -68,6 +61,7 @@ type verdict struct {
 	Set       map[string]string
 	Remove    []string
 	Challenge string
+	Nonce     string
 }
 
 // ask has a question answered.
@@ -87,7 +81,7 @@ func ask(t testing.TB, client auth.AuthorizationClient, q *auth.CheckRequest) (v
 	if d := a.GetDeniedResponse(); d != nil {
 		v.Status = int(d.Status.GetCode())
 		h := pairs(t, d.Headers)
-		v.Challenge = h["www-authenticate"]
+		v.Challenge, v.Nonce = h["www-authenticate"], h["dpop-nonce"]
 		if !strings.HasPrefix(d.Body, `{"error":`) || h["content-type"] != "application/json" || h["cache-control"] != "no-store" {
 			t.Errorf("denied with body %q and headers %v", d.Body, h)
 		}
@@ -210,9 +204,11 @@ func TestAttack58ExtAuthz(t *testing.T) {
 
 // TestAttack86ExtAuthzCertificate: the certificate that Envoy's client presented counts where certificates do, and nowhere else.
 func TestAttack86ExtAuthzCertificate(t *testing.T) {
-	own, ownThumbprint := certificate(t)
-	other, _ := certificate(t)
-	bound := mint(t, map[string]any{"cnf": map[string]any{"x5t#S256": ownThumbprint}})
+	written := func(c *clientCertificate) string {
+		return url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.leaf.Raw})))
+	}
+	c := newCertificate(t, "client.example.com")
+	own, other, bound := written(c), written(newCertificate(t, "client.example.com")), c.token(t)
 	with := func(pem string) *auth.CheckRequest {
 		q := question(bound)
 		q.Attributes.Source.Certificate = pem
@@ -235,27 +231,45 @@ func TestAttack86ExtAuthzCertificate(t *testing.T) {
 			t.Errorf("%s: verdict = %+v, want status %d", name, got, tt.status)
 		}
 	}
+	checkRefused(t, validate("{\n"+globals+"\n}\n:8999 {\nbearer_auth {"+trusted+"\nclient_certificate {\nheader X-Client-Cert\n}\nauthorizer envoy\n}\n}"), "client_certificate: header")
 	client = envoy(t, trustEnvoy, "bearer_auth {"+trusted+"\nauthorizer envoy\n}")
 	if got := ask(t, client, with(own)); got.Status != 401 {
 		t.Errorf("without client_certificate: verdict = %+v, want 401", got)
 	}
 }
 
-// certificate is one of a client, as Envoy writes it, and its thumbprint.
-func certificate(t testing.TB) (text, thumbprint string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+// TestExtAuthzDPoP: proofs are judged for the request that is asked about, at the gate's own address; nonces go both ways.
+func TestExtAuthzDPoP(t *testing.T) {
+	client := envoy(t, trustEnvoy, "bearer_auth {"+trusted+"\nurl https://orders.example.com\ndpop {\nnonce\n}\nauthorizer envoy\n}")
+	p := newProver(t)
+	token := p.token(t)
+	const address = "https://orders.example.com/orders"
+	with := func(proof string) *auth.CheckRequest {
+		return question("", "authorization", "DPoP "+token, "dpop", proof)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
+	got := ask(t, client, with(p.proof(t, "GET", address, token)))
+	nonce := got.Nonce
+	if got.Status != 401 || !strings.Contains(got.Challenge, `error="use_dpop_nonce"`) || nonce == "" {
+		t.Fatalf("verdict = %+v, want a challenge with a nonce", got)
 	}
-	sum := sha256.Sum256(der)
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return url.PathEscape(string(block)), base64.RawURLEncoding.EncodeToString(sum[:])
+	proof := p.proof(t, "GET", address, token, "nonce", nonce)
+	for _, tt := range []struct {
+		name   string
+		q      *auth.CheckRequest
+		status int
+	}{
+		{"good", with(proof), 0},
+		{"once more", with(proof), 401},
+		{"for another method", with(p.proof(t, "POST", address, token, "nonce", nonce)), 401},
+		{"for another path", with(p.proof(t, "GET", address+"/1", token, "nonce", nonce)), 401},
+		{"two proofs, joined", with(proof + "," + proof), 401},
+		{"no proof", question("", "authorization", "DPoP "+token), 401},
+		{"as a bearer token", question(token), 401},
+	} {
+		if got := ask(t, client, tt.q); got.Status != tt.status {
+			t.Errorf("%s: verdict = %+v, want status %d", tt.name, got, tt.status)
+		}
+	}
 }
 
 // TestExtAuthzCalls: what is no call of Check.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // tools is a gate in front of a server of the Model Context Protocol.
@@ -143,7 +144,7 @@ func TestMCPBody(t *testing.T) {
 	defer s.Close()
 	up := s.Listener.Addr().String()
 	port := freePort(t)
-	load(t, "", fmt.Sprintf("http://:%d {\n%s\n\treverse_proxy %s\n}\n", port, tools, up))
+	load(t, "servers {\nprotocols h1 h2 h2c\n}\n", fmt.Sprintf("http://:%d {\n%s\n\treverse_proxy %s\n}\n", port, tools, up))
 	token := mint(t, map[string]any{"scope": "mcp orders:read"})
 	body := " " + call("list_orders") + "\n"
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
@@ -154,6 +155,29 @@ func TestMCPBody(t *testing.T) {
 		"Transfer-Encoding: chunked\r\n\r\n5\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", token, body[:5], len(body)-5, body[5:])))
 	if !strings.Contains(got.Body, fmt.Sprintf("%q", body)) {
 		t.Errorf("chunked: the upstream got %s", got.Body)
+	}
+	h2 := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{Protocols: new(http.Protocols)}}
+	h2.Transport.(*http.Transport).Protocols.SetUnencryptedHTTP2(true)
+	for name, sent := range map[string]io.Reader{"with its length": strings.NewReader(body), "without": io.MultiReader(strings.NewReader(body))} {
+		want := fmt.Sprintf("%d %q <nil>", len(body), body)
+		if name == "without" {
+			want = fmt.Sprintf("-1 %q <nil>", body)
+		}
+		req, err := http.NewRequest(http.MethodPost, base+"/mcp", sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := h2.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.ProtoMajor != 2 || string(got) != want {
+			t.Errorf("HTTP/2, %s: the upstream got %s (%v)", name, got, err)
+		}
 	}
 }
 
