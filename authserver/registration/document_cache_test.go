@@ -83,7 +83,9 @@ func TestDocumentsAreKept(t *testing.T) {
 func TestDocumentsThatCannotBeHad(t *testing.T) {
 	s := newSite(t)
 	id := s.url("app.example.com", "/c")
-	status := func(code int) http.HandlerFunc { return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) } }
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
 	hangUp := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	for _, tt := range []struct {
 		name  string
