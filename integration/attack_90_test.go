@@ -262,10 +262,10 @@ func (x *changes) consumer(t *testing.T) *made {
 	return m
 }
 
-// TestStreamsOverReload: Caddy ends WebSockets when a configuration is replaced, and lets other exchanges of it go on. These end
+// TestAttack90StreamsOverReload: Caddy ends WebSockets when a configuration is replaced, and lets other exchanges of it go on. These end
 // with their tokens all the same, even when nothing else is left of the configuration; and with the grace period where
 // nobody would look after them, as the new configuration has another verifier.
-func TestStreamsOverReload(t *testing.T) {
+func TestAttack90StreamsOverReload(t *testing.T) {
 	n := prepare(t, streamConfig(t, newIssuer(t)))
 	const grace = time.Second
 	rewrite(t, n, strings.NewReplacer("grace_period 5s", "grace_period "+grace.String()).Replace)

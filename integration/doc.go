@@ -1,5 +1,5 @@
 // Package integration starts the real Caddy binary and looks at it from outside,
-// over HTTP and raw sockets. It imports nothing of this module but pgtest: what
+// over HTTP and raw sockets. It imports nothing of this module but pgtest and ports: what
 // it knows of the product is what a user knows, the Caddyfile and the wire.
 //
 // One file is one journey. The harness (main_test.go, node_test.go) builds the

@@ -100,9 +100,9 @@ http://:$CERTIFIED {
 }
 `
 
-// TestPossessionSilence: what proves possession, and what goes to the upstream in place of a token, is in no log at Caddy's debug
+// TestAttack126PossessionSilence: what proves possession, and what goes to the upstream in place of a token, is in no log at Caddy's debug
 // level, no metric and no answer of the admin endpoint, whether it was good or not.
-func TestPossessionSilence(t *testing.T) {
+func TestAttack126PossessionSilence(t *testing.T) {
 	f := newIssuer(t)
 	n := prepare(t, config{env: silentEnv, sites: silentSites, ports: []string{"exchanged", "owned", "phantom", "certified"}, vars: map[string]string{"FOREIGN_ISSUER": f.url()}})
 	rewrite(t, n, strings.NewReplacer("persist_config off", "persist_config off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.0/8\n\t}").Replace)

@@ -131,9 +131,9 @@ type bearer struct {
 	key        *dpopKey // that it is bound to
 }
 
-// TestTwoIssuersOneSite: which gate has seen a token before, and what that made of it, is nothing to the next one: every verdict is
+// TestAttack74TwoIssuersOneSite: which gate has seen a token before, and what that made of it, is nothing to the next one: every verdict is
 // that of the place, in any order.
-func TestTwoIssuersOneSite(t *testing.T) {
+func TestAttack74TwoIssuersOneSite(t *testing.T) {
 	a, b := newIssuer(t), newIssuer(t)
 	askedA, askedB := newOracle(t), newOracle(t)
 	n := start(t, config{bare: true, ports: []string{"policies"}, sites: policySite, vars: map[string]string{
@@ -312,8 +312,8 @@ func TestTwoIssuersOneSite(t *testing.T) {
 	t.Logf("%d visits, passed: %v", len(visits), fmt.Sprint(passed))
 }
 
-// TestProofsOverReload: a proof that was used stays used when the configuration is loaded anew, and at a second node.
-func TestProofsOverReload(t *testing.T) {
+// TestAttack85ProofsOverReload: a proof that was used stays used when the configuration is loaded anew, and at a second node.
+func TestAttack85ProofsOverReload(t *testing.T) {
 	site := func(name, issuer string) string {
 		return fmt.Sprintf(`
 http://:$%[1]s {
