@@ -38,6 +38,8 @@ func TestReference(t *testing.T) {
 		"bearer_auth":          ":80 {\nbearer_auth {\n?\n}\n}",
 		"issuer":               ":80 {\nbearer_auth {\nissuer i {\n?\n}\n}\n}",
 		"introspection":        ":80 {\nbearer_auth {\nissuer i {\nintrospection {\n?\n}\n}\n}\n}",
+		"dpop":                 ":80 {\nbearer_auth {\ndpop {\n?\n}\n}\n}",
+		"client_certificate":   ":80 {\nbearer_auth {\nclient_certificate {\n?\n}\n}\n}",
 		"upstream":             ":80 {\nbearer_auth {\nupstream {\n?\n}\n}\n}",
 		"mcp":                  ":80 {\nbearer_auth {\nmcp {\n?\n}\n}\n}",
 		"authorizer":           ":80 {\nbearer_auth {\nauthorizer forward {\n?\n}\n}\n}",

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 // apiURL is what clients call the gate of these tests: neither its address nor what any header says.
@@ -383,5 +385,51 @@ func TestAttackConfigurationPossession(t *testing.T) {
 			err := validate("{\n" + globals + "\n}\n:8999 {\nbearer_auth {\n" + tt.bearer + "\n}\n}")
 			checkRefused(t, err, tt.want)
 		})
+	}
+}
+
+// TestProofOnceInTheStore: with replay store a used proof is known to whoever has the store: here to the server after a restart.
+func TestProofOnceInTheStore(t *testing.T) {
+	up := newUpstream(t)
+	port := freePort(t)
+	dir := t.TempDir()
+	run := func() {
+		t.Helper()
+		load(t, "gatehouse {\nstorage sqlite {\npath "+dir+"/gatehouse.db\n}\n}", fmt.Sprintf(
+			"http://:%d {\nbearer_auth {%s\nurl %s\ndpop {\nnonce\nreplay store\n}\n}\nreverse_proxy %s\n}", port, trusted, apiURL, up.Addr))
+	}
+	run()
+	me := newProver(t)
+	token := me.token(t)
+	try := func(proof string) answer {
+		t.Helper()
+		return get(t, fmt.Sprintf("http://127.0.0.1:%d/x", port), "", "Authorization", "DPoP "+token, "Dpop", proof)
+	}
+	id := fmt.Sprint("stored ", time.Now().UnixNano())
+	// prove makes proofs of one jti, with whichever nonce is good.
+	prove := func() answer {
+		t.Helper()
+		nonce := try(me.proof(t, "GET", apiURL+"/x", token)).Header.Get("Dpop-Nonce")
+		if nonce == "" {
+			t.Fatal("no nonce came")
+		}
+		return try(me.proof(t, "GET", apiURL+"/x", token, "nonce", nonce, "jti", id))
+	}
+	if got := prove(); got.Status != 200 {
+		t.Fatalf("%+v, want 200", got)
+	}
+	if got := prove(); got.Status != 401 {
+		t.Errorf("the second time: status = %d, want 401", got.Status)
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	run()
+	if got := prove(); got.Status != 401 || !strings.Contains(strings.Join(got.Header.Values("WWW-Authenticate"), ","), "invalid_dpop_proof") {
+		t.Errorf("after a restart: %+v, want 401 with invalid_dpop_proof", got)
+	}
+	id += "x"
+	if got := prove(); got.Status != 200 {
+		t.Errorf("another proof after a restart: %+v, want 200", got)
 	}
 }

@@ -163,8 +163,12 @@ func goodHeader() object {
 }
 
 func goodClaims() object {
+	return object{"jti": newID(), "htm": "POST", "htu": requestURL, "iat": now.Unix(), "ath": ath(token)}
+}
+
+func ath(token string) string {
 	sum := sha256.Sum256([]byte(token))
-	return object{"jti": newID(), "htm": "POST", "htu": requestURL, "iat": now.Unix(), "ath": b64(sum[:])}
+	return b64(sum[:])
 }
 
 var ids struct {

@@ -116,6 +116,7 @@ func TestAttack85Proof(t *testing.T) {
 		{"PS256", by("PS256", rsaJWK(&k.rsa.PublicKey), byRSA(k.rsa, true)), ""},
 		{"ES384", by("ES384", ecJWK(&k.p384.PublicKey), byEC(k.p384)), ""},
 		{"ES512", by("ES512", ecJWK(&k.p521.PublicKey), byEC(k.p521)), ""},
+		{"Ed25519, EdDSA's other name (RFC 9864)", by("Ed25519", edJWK(k.ed.Public().(ed25519.PublicKey)), byEd(k.ed)), ""},
 		{"EdDSA", by("EdDSA", edJWK(k.ed.Public().(ed25519.PublicKey)), byEd(k.ed)), ""},
 		{"critical extension", header("crit", []string{"x"}), bad + "malformed"},
 		{"alg twice", forge(`{"typ":"dpop+jwt","alg":"ES384","alg":"ES256","jwk":`+ecJWK(&k.p256.PublicKey).String()+`}`, goodClaims().String(), byEC(k.p256)), bad + "malformed"},
