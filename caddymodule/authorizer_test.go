@@ -273,3 +273,84 @@ func TestAuthorizerSilence(t *testing.T) {
 		}
 	}
 }
+
+// TestAttack55ForwardedPath: rules see the request that is asked about, by path, method and host, and no path that the upstream may take for another.
+func TestAttack55ForwardedPath(t *testing.T) {
+	base := authorizer(t, trustLoopback, `
+		@writes method POST DELETE
+		@internal host internal.example.com
+		bearer_auth {`+trusted+`
+			rule /admin* {
+				scope admin
+			}
+			rule @writes {
+				scope write
+			}
+			rule @internal {
+				scope internal
+			}
+			authorizer forward
+		}`)
+	token := mint(t, nil)
+	for _, tt := range []struct {
+		name, method, uri, host string
+		status                  int
+	}{
+		{"plain", "GET", "/orders", "orders.example.com", 200},
+		{"of a rule", "GET", "/admin", "orders.example.com", 403},
+		{"of a rule, with a query", "GET", "/admin?/public", "orders.example.com", 403},
+		{"a query that looks like a path", "GET", "/orders?/admin", "orders.example.com", 200},
+		{"in other case", "GET", "/ADMIN", "orders.example.com", 403},
+		{"method of a rule", "DELETE", "/orders", "orders.example.com", 403},
+		{"host of a rule", "GET", "/orders", "internal.example.com", 403},
+		{"dot segments", "GET", "/public/../admin", "orders.example.com", 400},
+		{"encoded dot segments", "GET", "/public/%2e%2e/admin", "orders.example.com", 400},
+		{"two slashes", "GET", "//admin", "orders.example.com", 400},
+		{"a dot", "GET", "/./admin", "orders.example.com", 400},
+		{"an encoded letter", "GET", "/%61dmin", "orders.example.com", 400},
+		{"encoded twice", "GET", "/%2561dmin", "orders.example.com", 400},
+		{"an encoded slash", "GET", "/public%2f..%2fadmin", "orders.example.com", 400},
+		{"a backslash", "GET", `/public\..\admin`, "orders.example.com", 400},
+		{"a parameter", "GET", "/public;/../admin", "orders.example.com", 400},
+		{"an authority", "GET", "//orders.example.com/admin", "orders.example.com", 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := get(t, base+"/orders", token, "X-Forwarded-Method", tt.method, "X-Forwarded-Uri", tt.uri, "X-Forwarded-Host", tt.host, "X-Forwarded-Proto", "https")
+			if got.Status != tt.status {
+				t.Errorf("status = %d, want %d: %s", got.Status, tt.status, got.Body)
+			}
+		})
+	}
+}
+
+// TestAuthorizerOptional: who presents nothing passes, without anything that could be taken for an identity.
+func TestAuthorizerOptional(t *testing.T) {
+	for _, mode := range []string{"optional", "shadow"} {
+		base := authorizer(t, trustLoopback, "bearer_auth {"+trusted+"\nforward_claim sub X-User\n"+mode+"\nauthorizer forward\n}")
+		got := get(t, base, "", about("GET", "/", "X-User", "mallory")...)
+		if got.Status != 200 || got.Header.Get("X-User") != "" {
+			t.Errorf("%s: answer = %d with X-User %q, want 200 without", mode, got.Status, got.Header.Get("X-User"))
+		}
+		want := map[string]int{"optional": 401, "shadow": 200}[mode]
+		if got := get(t, base, "garbage", about("GET", "/")...); got.Status != want || got.Header.Get("X-User") != "" {
+			t.Errorf("%s, bad token: status = %d, want %d", mode, got.Status, want)
+		}
+	}
+}
+
+// TestAuthorizerErrorRoutes: refusals that the site dresses have the status that nginx knows, too.
+func TestAuthorizerErrorRoutes(t *testing.T) {
+	base := authorizer(t, trustLoopback, "bearer_auth {"+trusted+"\nauthorizer forward {\nstatuses nginx\n}\n}\nhandle_errors {\nrespond \"dressed\" {err.status_code}\n}")
+	for _, tt := range []struct {
+		headers []string
+		status  int
+	}{
+		{about("GET", "/"), 401},
+		{about("GET", "/", "Authorization", "Bearer a", "Authorization", "Bearer b"), 401},
+	} {
+		got := get(t, base, "", tt.headers...)
+		if got.Status != tt.status || got.Body != "dressed" || got.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("answer = %+v, want %d, dressed, with a challenge", got, tt.status)
+		}
+	}
+}
