@@ -114,10 +114,29 @@ func allEnd(t *testing.T, what string, since time.Time, within time.Duration, to
 	}
 }
 
-// streamEnds is how many streams the metric has counted.
+// streamEnds is how many streams the metrics have counted, none of them later than a second after its token.
 func (n *node) streamEnds(t testing.TB) float64 {
 	t.Helper()
-	return sum(n.metrics(t), "gatehouse_stream_end_lag_seconds")
+	const name = "gatehouse_stream_end_lag_seconds"
+	scraped := n.metrics(t)
+	count := sum(scraped, name)
+	if got := sum(scraped, "gatehouse_streams_ended_total"); got != count {
+		t.Errorf("%v streams have ended, and %v have a lag", got, count)
+	}
+	for _, m := range scraped[name].GetMetric() {
+		for _, b := range m.GetHistogram().GetBucket() {
+			if b.GetUpperBound() == 1 && float64(b.GetCumulativeCount()) != count {
+				t.Errorf("%d of %v streams ended within a second", b.GetCumulativeCount(), count)
+			}
+		}
+	}
+	return count
+}
+
+// endedFor is how many streams have ended for a reason.
+func (n *node) endedFor(t testing.TB, reason string) float64 {
+	t.Helper()
+	return sum(n.metrics(t), "gatehouse_streams_ended_total", "reason", reason)
 }
 
 // TestAttack90Streams: what is under way ends with its token, however long it would have gone on.
@@ -139,6 +158,9 @@ func TestAttack90Streams(t *testing.T) {
 		if got, want := n.streamEnds(t)-counted, float64(len(local)+len(asked)); got != want {
 			t.Errorf("the metric counts %v ends, want %v", got, want)
 		}
+		if got := n.endedFor(t, "revoked"); got < float64(len(local)) {
+			t.Errorf("the metric counts %v revoked ones, want at least %d", got, len(local))
+		}
 	})
 	t.Run("expired", func(t *testing.T) {
 		end := time.Now().Truncate(time.Second).Add(4 * time.Second)
@@ -155,6 +177,9 @@ func TestAttack90Streams(t *testing.T) {
 		allEnd(t, "expiry", end, streamEnd, token, gates["foreign"], all)
 		if got, want := n.streamEnds(t)-counted, float64(len(all)); got != want {
 			t.Errorf("the metric counts %v ends, want %v", got, want)
+		}
+		if got, want := n.endedFor(t, "expired"), float64(len(all)); got != want {
+			t.Errorf("the metric counts %v expired ones, want %v", got, want)
 		}
 		for _, s := range others {
 			s.goesOn(t)
