@@ -225,7 +225,7 @@ func (u *upstreamCredentials) apply(ctx context.Context, r *http.Request, raw st
 	if u.signer == nil {
 		return nil
 	}
-	about := assertion.Request{Method: r.Method, Target: r.URL.RequestURI(), Token: sent}
+	about := assertion.Request{Method: passedMethod(r), Target: r.URL.RequestURI(), Token: sent}
 	if t != nil {
 		about.Claims, about.TokenIssuer = t.Claims, t.Issuer()
 	}
@@ -237,6 +237,15 @@ func (u *upstreamCredentials) apply(ctx context.Context, r *http.Request, raw st
 	}
 	r.Header[u.header] = []string{text}
 	return nil
+}
+
+// passedMethod is the method that the upstream gets: reverse_proxy makes a WebSocket's extended CONNECT (RFC 8441, RFC 9220) the handshake of HTTP/1.1.
+func passedMethod(r *http.Request) string {
+	if r.Method == http.MethodConnect &&
+		(r.ProtoMajor == 2 && len(r.Header[":protocol"]) > 0 && r.Header[":protocol"][0] == "websocket" || r.ProtoMajor == 3 && r.Proto == "websocket") {
+		return http.MethodGet
+	}
+	return r.Method
 }
 
 func (u *upstreamCredentials) obtain(ctx context.Context, raw string, t *resourceserver.Token) (string, error) {

@@ -27,6 +27,7 @@ type assertionKeys struct {
 	now     func() time.Time
 
 	known  atomic.Pointer[knownKeys]
+	failed atomic.Pointer[keyFailure]
 	mu     sync.Mutex      // one reads or writes the storage
 	ctx    context.Context // the lifetime of that, ended by close
 	cancel context.CancelFunc
@@ -36,6 +37,13 @@ type assertionKeys struct {
 type knownKeys struct {
 	ring   keyRing
 	reread time.Time // when the storage is looked at again; zero for files
+}
+
+// keyFailure is why there are no keys, and until when nobody looks again: the keys are published to everyone who asks, and a storage that is
+// down must not be asked by each.
+type keyFailure struct {
+	err   error
+	until time.Time
 }
 
 const (
@@ -111,6 +119,9 @@ func (k *assertionKeys) first(ctx context.Context) (keyRing, error) {
 		ring keyRing
 		err  error
 	}
+	if err := k.lately(); err != nil {
+		return nil, err
+	}
 	done := make(chan result, 1)
 	go func() { // ends with storageTimeout
 		k.mu.Lock()
@@ -119,9 +130,15 @@ func (k *assertionKeys) first(ctx context.Context) (keyRing, error) {
 			done <- result{ring: known.ring}
 			return
 		}
+		if err := k.lately(); err != nil { // of the one before in the queue
+			done <- result{err: err}
+			return
+		}
 		ring, err := k.read()
 		if err == nil {
 			k.known.Store(&knownKeys{ring: ring, reread: k.now().Add(rereadKeys)})
+		} else {
+			k.failed.Store(&keyFailure{err, k.now().Add(time.Second)})
 		}
 		done <- result{ring, err}
 	}()
@@ -131,6 +148,14 @@ func (k *assertionKeys) first(ctx context.Context) (keyRing, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// lately is the error of an attempt a moment ago.
+func (k *assertionKeys) lately() error {
+	if f := k.failed.Load(); f != nil && k.now().Before(f.until) {
+		return f.err
+	}
+	return nil
 }
 
 func (k *assertionKeys) rereadSoon() {

@@ -131,6 +131,10 @@ func TestAssertionKeyOutage(t *testing.T) {
 		t.Fatalf("a key was made although nobody knows whether there is one: %v", key)
 	}
 	storage.down.Store(false)
+	if _, err := n.Signing(context.Background()); err == nil {
+		t.Error("the storage is asked by each request")
+	}
+	clock.advance(time.Second)
 	first, err := n.Signing(context.Background())
 	if err != nil {
 		t.Fatal(err)

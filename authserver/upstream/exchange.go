@@ -24,6 +24,7 @@ const refusedFor = 10 * time.Second
 // answer.
 type perToken struct {
 	now     func() time.Time
+	timeout time.Duration          // of one exchange
 	tokens  *cache.Cache[obtained] // by the client's token, in full
 	flights singleflight.Group     // the same
 	ask     func(ctx context.Context, raw string, t *resourceserver.Token) (obtained, *Error)
@@ -35,7 +36,7 @@ func newPerToken(c *Config) (*perToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &perToken{now: c.Now, tokens: tokens, done: func() {}}, nil
+	return &perToken{now: c.Now, timeout: c.Timeout, tokens: tokens, done: func() {}}, nil
 }
 
 // Token implements Source.
@@ -59,7 +60,9 @@ func (p *perToken) flight(ctx context.Context, raw string, t *resourceserver.Tok
 	if known, ok := p.tokens.Get(raw, p.now()); ok { // of a flight that ended between the look and this one
 		return known
 	}
-	got, failure := p.ask(context.WithoutCancel(ctx), raw, t)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*p.timeout)
+	defer cancel()
+	got, failure := p.ask(ctx, raw, t)
 	if failure != nil {
 		return obtained{refused: failure} // for those who wait, and not remembered
 	}
