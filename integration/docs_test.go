@@ -119,15 +119,32 @@ func TestExampleHTTPS(t *testing.T) {
 	adapts(t, config.String())
 }
 
-// adapts loads a Caddyfile as far as that goes without starting it.
+// adapts loads a Caddyfile as far as that goes without starting it. What it expects of the environment and in
+// /etc/gatehouse is there.
 func adapts(t *testing.T, text string) {
 	t.Helper()
-	file := writeFile(t, "Caddyfile", text)
-	env := []string{"GATEHOUSE_KEY=" + sealingKey, "BATCH_SECRET=batch-secret-0123456789", "AMADMIN_PASSWORD=amadmin-pass-0123456789"}
+	dir := t.TempDir()
+	env := []string{"GATEHOUSE_KEY=" + sealingKey}
+	for _, m := range environment.FindAllStringSubmatch(text, -1) {
+		if m[1] != "GATEHOUSE_KEY" {
+			env = append(env, m[1]+"=documented-secret-0123456789")
+		}
+	}
+	for _, m := range authorities.FindAllStringSubmatch(text, -1) {
+		if err := os.WriteFile(filepath.Join(dir, m[1]), []byte(certificateAuthority(t, m[1]).pem()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := writeFile(t, "Caddyfile", strings.ReplaceAll(text, "/etc/gatehouse/", dir+"/"))
 	if out, errs, err := runCaddy(t, env, "validate", "--config", file, "--adapter", "caddyfile"); err != nil {
 		t.Errorf("%v: %s\n%s", err, lastError(out+errs), text)
 	}
 }
+
+var (
+	environment = regexp.MustCompile(`\{env\.([A-Z_]+)\}`)
+	authorities = regexp.MustCompile(`/etc/gatehouse/([a-z-]+\.pem)`)
+)
 
 var fenced = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
 
