@@ -116,6 +116,11 @@ func validate(text string) error {
 	if err != nil {
 		return err
 	}
+	return validateJSON(b)
+}
+
+// validateJSON is validate for a configuration in JSON.
+func validateJSON(b []byte) error {
 	var config caddy.Config
 	if err := json.Unmarshal(b, &config); err != nil {
 		return err

@@ -114,7 +114,8 @@ func (b *BearerAuth) provisionRules(ctx caddy.Context, possession *resourceserve
 		if written.Requirements.none() && !b.Optional {
 			return fmt.Errorf("rule %d: requires nothing", i+1)
 		}
-		if len(written.MatcherSetsRaw) == 0 {
+		everything := func(set caddy.ModuleMap) bool { return len(set) == 0 }
+		if len(written.MatcherSetsRaw) == 0 || slices.ContainsFunc(written.MatcherSetsRaw, everything) {
 			return fmt.Errorf("rule %d: needs a matcher: what every request needs is written beside the rules", i+1)
 		}
 		loaded, err := ctx.LoadModule(written, "MatcherSetsRaw")

@@ -119,7 +119,7 @@ func (f *facts) ofTLS(name string) ref.Val {
 // hostname is the host that a request names, as names are compared: without port, case and trailing dot.
 func hostname(host string) string {
 	u := url.URL{Host: host}
-	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	return strings.TrimRight(strings.ToLower(u.Hostname()), ".")
 }
 
 func connectionIP(r *http.Request) netip.Addr {
