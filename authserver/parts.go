@@ -100,7 +100,7 @@ func assemble(c *Config) (*parts, error) {
 		Directory: p.directory, Spent: st, Keys: out.keys, Now: now, UsedPrevious: p.uses.Used, Certificate: certificate,
 	}
 	p.possession = &endpoint.Possession{
-		Replays: s.Replays(s.config.Shared), Nonces: s.Nonces, Certificate: certificate, Now: now,
+		Replays: s.serverReplays(), Nonces: s.Nonces, Certificate: certificate, Now: now,
 	}
 
 	p.scopes = &token.Scopes{Directory: p.directory}

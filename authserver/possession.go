@@ -14,37 +14,46 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// Replays has the DPoP proofs that were used at this server or its gates; with shared, at those of all nodes that share the store.
+// Replays has the DPoP proofs that were used at this node's gates; with shared, at those of all nodes that share the store.
 func (s *State) Replays(shared bool) dpop.Replays {
-	window := s.window()
-	if !shared {
-		return window
+	return s.replays(&s.gateProofs, gateProofs, shared)
+}
+
+// serverReplays has those that were used at the authorization server itself. They are apart: anybody can send a public client's
+// requests there, and what they fill must not be the gates' memory; and a request may pass a gate on its way to the server.
+func (s *State) serverReplays() dpop.Replays {
+	return s.replays(&s.serverProofs, serverProofs, s.config.Shared)
+}
+
+// Where proofs are spent in the store. These are no environments: a gate knows of none, and an id is a hash of key and
+// jti, which are nobody else's.
+const (
+	gateProofs   = "dpop"
+	serverProofs = "dpop-server"
+)
+
+// replays makes the window when it is first asked for: most servers see no proof.
+func (s *State) replays(window **dpop.Window, place string, shared bool) dpop.Replays {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *window == nil {
+		*window = dpop.NewWindow(0)
 	}
-	return &sharedReplays{window, s.config.Store}
+	if !shared {
+		return *window
+	}
+	return &sharedReplays{*window, s.config.Store, place}
 }
 
 // Shared reports whether other processes use the store too: then what was used at one of them must be known to all.
 func (s *State) Shared() bool { return s.config.Shared }
 
-// window is made when a proof is first asked about: most servers see none.
-func (s *State) window() *dpop.Window {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.proofs == nil {
-		s.proofs = dpop.NewWindow(0)
-	}
-	return s.proofs
-}
-
 // sharedReplays asks the window before the store: what came to this node twice costs no write.
 type sharedReplays struct {
 	window *dpop.Window
 	spent  store.Spent
+	place  string
 }
-
-// proofs is where proofs are spent in the store. It is no environment: a gate knows of none, and an id is a hash of key and
-// jti, which are nobody else's.
-const proofs = "dpop"
 
 // Spend implements dpop.Replays. A proof that the store could not be asked about stays used at this node, and the client makes another one.
 func (r *sharedReplays) Spend(ctx context.Context, id [32]byte, until, now time.Time) error {
@@ -52,7 +61,7 @@ func (r *sharedReplays) Spend(ctx context.Context, id [32]byte, until, now time.
 		return err
 	}
 	// The store counts in whole seconds.
-	err := r.spent.Spend(ctx, proofs, id, until.UTC().Add(time.Second), now.UTC())
+	err := r.spent.Spend(ctx, r.place, id, until.UTC().Add(time.Second), now.UTC())
 	switch {
 	case errors.Is(err, store.ErrSpent):
 		return dpop.ErrReplayed

@@ -31,8 +31,9 @@ type State struct {
 	jobs      sync.WaitGroup
 	newEnvs   chan struct{} // wakes the key job; holds one signal
 	running   chan struct{} // closed by Start
-	proofs    *dpop.Window  // nil until it is asked for
-	nonces    *dpop.Nonces  // nil until their key could be had
+	// Proofs that were used; nil until they are asked for.
+	gateProofs, serverProofs *dpop.Window
+	nonces                   *dpop.Nonces // nil until their key could be had
 }
 
 // NewState makes a State. Nothing is read or written before Start or a request.
