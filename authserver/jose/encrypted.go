@@ -129,7 +129,8 @@ func parseEncryptedHeader(s string, lim Limits) (h encryptedHeader, err error) {
 	if err != nil {
 		return h, err
 	}
-	if h.content, err = contents[h.enc], nil; h.content.key == 0 || !knownKeyManagement(h.alg) || len(h.kid) > maxName {
+	h.content = contents[h.enc]
+	if h.content.key == 0 || !knownKeyManagement(h.alg) || len(h.kid) > maxName {
 		return h, bad
 	}
 	if !strings.HasPrefix(h.alg, ECDHES) {

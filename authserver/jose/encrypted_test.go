@@ -355,7 +355,7 @@ func TestAttack28Encrypted(t *testing.T) {
 		}
 		return part(token, 0, b64(b))
 	}
-	set1 := func(name string, value any) func(map[string]any) {
+	member := func(name string, value any) func(map[string]any) {
 		return func(h map[string]any) { h[name] = value }
 	}
 	var deflated bytes.Buffer
@@ -404,7 +404,7 @@ func TestAttack28Encrypted(t *testing.T) {
 		{30, "changed tag, CBC", flip(goodEC, 4), false},
 		{30, "changed content, CBC", flip(goodEC, 3), false},
 		{30, "changed wrapped key", flip(goodEC, 1), false},
-		{30, "changed header", header(good, set1("x", 1)), false},
+		{30, "changed header", header(good, member("x", 1)), false},
 		{30, "RSA1_5", toRSA(&k.rsa.PublicKey, "RSA1_5", "A128CBC-HS256", "", inner), false},
 		{30, "RSA1_5 with a random key", part(toRSA(&k.rsa.PublicKey, "RSA1_5", "A128CBC-HS256", "", inner), 1, b64(random(256))), false},
 		{30, "RSA-OAEP-512", toRSA(&k.rsa.PublicKey, "RSA-OAEP-512", "A256GCM", "", inner), false},
@@ -422,14 +422,14 @@ func TestAttack28Encrypted(t *testing.T) {
 		{30, "A256KW", sealContent(`{"alg":"A256KW","enc":"A256GCM"}`, random(40), "A256GCM", random(32), inner), false},
 		{30, "alg none", sealContent(`{"alg":"none","enc":"A256GCM"}`, nil, "A256GCM", random(32), inner), false},
 		{30, "no epk", header(goodEC, func(h map[string]any) { delete(h, "epk") }), false},
-		{30, "epk null", header(goodEC, set1("epk", nil)), false},
-		{30, "epk off its curve", header(goodEC, set1("epk", ecdhJWK(ec.PublicKey()).with("y", b64(random(32))))), false},
-		{30, "epk of zeros", header(goodEC, set1("epk", members{"kty": "EC", "crv": "P-256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))})), false},
-		{30, "epk on another curve", header(goodEC, set1("epk", ecdhJWK(newECDH(t, ecdh.P384()).PublicKey()))), false},
-		{30, "epk with a private key", header(goodEC, set1("epk", privateJWK(ec))), false},
-		{30, "epk an RSA key", header(goodEC, set1("epk", rsaJWK(&k.rsa.PublicKey, "x"))), false},
-		{30, "epk of small order, X25519", header(goodEC, set1("epk", members{"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32))})), false},
-		{30, "epk an Ed25519 key", header(goodEC, set1("epk", members{"kty": "OKP", "crv": "Ed25519", "x": b64(random(32))})), false},
+		{30, "epk null", header(goodEC, member("epk", nil)), false},
+		{30, "epk off its curve", header(goodEC, member("epk", ecdhJWK(ec.PublicKey()).with("y", b64(random(32))))), false},
+		{30, "epk of zeros", header(goodEC, member("epk", members{"kty": "EC", "crv": "P-256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))})), false},
+		{30, "epk on another curve", header(goodEC, member("epk", ecdhJWK(newECDH(t, ecdh.P384()).PublicKey()))), false},
+		{30, "epk with a private key", header(goodEC, member("epk", privateJWK(ec))), false},
+		{30, "epk an RSA key", header(goodEC, member("epk", rsaJWK(&k.rsa.PublicKey, "x"))), false},
+		{30, "epk of small order, X25519", header(goodEC, member("epk", members{"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32))})), false},
+		{30, "epk an Ed25519 key", header(goodEC, member("epk", members{"kty": "OKP", "crv": "Ed25519", "x": b64(random(32))})), false},
 		{30, "crit", toRSA(&k.rsa.PublicKey, "RSA-OAEP", "A128GCM", `,"crit":["x"],"x":1`, inner), false},
 		{30, "alg twice", toRSA(&k.rsa.PublicKey, "RSA-OAEP", "A128GCM", `,"alg":"RSA-OAEP"`, inner), false},
 		{30, "kid that is none", toRSA(&k.rsa.PublicKey, "RSA-OAEP", "A128GCM", `,"kid":1`, inner), false},
