@@ -25,7 +25,8 @@ type Watched struct {
 	turn   uint64
 	cancel context.CancelFunc
 	ended  Reason
-	unsure time.Time // since when it cannot be told whether the token is good; zero when it can
+	// unsure is since when it cannot be told whether the token is good, from origin; 0 when it can.
+	unsure atomic.Int64
 }
 
 var (
@@ -73,7 +74,10 @@ func (x *Watched) Done() (ended Reason) {
 		x.cancel()
 		x.cancel = nil
 	}
-	x.owner, x.w, x.entry, x.ended, x.unsure = nil, nil, nil, Allowed, time.Time{}
+	x.owner, x.w, x.entry, x.ended = nil, nil, nil, Allowed
+	if x.unsure.Load() != 0 {
+		x.unsure.Store(0)
+	}
 	x.mu.Unlock()
 	watchedPool.Put(x)
 	return ended
