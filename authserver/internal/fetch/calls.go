@@ -71,13 +71,13 @@ const (
 	down
 )
 
-// Up: the endpoint did what it is for.
+// Up says that the endpoint did what it is for.
 func Up() Health { return Health{state: up} }
 
-// Unknown: what happened may be the doing of what was asked about, which must not cut off everybody else.
+// Unknown says that what happened may be the doing of what was asked about, which must not cut off everybody else.
 func Unknown() Health { return Health{} }
 
-// Down: the endpoint failed whatever it was asked; pause, where positive, is how long it wants to be left alone.
+// Down says that the endpoint failed whatever it was asked; pause, where positive, is how long it wants to be left alone.
 func Down(pause time.Duration) Health { return Health{state: down, pause: pause} }
 
 // OrDown is h, or Down where h knows nothing: for endpoints that are asked one thing only.
