@@ -140,7 +140,7 @@ func TestAttackHelperDown(t *testing.T) {
 			c := newClock()
 			p := newProvider(t, nil)
 			is := p.introspected()
-			is.Timeout = 150 * time.Millisecond
+			is.Timeout = 500 * time.Millisecond
 			is.AnyAudience, is.Audience = true, nil
 			g := newGate(t, c, is)
 			p.set(func(p *provider) { p.introspect = behave })

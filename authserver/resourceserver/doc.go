@@ -8,10 +8,10 @@
 // where none of them knows it and an issuer is configured to be asked. An encrypted JWT is opened with the keys of the issuers
 // that have some (encrypted.go); only what is signed inside counts.
 //
-// One request goes through Authorize: credentials.go takes the token out; verifier.go
+// One request goes through Authorize: credentials.go takes the token out for authorize.go; verifier.go
 // finds it among the results (results.go) or sends it to jwt.go, introspection.go or
 // local.go; possession.go has DPoP proof and certificate judged; policy.go and step_up.go judge the rest; refusal.go and challenge.go say no. What
-// is under way is ended with its token by Watch (watch.go, watcher.go). Where clients learn what the API needs is
+// is under way is ended with its token by Watch (watch.go, watcher.go, watcher_judge.go). Where clients learn what the API needs is
 // metadata.go.
 //
 // Results are remembered in two bounded caches of each Verifier's own, good ones apart from

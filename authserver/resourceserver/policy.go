@@ -59,7 +59,8 @@ func (p *Policy) judge(r *http.Request, t *Token, now time.Time) (Reason, error)
 	}
 	if len(p.Allow) > 0 {
 		if ok, cause := p.met(r, t); !ok {
-			if unmet, ok := errors.AsType[*Unmet](cause); ok {
+			// One that says no and gives no reason still says no.
+			if unmet, ok := errors.AsType[*Unmet](cause); ok && unmet.Why != Allowed && unmet.Why < ReasonCount {
 				return unmet.Why, cause
 			}
 			return NotAllowed, cause

@@ -150,6 +150,10 @@ func TestConditions(t *testing.T) {
 		{"the second is not", []resourceserver.Condition{mine, says(false, nil)}, forbidden},
 		{"error", []resourceserver.Condition{says(false, secret)}, forbidden},
 		{"error that says yes", []resourceserver.Condition{says(true, secret)}, forbidden},
+		{"a reason of the host's", []resourceserver.Condition{says(false, &resourceserver.Unmet{Why: resourceserver.ToolNotAllowed})},
+			verdict{http.StatusForbidden, oauth.CodeInsufficientScope, resourceserver.ToolNotAllowed}},
+		{"no reason", []resourceserver.Condition{says(false, &resourceserver.Unmet{})}, forbidden},
+		{"no reason that there is", []resourceserver.Condition{says(true, &resourceserver.Unmet{Why: resourceserver.ReasonCount})}, forbidden},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &resourceserver.Policy{Allow: tt.allow, Scopes: []string{"orders:read"}}
