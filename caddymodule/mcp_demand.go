@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/mcp"
@@ -25,7 +26,7 @@ func (d *toolDemand) Allows(r *http.Request, t *resourceserver.Token) (bool, err
 		d.failed = err
 		return false, &resourceserver.Unmet{Why: resourceserver.InvalidRequest, Cause: err}
 	case demand.Forbidden:
-		return false, &resourceserver.Unmet{Why: resourceserver.ToolNotAllowed}
+		return false, &resourceserver.Unmet{Why: resourceserver.ToolNotAllowed, Cause: fmt.Errorf("nobody may call %q", demand.Tool)}
 	}
 	d.scopes.Scopes = d.mcp.asked(demand.Scopes, t.Claims.Scope)
 	return true, nil

@@ -56,8 +56,8 @@ var errType = refuse(http.StatusUnsupportedMediaType, "The body must be applicat
 // errLong has no text of its own for each limit: the client knows how much it sent.
 var errLong = refuse(http.StatusRequestEntityTooLarge, "The body is too long.")
 
-// firstRead is what is set aside for a body before it has come, in bytes, whatever length its sender has declared.
-const firstRead = 32 << 10
+// setAside is the most that is set aside for a body before it has come, in bytes, whatever length its sender has declared.
+const setAside = 1 << 20
 
 // readBody reads req's body, of at most limit bytes, and puts it back. There is one copy of it.
 func readBody(w http.ResponseWriter, req *http.Request, limit int64) (string, error) {
@@ -66,7 +66,7 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int64) (string, er
 	}
 	var b strings.Builder
 	if req.Body != nil {
-		b.Grow(int(min(max(req.ContentLength, 512), firstRead)))
+		b.Grow(int(min(max(req.ContentLength, 512), setAside)))
 		_, err := io.Copy(&b, http.MaxBytesReader(w, req.Body, limit))
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			return "", errLong

@@ -1,0 +1,4 @@
+package caddymodule
+
+// ParseTarget is for the fuzzer.
+var ParseTarget = parseTarget
