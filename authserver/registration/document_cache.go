@@ -86,8 +86,19 @@ func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) 
 	defer c.mu.Unlock()
 	for {
 		now := c.Now()
-		s := c.slot(id)
+		s := c.known(id)
 		switch {
+		case s == nil:
+			// What is refused takes no room.
+			if err := c.admit(u); err != nil {
+				return nil, err
+			}
+			s = c.add(id)
+			c.fetch(ctx, s, u)
+			if s.err != nil {
+				return nil, s.err
+			}
+			return s.good, nil
 		case s.good != nil && now.Before(s.good.expires):
 			return s.good, nil
 		case s.err != nil && now.Before(s.retry):
@@ -121,19 +132,36 @@ func (c *DocumentCache) init() {
 	c.small = c.Client.Strangers().Limited(maxDocument)
 }
 
-// slot finds or makes one, and makes it the last used. The caller holds mu.
-func (c *DocumentCache) slot(id string) *slot {
-	if e, ok := c.slots[id]; ok {
-		c.order.MoveToFront(e)
-		return e.Value.(*slot)
+// known finds a slot, or nil, and makes it the last used. The caller holds mu, as with the methods below.
+func (c *DocumentCache) known(id string) *slot {
+	e, ok := c.slots[id]
+	if !ok {
+		return nil
 	}
-	for e := c.order.Back(); e != nil && len(c.slots) >= maxDocuments; {
-		older := e.Prev()
-		if old := e.Value.(*slot); old.flight == nil {
-			c.order.Remove(e)
-			delete(c.slots, old.id)
+	c.order.MoveToFront(e)
+	return e.Value.(*slot)
+}
+
+// add makes a slot. Where there are too many, one without a document goes, or else the one that nobody asked for the longest.
+func (c *DocumentCache) add(id string) *slot {
+	if len(c.slots) >= maxDocuments {
+		var last *list.Element
+		for e := c.order.Back(); e != nil; e = e.Prev() {
+			s := e.Value.(*slot)
+			if s.flight != nil {
+				continue
+			}
+			if last == nil {
+				last = e
+			}
+			if s.good == nil {
+				last = e
+				break
+			}
 		}
-		e = older
+		if last != nil {
+			delete(c.slots, c.order.Remove(last).(*slot).id)
+		}
 	}
 	s := &slot{id: id}
 	c.slots[id] = c.order.PushFront(s)

@@ -223,13 +223,37 @@ func TestDocumentsAreFetchedSeldom(t *testing.T) {
 
 func TestDocumentsAreBounded(t *testing.T) {
 	s := newSite(t)
-	s.set(describing())
 	clock := testkit.NewClock(noon)
-	d := documents(t, s, clock) // nothing is fetched: each is refused when it is dialled
+	d := documents(t, s, clock, loopbackNetwork)
+	good := s.url("good.example.com", "/c")
+	s.set(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=86400")
+		describing()(w, r)
+	})
+	if got := outcome(t, d, good); got != "ok" {
+		t.Fatalf("a good one: %s", got)
+	}
+	s.set(http.NotFound)
 	for i := range registration.MaxDocuments + 50 {
-		_, _ = d.Client(t.Context(), accepting(), s.url("app.example.com", fmt.Sprintf("/%d", i)))
+		clock.Advance(time.Second)
+		if got := outcome(t, d, s.url("bad.example.com", fmt.Sprintf("/%d", i))); got != "none" {
+			t.Fatalf("one that there is not: %s", got)
+		}
 	}
 	if got := d.Cache.Kept(); got != registration.MaxDocuments {
 		t.Errorf("%d are kept, want %d", got, registration.MaxDocuments)
 	}
+	s.hits.Store(0)
+	if got := outcome(t, d, good); got != "ok" || s.hits.Load() != 0 {
+		t.Errorf("the good one: %s after %d requests, want ok without any", got, s.hits.Load())
+	}
+	t.Run("what is refused takes no room", func(t *testing.T) {
+		d := documents(t, s, clock, loopbackNetwork)
+		for i := range 200 {
+			_, _ = d.Client(t.Context(), accepting(), s.url("one.example.com", fmt.Sprintf("/%d", i)))
+		}
+		if got := d.Cache.Kept(); got != 10 {
+			t.Errorf("%d are kept, want the 10 that were asked for", got)
+		}
+	})
 }
