@@ -137,6 +137,7 @@ func (BearerAuth) CaddyModule() caddy.ModuleInfo {
 func (b *BearerAuth) Provision(ctx caddy.Context) error {
 	b.log = ctx.Logger()
 	collect(ctx)
+	rememberConns(ctx)
 	b.warn(ctx)
 
 	if err := b.provisionHeaders(); err != nil {
