@@ -62,6 +62,10 @@ func TestAttack136PrivateAnswers(t *testing.T) {
 	if got := get(t, base+"/x", ""); got.Header.Get("Cache-Control") != "" {
 		t.Errorf("anonymous: Cache-Control = %q, want the upstream's none", got.Header.Get("Cache-Control"))
 	}
+	shadow := answering(t, "bearer_auth {"+trusted+"shadow\n}", upstream)
+	if got := get(t, shadow+"/x", "garbage"); got.Status != 200 || got.Header.Get("Cache-Control") != "private" {
+		t.Errorf("shadow: %d, Cache-Control = %q, want private", got.Status, got.Header.Get("Cache-Control"))
+	}
 	shared := answering(t, "bearer_auth {"+trusted+"shared_cache\n}", upstream)
 	if got := get(t, shared+"/x", good); got.Header.Get("Cache-Control") != "" {
 		t.Errorf("shared_cache: Cache-Control = %q, want the upstream's none", got.Header.Get("Cache-Control"))

@@ -43,7 +43,7 @@ func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if d.err != nil {
 		return b.refuse(w, r, d.err)
 	}
-	if d.token == nil {
+	if d.passage == nil {
 		return b.passOn(w, r, next, d)
 	}
 	return b.passOnWatched(w, r, next, d)
@@ -72,15 +72,14 @@ type decision struct {
 	final bool
 	// preflight: a browser's question, which is passed on without credentials.
 	preflight bool
-	// passage is what a request with a token passes with.
+	// passage is what a request passes with that presents something, good or, in shadow mode, bad; nil for others.
 	passage *passage
 }
 
 // passage is all that a request with a token needs room for: one allocation.
 type passage struct {
-	exchange exchange
-	answer   privateAnswer
-	values   [3]string // of the first identity headers
+	answer privateAnswer
+	values [3]string // of the first identity headers
 }
 
 // decide judges r, whose identity headers are gone, without answering it. w is only for limits on the body.
@@ -161,10 +160,9 @@ func (b *BearerAuth) passOn(w http.ResponseWriter, r *http.Request, next caddyht
 	return err
 }
 
-// passOnWatched is passOn for a request with a token, with which the exchange ends.
+// passOnWatched is passOn for a request that presents something: its answer is for nobody else, and ends with its token, if it has a good one.
 func (b *BearerAuth) passOnWatched(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
-	d.passage.exchange = exchange{w, r}
-	r, watched := b.verifier.Watch(&d.passage.exchange, r, d.token)
+	r, watched := b.verifier.Watch(w, r, d.token)
 	defer func() {
 		if watched.Done() != resourceserver.Allowed {
 			// What was sent is not all of it, and nobody may take it for that.
@@ -233,6 +231,9 @@ func (b *BearerAuth) overlook(r *http.Request, d *decision) {
 	logDecision(r, refused)
 	metrics.shadowDecisions.WithLabelValues(b.verifier.name(d.err), refused.failure.Reason).Inc()
 	*d = decision{}
+	if resourceserver.Presented(r) {
+		d.passage = new(passage)
+	}
 	forget(r)
 	if b.StripToken || b.upstream != nil && b.upstream.replace {
 		dropToken(r.Header)
@@ -282,7 +283,7 @@ func isPreflight(r *http.Request) bool {
 // credentials, and the headers by which some frameworks take a request for one
 // with another method.
 func stripPreflight(h http.Header) {
-	delete(h, "Authorization")
+	dropToken(h)
 	delete(h, "X-Http-Method-Override")
 	delete(h, "X-Http-Method")
 	delete(h, "X-Method-Override")
