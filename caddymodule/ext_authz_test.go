@@ -93,7 +93,7 @@ func pairs(t testing.TB, options []*core.HeaderValueOption) map[string]string {
 	t.Helper()
 	h := map[string]string{}
 	for _, o := range options {
-		if o.AppendAction != core.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD || o.Append != nil { //nolint:staticcheck // older Envoys read it
+		if o.AppendAction != core.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD {
 			t.Errorf("%v is appended, want it in the place of the client's", o)
 		}
 		h[o.Header.Key] = o.Header.Value

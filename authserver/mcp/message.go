@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"errors"
 	"iter"
 	"net/http"
 	"strings"
@@ -51,7 +52,7 @@ func parse(body string) ([]call, error) {
 
 // explain turns what is wrong with JSON into an answer; other errors are answers.
 func explain(err error) error {
-	if _, ok := err.(*jose.Error); ok {
+	if _, ok := errors.AsType[*jose.Error](err); ok {
 		return errJSON.WithCause(err)
 	}
 	return err
