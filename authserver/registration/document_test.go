@@ -346,7 +346,7 @@ func TestAttack120MetadataDocument(t *testing.T) {
 			"no scope that there is":         {"scope", `"admin"`},
 			"client credentials alone":       {"grant_types", `["client_credentials"]`},
 			"the implicit grant alone":       {"grant_types", `["implicit"]`, "response_types", `["token"]`},
-			"a name that turns the text":     {"client_name", `"App ‮gro.elpmaxe"`},
+			"a name that turns the text":     {"client_name", "\"App \u202egro.elpmaxe\""},
 			"over 5 kB":                      {"x", `"` + strings.Repeat("x", 5<<10) + `"`},
 			"redirect_uris of another type":  {"redirect_uris", `"https://app.example.com/cb"`},
 			"an algorithm that there is not": {"id_token_signed_response_alg", `"none"`},
