@@ -78,8 +78,9 @@ type decision struct {
 
 // passage is all that a request with a token needs room for: one allocation.
 type passage struct {
-	answer privateAnswer
-	values [3]string // of the first identity headers
+	exchange exchange
+	answer   privateAnswer
+	values   [3]string // of the first identity headers
 }
 
 // decide judges r, whose identity headers are gone, without answering it. w is only for limits on the body.
@@ -162,7 +163,8 @@ func (b *BearerAuth) passOn(w http.ResponseWriter, r *http.Request, next caddyht
 
 // passOnWatched is passOn for a request that presents something: its answer is for nobody else, and ends with its token, if it has a good one.
 func (b *BearerAuth) passOnWatched(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
-	r, watched := b.verifier.Watch(w, r, d.token)
+	d.passage.exchange = exchange{w, r}
+	r, watched := b.verifier.Watch(&d.passage.exchange, r, d.token)
 	defer func() {
 		if watched.Done() != resourceserver.Allowed {
 			// What was sent is not all of it, and nobody may take it for that.
