@@ -2,8 +2,11 @@ package integration_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,9 +67,13 @@ const askedEnd = 2*time.Second + streamEnd
 
 // streamConfig has a gate of each kind, without TLS and with it.
 func streamConfig(t testing.TB, foreign *issuer) config {
+	return streamConfigFor(t, newStreams(t), foreign)
+}
+
+func streamConfigFor(t testing.TB, api *streamAPI, foreign *issuer) config {
 	c := config{
 		global: "insecure_unlimited 127.0.0.0/8", sites: streamSites,
-		vars: map[string]string{"API": newStreams(t), "FOREIGN_ISSUER": foreign.url()},
+		vars: map[string]string{"API": api.address, "FOREIGN_ISSUER": foreign.url()},
 	}
 	certificate, key, _ := selfSigned(t, "localhost")
 	c.vars["CERTIFICATE"], c.vars["PRIVATE"] = writeFile(t, "cert.pem", certificate), writeFile(t, "key.pem", key)
@@ -141,8 +148,8 @@ func (n *node) endedFor(t testing.TB, reason string) float64 {
 
 // TestAttack90Streams: what is under way ends with its token, however long it would have gone on.
 func TestAttack90Streams(t *testing.T) {
-	f := newIssuer(t)
-	n := start(t, streamConfig(t, f))
+	f, api := newIssuer(t), newStreams(t)
+	n := start(t, streamConfigFor(t, api, f))
 	gates := streamGates(t, n)
 	kept := n.token(t, worker)
 	bystanders := append(openAll(t, gates["local"], kept), openAll(t, gates["asked"], kept)...)
@@ -196,6 +203,32 @@ func TestAttack90Streams(t *testing.T) {
 		s := follow(t, "quiet events", in, cancel)
 		n.revoke(t, worker, token)
 		t.Logf("lag %v", s.ends(t, time.Now(), streamEnd))
+	})
+	t.Run("to a client that does not read", func(t *testing.T) {
+		token := n.token(t, worker)
+		before := api.open.Load()
+		request := "GET /download HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n\r\n"
+		secured := rootsOf(t, n.vars["CERTIFICATE"])
+		secured.ServerName, secured.NextProtos = "localhost", []string{"http/1.1"}
+		plain, err := net.Dial("tcp", n.addr("local_plain"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer plain.Close()
+		over, err := tls.Dial("tcp", n.addr("local_over"), secured)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer over.Close()
+		for _, c := range []net.Conn{plain, over} {
+			if _, err := io.WriteString(c, request); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, 5*time.Second, "both downloads begin", func() bool { return api.open.Load() == before+2 })
+		time.Sleep(1500 * time.Millisecond) // until nothing more fits into the buffers on the way
+		n.revoke(t, worker, token)
+		eventually(t, streamEnd, "the upstream is let go", func() bool { return api.open.Load() == before })
 	})
 	for _, s := range bystanders {
 		s.goesOn(t)

@@ -338,8 +338,9 @@ func (n *node) checkSilence(t testing.TB) {
 			}
 		}
 	}
-	if bytes.Contains(places["/log"], []byte("WARNING: DATA RACE")) {
-		t.Errorf("data race in the binary; see the log")
+	if _, race, found := strings.Cut(string(places["/log"]), "WARNING: DATA RACE"); found {
+		race, _, _ = strings.Cut(race, "==================")
+		t.Errorf("data race in the binary: %s", race)
 	}
 	if bytes.Contains(places["/log"], []byte("panic")) {
 		t.Errorf("the log has a panic in it")

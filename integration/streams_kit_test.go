@@ -17,14 +17,22 @@ import (
 	"golang.org/x/net/websocket"
 )
 
-// newStreams is an API whose answers do not end: events, downloads, WebSockets, and calls whose
+// streamAPI is an API whose answers do not end: events, downloads, WebSockets, and calls whose
 // request bodies do not end either, over HTTP/2 without TLS. What it sends comes every few milliseconds.
-func newStreams(t testing.TB) (address string) {
+type streamAPI struct {
+	address string
+	open    atomic.Int64 // downloads and event streams that are being sent
+}
+
+func newStreams(t testing.TB) *streamAPI {
+	api := &streamAPI{}
 	const beat = 10 * time.Millisecond
 	mux := http.NewServeMux()
 	endless := func(kind, text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", kind)
+			api.open.Add(1)
+			defer api.open.Add(-1)
 			for r.Context().Err() == nil {
 				if _, err := io.WriteString(w, text); err != nil {
 					return
@@ -65,7 +73,8 @@ func newStreams(t testing.TB) (address string) {
 	s.Config.Protocols.SetUnencryptedHTTP2(true)
 	s.Start()
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	return strings.TrimPrefix(s.URL, "http://")
+	api.address = strings.TrimPrefix(s.URL, "http://")
+	return api
 }
 
 // streamKind is a way to open one. It gives what the client receives.
