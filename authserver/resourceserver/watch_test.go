@@ -45,6 +45,7 @@ type stage struct {
 	issuer string
 	gate   *resourceserver.Verifier
 	site   *httptest.Server
+	begun  chan struct{}              // for each exchange that is being watched
 	done   chan resourceserver.Reason // of each exchange
 }
 
@@ -60,7 +61,7 @@ func newStage(t *testing.T, h2 bool, upstream http.HandlerFunc) *stage {
 
 func newStageOf(t *testing.T, h2 bool, behind http.Handler) *stage {
 	t.Helper()
-	s := &stage{clock: newClock(), seen: &streams{newRecorder(), make(chan ended, 1000)}, done: make(chan resourceserver.Reason, 1000)}
+	s := &stage{clock: newClock(), seen: &streams{newRecorder(), make(chan ended, 1000)}, begun: make(chan struct{}, 1000), done: make(chan resourceserver.Reason, 1000)}
 	s.issuer = "http://localhost:8080/env/as"
 	s.local = &local{keys: jose.NewKeySet(rsaKey().Public(), ecKey().Public()), revoked: map[string]bool{}}
 	s.serve(t, h2, behind, resourceserver.Issuer{Issuer: s.issuer, Local: s.local, Audience: []string{audience}})
@@ -78,6 +79,7 @@ func (s *stage) serve(t *testing.T, h2 bool, behind http.Handler, issuers ...res
 			return
 		}
 		r, watched := s.gate.Watch(w, r, token)
+		s.begun <- struct{}{}
 		defer func() { s.done <- watched.Done() }()
 		behind.ServeHTTP(w, r)
 	}))
@@ -172,6 +174,7 @@ type begun struct{ over chan error }
 func (s *stage) begin(t *testing.T, kind, id string) begun {
 	t.Helper()
 	b := begun{make(chan error, 1)}
+	defer func() { <-s.begun }()
 	if kind == "websocket" {
 		b.upgrade(t, s, id)
 		return b
@@ -200,7 +203,6 @@ func (s *stage) begin(t *testing.T, kind, id string) begun {
 			}
 			b.over <- err
 		}()
-		time.Sleep(50 * time.Millisecond)
 		return b
 	}
 	resp, err := s.site.Client().Do(r)
@@ -461,7 +463,7 @@ func foreign(t *testing.T, is resourceserver.Issuer, upstream http.HandlerFunc) 
 	backend := httptest.NewServer(upstream)
 	t.Cleanup(backend.Close)
 	target := must(url.Parse(backend.URL))
-	s := &stage{clock: newClock(), seen: &streams{newRecorder(), make(chan ended, 1000)}, done: make(chan resourceserver.Reason, 1000)}
+	s := &stage{clock: newClock(), seen: &streams{newRecorder(), make(chan ended, 1000)}, begun: make(chan struct{}, 1000), done: make(chan resourceserver.Reason, 1000)}
 	s.serve(t, false, &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) }}, is)
 	return s
 }
