@@ -188,7 +188,7 @@ func TestNginx(t *testing.T) {
 		})
 	}
 	t.Run("metadata", func(t *testing.T) {
-		if a := ask(t, "GET", "/.well-known/oauth-protected-resource", ""); a.status != 200 || !strings.Contains(string(a.body), `"resource":"`+orders) {
+		if a := ask(t, "GET", "/.well-known/oauth-protected-resource", ""); a.status != 200 || !strings.Contains(a.body, `"resource":"`+orders) {
 			t.Errorf("answer = %d %s, want the document", a.status, a.body)
 		}
 	})
