@@ -23,6 +23,9 @@ type Request struct {
 	URL string
 	// AccessToken is the token that the proof goes with; "" at the authorization server, where ath is not looked at.
 	AccessToken string
+	// Thumbprint is that of the key which the token is bound to; "" where the caller compares Proof.Thumbprint. A proof by another key is
+	// ErrOtherKey, and not spent.
+	Thumbprint string
 }
 
 // Bounds of what a stranger sends, in bytes. A proof signed with RSA of 4096 bits has about 2,500.

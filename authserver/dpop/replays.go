@@ -6,11 +6,14 @@ import (
 	"time"
 )
 
-// ErrReplayed: the proof was used before.
+// ErrReplayed says that the proof was used before.
 var ErrReplayed = errors.New("dpop: the proof was used before")
 
-// ErrFull: a Window has no room. The request cannot be judged now.
+// ErrFull says that a Window has no room. The request cannot be judged now.
 var ErrFull = errors.New("dpop: too many proofs are remembered")
+
+// ErrOtherKey says that the proof is good, and made with another key than Request.Thumbprint.
+var ErrOtherKey = errors.New("dpop: the proof was made with another key")
 
 // Replays remembers which proofs were used.
 type Replays interface {

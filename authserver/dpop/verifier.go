@@ -44,9 +44,9 @@ type Verifier struct {
 	Now func() time.Time
 }
 
-// Verify judges the values of the DPoP header of one request (RFC 9449 §4.3). Errors are *Error, or, where it cannot be told now,
-// another one. The proof is spent last, so that only good ones take up room, and only who has the key can spend its jti. That the
-// key is the one of the token or code is the caller's to compare.
+// Verify judges the values of the DPoP header of one request (RFC 9449 §4.3). Errors are *Error, ErrOtherKey, or, where it cannot be told
+// now, another one. The proof is spent last, so that only good ones take up room, and only who has the key can spend its jti: the token's, where
+// Request says which that is, so that nobody fills the memory with keys made up beside a stolen token.
 //
 // The times of a proof are judged by iat alone: nbf and exp are not among its claims, and do no harm.
 func (v *Verifier) Verify(ctx context.Context, values []string, r Request) (*Proof, error) {
@@ -71,6 +71,9 @@ func (v *Verifier) Verify(ctx context.Context, values []string, r Request) (*Pro
 	}
 	if err := proof.Verify(); err != nil { // what costs most comes when all else is good
 		return nil, refused(err)
+	}
+	if r.Thumbprint != "" && proof.Thumbprint != r.Thumbprint {
+		return nil, ErrOtherKey
 	}
 	if err := v.spend(ctx, proof.Thumbprint, claims, now); err != nil {
 		return nil, err

@@ -118,7 +118,10 @@ func (p *Possession) proveKey(r *http.Request, proofs []string, token, key strin
 	if p.URL == nil {
 		return InvalidProof, errNoURL
 	}
-	proof, err := p.DPoP.Verify(r.Context(), proofs, dpop.Request{Method: r.Method, URL: p.URL(r), AccessToken: token})
+	_, err := p.DPoP.Verify(r.Context(), proofs, dpop.Request{Method: r.Method, URL: p.URL(r), AccessToken: token, Thumbprint: key})
+	if errors.Is(err, dpop.ErrOtherKey) {
+		return NotBound, errKeyNotProved
+	}
 	if err != nil {
 		bad, ok := errors.AsType[*dpop.Error](err)
 		switch {
@@ -128,9 +131,6 @@ func (p *Possession) proveKey(r *http.Request, proofs []string, token, key strin
 			return UseNonce, err
 		}
 		return InvalidProof, err
-	}
-	if proof.Thumbprint != key {
-		return NotBound, errKeyNotProved
 	}
 	return Allowed, nil
 }
