@@ -52,7 +52,7 @@ func (j *judged) tlsSubject(env *store.Environment) {
 	case len(env.ClientCAs) == 0:
 		j.fail(invalid("tls_client_auth is not offered here"))
 	default:
-		if err := (*s).Check(); err != nil {
+		if err := s.Check(); err != nil {
 			j.fail(invalid("the name of the certificate: %v", err))
 		}
 	}

@@ -7,11 +7,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/json"
 	"math/big"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,8 +25,8 @@ const place = "https://orders.example.com/orders"
 type prover struct{ key *ecdsa.PrivateKey }
 
 var (
-	alice   = sync.OnceValue(func() prover { return newProver() })
-	mallory = sync.OnceValue(func() prover { return newProver() })
+	alice   = sync.OnceValue(newProver)
+	mallory = sync.OnceValue(newProver)
 )
 
 func newProver() prover { return prover{must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))} }
@@ -121,14 +118,4 @@ func presents(chain ...*x509.Certificate) func(*http.Request) (*mtls.Certificate
 		}
 		return &mtls.Certificate{Leaf: chain[0], Intermediates: chain[1:]}, nil
 	}
-}
-
-// payloadOf decodes the payload of a compact JWS.
-func payloadOf(t testing.TB, token string) (c claims) {
-	t.Helper()
-	text := must(base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1]))
-	if err := json.Unmarshal(text, &c); err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
