@@ -67,7 +67,7 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int64) (string, er
 	var b strings.Builder
 	if req.Body != nil {
 		b.Grow(int(min(max(req.ContentLength, 512), setAside)))
-		_, err := io.Copy(&b, http.MaxBytesReader(w, req.Body, limit))
+		_, err := io.CopyBuffer(&b, http.MaxBytesReader(w, req.Body, limit), make([]byte, 4<<10))
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			return "", errLong
 		}

@@ -12,8 +12,8 @@ import (
 // callTool is the method that calls a tool.
 const callTool = "tools/call"
 
-// limits of a body beside its length. A member takes memory while its object is read.
-var limits = jose.Limits{Depth: 64, Members: 1 << 16}
+// limits of a body beside its length. The names of an object are kept while it is read: those of a whole body take 2 MB at most.
+var limits = jose.Limits{Depth: 64, Members: 1 << 14}
 
 // call is what one message asks for.
 type call struct {

@@ -118,8 +118,8 @@ func TestRefusedBody(t *testing.T) {
 		{"deep", front + `{"name":"list","arguments":` + strings.Repeat(`[`, 60) + strings.Repeat(`]`, 60) + `}}`, 0},
 		{"too deep", front + `{"name":"list","arguments":` + strings.Repeat(`[`, 63) + strings.Repeat(`]`, 63) + `}}`, 400},
 		{"very deep", strings.Repeat(`[`, 100_000), 400},
-		{"many members", front + `{"name":"list","arguments":[` + strings.Repeat(`1,`, 60_000) + `1]}}`, 0},
-		{"too many members", front + `{"name":"list","arguments":[` + strings.Repeat(`1,`, 70_000) + `1]}}`, 400},
+		{"many members", front + `{"name":"list","arguments":[` + strings.Repeat(`1,`, 16_000) + `1]}}`, 0},
+		{"too many members", front + `{"name":"list","arguments":[` + strings.Repeat(`1,`, 17_000) + `1]}}`, 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
