@@ -45,13 +45,13 @@ type verdict struct {
 }
 
 // introspect asks the issuer about a token, or joins a request that does. jwt is the entry of a
-// token whose signature was verified, else nil. known is an earlier result, which serves while
+// token whose signature was verified, else nil. says is to what a JWT itself says that it is bound. known is an earlier result, which serves while
 // the issuer cannot be asked, within its bound. Results are remembered.
-func (v *Verifier) introspect(ctx context.Context, is *issuer, raw string, jwt, known *entry, now time.Time) (*entry, outcome) {
+func (v *Verifier) introspect(ctx context.Context, is *issuer, raw string, jwt *entry, says Confirmation, known *entry, now time.Time) (*entry, outcome) {
 	in := is.introspection
 	var found verdict
 	select {
-	case r := <-in.flights.DoChan(raw, func() (any, error) { return v.ask(is, raw, jwt, now), nil }):
+	case r := <-in.flights.DoChan(raw, func() (any, error) { return v.ask(is, raw, jwt, says, now), nil }):
 		found = r.Val.(verdict)
 	case <-ctx.Done():
 		found.outcome = outcome{why: IntrospectionUnavailable, issuer: is.index, cause: ctx.Err()}
@@ -63,7 +63,7 @@ func (v *Verifier) introspect(ctx context.Context, is *issuer, raw string, jwt, 
 }
 
 // ask makes one call and remembers what it found out.
-func (v *Verifier) ask(is *issuer, raw string, jwt *entry, now time.Time) verdict {
+func (v *Verifier) ask(is *issuer, raw string, jwt *entry, says Confirmation, now time.Time) verdict {
 	in := is.introspection
 	a, wait, err := in.call(raw)
 	if err != nil {
@@ -71,7 +71,7 @@ func (v *Verifier) ask(is *issuer, raw string, jwt *entry, now time.Time) verdic
 			why: IntrospectionUnavailable, issuer: is.index, retryAfter: seconds(wait), cause: err,
 		}}
 	}
-	e, why := in.judge(a, jwt, now)
+	e, why := in.judge(a, jwt, says, now)
 	o := outcome{why: why, issuer: is.index}
 	if why == Allowed {
 		v.remember(raw, e, now)
@@ -82,11 +82,11 @@ func (v *Verifier) ask(is *issuer, raw string, jwt *entry, now time.Time) verdic
 }
 
 // judge turns an answer into a result as of asked, the time before the call.
-func (in *introspector) judge(a answer, jwt *entry, asked time.Time) (*entry, Reason) {
+func (in *introspector) judge(a answer, jwt *entry, says Confirmation, asked time.Time) (*entry, Reason) {
 	if !a.active {
 		return nil, Inactive
 	}
-	bound, why := in.issuer.checkAnswer(a.claims, jwt, in.now())
+	bound, why := in.issuer.checkAnswer(a.claims, jwt, says, in.now())
 	if why != Allowed {
 		return nil, why
 	}

@@ -40,14 +40,14 @@ func parseAnswer(body []byte) (answer, error) {
 
 // checkAnswer judges what the issuer said about an active token. Members that a
 // rule reads must be there: absent is never "matches". For a token whose signature and claims
-// were verified already, the answer need only not contradict them. bound is what the token is bound to by either.
-func (is *issuer) checkAnswer(c *jose.Claims, jwt *entry, now time.Time) (bound Confirmation, why Reason) {
+// were verified already, the answer need only not contradict them. bound is what the token is bound to by either: the answer, or the token, which says says.
+func (is *issuer) checkAnswer(c *jose.Claims, jwt *entry, says Confirmation, now time.Time) (bound Confirmation, why Reason) {
 	if c.Has("iss") && c.Issuer != is.config.Issuer {
 		return bound, BadClaims
 	}
 	bound, ok := readConfirmation(c)
-	if jwt != nil && ok {
-		bound, ok = bound.and(jwt.token.bound)
+	if ok {
+		bound, ok = bound.and(says)
 	}
 	if !ok {
 		return bound, BadClaims

@@ -33,7 +33,7 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 		if !a.active {
 			return
 		}
-		if _, why := is.checkAnswer(a.claims, nil, now); why == Allowed {
+		if _, why := is.checkAnswer(a.claims, nil, Confirmation{}, now); why == Allowed {
 			e := newEntry(Token{Claims: a.claims, issuer: is}, now)
 			e.believeFor(time.Minute, time.Minute)
 			if e.fresh > e.stale || e.stale > e.end || e.size() <= 0 {

@@ -197,14 +197,19 @@ func (v *Verifier) route(ctx context.Context, raw string, known *entry, now time
 		e, o := is.verifyLocal(ctx, jws, claims, now)
 		return e, o, PathLocal, false
 	case is.config.Mode == ModeIntrospect:
-		e, o := v.introspect(ctx, is, raw, nil, known, now)
+		// The issuer vouches for the token, and so for what it says: an answer that leaves cnf out makes it no more than it is.
+		says, ok := readConfirmation(claims)
+		if !ok {
+			return nil, outcome{why: BadClaims, issuer: is.index}, PathJWT, false
+		}
+		e, o := v.introspect(ctx, is, raw, nil, says, known, now)
 		return e, o, PathIntrospection, true
 	}
 	e, o := is.verifyJWT(ctx, jws, claims, now)
 	if o.why != Allowed || is.config.Mode == ModeJWT {
 		return e, o, PathJWT, false
 	}
-	e, o = v.introspect(ctx, is, raw, e, known, now)
+	e, o = v.introspect(ctx, is, raw, e, e.token.bound, known, now)
 	return e, o, PathIntrospection, true
 }
 
@@ -215,7 +220,7 @@ func (v *Verifier) routeOpaque(ctx context.Context, raw string, known *entry, no
 		return e, o, PathLocal, false
 	}
 	if v.opaque != nil {
-		e, o := v.introspect(ctx, v.opaque, raw, nil, known, now)
+		e, o := v.introspect(ctx, v.opaque, raw, nil, Confirmation{}, known, now)
 		return e, o, PathIntrospection, true
 	}
 	path := PathJWT

@@ -62,7 +62,7 @@ func (p *phantom) Token(ctx context.Context, raw string, t *resourceserver.Token
 	switch {
 	case t == nil:
 		return "", nil
-	case t.Claims.Has("cnf"):
+	case t.Claims.Has("cnf"), t.Confirmation() != resourceserver.Confirmation{}: // by the token, or by what its issuer says of it
 		p.observe(OutcomeRefused, 0)
 		p.warn(errBound)
 		return "", notPermitted(errBound)

@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -144,6 +145,45 @@ func TestPhantomOfBoundToken(t *testing.T) {
 	}
 	if h.made.Load() != 0 || seen.seen["phantom refused"] != 2 {
 		t.Errorf("made %d, observed %v", h.made.Load(), seen.seen)
+	}
+}
+
+// TestPhantomOfBoundTokenIntrospected: nor is there one where the token alone, or its issuer alone, says that it is bound.
+func TestPhantomOfBoundTokenIntrospected(t *testing.T) {
+	clock := newClock()
+	cnf := map[string]any{"cnf": map[string]any{"x5t#S256": mtls.Thumbprint(certificate())}}
+	active := map[string]any{"active": true, "sub": "alice", "exp": clock.Now().Add(time.Hour).Unix()}
+	boundly := maps.Clone(active)
+	maps.Copy(boundly, cnf)
+	for _, tt := range []struct {
+		name   string
+		raw    string
+		answer map[string]any
+		want   string // "" for the token itself
+	}{
+		{"neither", signed(clock, nil), active, ""},
+		{"the token", signed(clock, cnf), active, forbidden},
+		{"its issuer", signed(clock, nil), boundly, forbidden},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			as := newAuthority(t, answers(200, string(must(json.Marshal(tt.answer)))))
+			v := must(resourceserver.New(resourceserver.Config{Issuers: []resourceserver.Issuer{{
+				Issuer: issuer, AnyAudience: true, Mode: resourceserver.ModeIntrospect, CA: as.ca(),
+				Introspection: resourceserver.Introspection{Endpoint: as.URL + "/introspect", ClientID: "gate", ClientSecret: "gate-secret"},
+			}}, Now: clock.Now}))
+			t.Cleanup(v.Close)
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Authorization", "Bearer "+tt.raw)
+			token, err := v.Authorize(r, &resourceserver.Policy{Possession: &resourceserver.Possession{
+				Certificate: func(*http.Request) (*mtls.Certificate, error) { return &mtls.Certificate{Leaf: certificate()}, nil },
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := ask(t, source(t, upstream.NewPhantom, upstream.Config{Now: clock.Now}), tt.raw, token), cmp.Or(tt.want, tt.raw); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
