@@ -52,6 +52,34 @@ var around = policy.Surroundings{
 	Now:      func() time.Time { return time.Unix(1_900_000_000, 0) },
 }
 
+// TestAttack63HeadersInOtherSpellings: what an upstream may take for the header that a condition reads, is not overlooked.
+func TestAttack63HeadersInOtherSpellings(t *testing.T) {
+	for _, expression := range []string{
+		`request.headers["x-tenant"] == "t1"`, `request.headers["x-tenant"] != "t2"`, `"x-tenant" in request.headers`,
+		`!("x-tenant" in request.headers) || request.headers["x-tenant"] == "t1"`,
+	} {
+		condition, err := policy.Compile(expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, twin := range []string{"X_tenant", "X.tenant"} {
+			for _, both := range []bool{true, false} {
+				r := request()
+				if ok, err := condition.Allows(r, token(t, someClaims)); !ok || err != nil {
+					t.Fatalf("%s: %v, %v, want that it is met", expression, ok, err)
+				}
+				r.Header[twin] = []string{"t2"}
+				if !both {
+					delete(r.Header, "X-Tenant")
+				}
+				if ok, err := condition.Allows(r, token(t, someClaims)); ok || !errors.Is(err, policy.ErrMalformed) {
+					t.Errorf("%s with %s: %v, %v, want %v", expression, twin, ok, err, policy.ErrMalformed)
+				}
+			}
+		}
+	}
+}
+
 // TestAllows: what an expression sees, and what becomes of one that cannot be judged.
 func TestAllows(t *testing.T) {
 	tests := []struct {

@@ -18,7 +18,7 @@ type headers http.Header
 // hidden are headers that carry credentials: no condition reads them.
 var hidden = map[string]bool{"Authorization": true, "Cookie": true, "Dpop": true, "Proxy-Authorization": true}
 
-// Find implements traits.Mapper. Whatever the case that an expression writes a name in, it is the same header: a negation would be met otherwise.
+// Find implements traits.Mapper. What is there under another spelling too is not judged. Whatever the case that an expression writes a name in, it is the same header: a negation would be met otherwise.
 func (h headers) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
@@ -26,7 +26,12 @@ func (h headers) Find(key ref.Val) (ref.Val, bool) {
 	}
 	canonical := textproto.CanonicalMIMEHeaderKey(string(name))
 	values, ok := h[canonical]
-	if !ok || len(values) == 0 || hidden[canonical] {
+	switch {
+	case hidden[canonical]:
+		return nil, false
+	case h.twin(canonical):
+		return types.WrapErr(ErrMalformed), true
+	case !ok || len(values) == 0:
 		return nil, false
 	}
 	if len(values) == 1 {
@@ -40,9 +45,25 @@ func (h headers) Get(key ref.Val) ref.Val { return get(h, key) }
 
 // Contains implements traits.Container.
 func (h headers) Contains(key ref.Val) ref.Val {
-	_, ok := h.Find(key)
+	v, ok := h.Find(key)
+	if ok && types.IsError(v) {
+		return v // whether it is there is what upstreams do not agree about
+	}
 	return types.Bool(ok)
 }
+
+// twin reports whether a header is there that an upstream may take for the one of that name, or for a part of it: those with CGI-like interfaces do not tell
+// hyphen, underscore and dot apart (RFC 3875 §4.1.18). What it says may be something else.
+func (h headers) twin(canonical string) bool {
+	for name := range h {
+		if len(name) == len(canonical) && name != canonical && strings.EqualFold(folder.Replace(name), folder.Replace(canonical)) {
+			return true
+		}
+	}
+	return false
+}
+
+var folder = strings.NewReplacer("_", "-", ".", "-")
 
 // Size implements traits.Sizer.
 func (h headers) Size() ref.Val { return h.all().Size() }
