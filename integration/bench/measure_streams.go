@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -131,17 +132,23 @@ func openEvents(addr, token string) (net.Conn, *bufio.Reader, error) {
 	}
 	in := bufio.NewReader(c)
 	if _, err = c.Write(get(addr, "/events", token)); err == nil {
-		var r *http.Response
-		if r, err = http.ReadResponse(in, nil); err == nil && r.StatusCode != http.StatusOK {
-			err = fmt.Errorf("status = %d, want %d", r.StatusCode, http.StatusOK)
-		}
-	}
-	if err == nil {
-		_, err = in.ReadString('\n')
+		err = readEvent(in)
 	}
 	if err != nil {
 		_ = c.Close()
 		return nil, nil, err
 	}
 	return c, in, nil
+}
+
+// readEvent reads the head of an answer, and what comes first of its body.
+func readEvent(in *bufio.Reader) error {
+	status, err := in.ReadString('\n')
+	if err != nil || !strings.HasPrefix(status, "HTTP/1.1 200 ") {
+		return fmt.Errorf("answer = %q, want 200 (%w)", status, err)
+	}
+	for line := status; line != "data: tick\n" && err == nil; {
+		line, err = in.ReadString('\n')
+	}
+	return err
 }
