@@ -33,7 +33,7 @@ func (b *BearerAuth) provisionPaths() error {
 
 // ambiguous reports whether an upstream may take u's path for another one than it says here. A plain path begins with a slash, has no empty, "." or
 // ".." segment, no backslash, no parameters (RFC 3986 §3.3), no control characters, is UTF-8, and has nothing percent-encoded that may stand as it
-// is, that separates, or that would be encoded once more.
+// is, that separates, that ends a path (? and #), or that would be encoded once more.
 func ambiguous(u *url.URL) bool {
 	path := u.Path
 	if path == "" || path[0] != '/' {
@@ -42,7 +42,7 @@ func ambiguous(u *url.URL) bool {
 	ascii := true
 	for i := 0; i < len(path); i++ {
 		switch c := path[i]; {
-		case c < ' ', c == 0x7f, c == '\\', c == ';':
+		case c < ' ', c == 0x7f, c == '\\', c == ';', c == '?', c == '#':
 			return true
 		case c == '%':
 			if i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2]) {

@@ -33,12 +33,12 @@ func target(t testing.TB, base, target, token string) answer {
 var ambiguousTargets = []string{
 	"/public/../admin", "/public/%2e%2e/admin", "/public/.%2E/admin", "//admin", "/x//admin", "/x//", "/./admin", "/x/.", "/x/..", "/.", "/..", "/admin;x", "/x;y=1/admin", "/admin%2f", "/x%2F..%2Fadmin",
 	"/%61dmin", "/adm%49n", "/admin%5f", "/a%2Db", "/public\\..\\admin", "/x%5cadmin", "/admin%00", "/x%0d%0aadmin", "/x%7f", "/x%252e%252e/admin", "/%2561dmin", "/x%25%32%66", "/x%3badmin",
-	"/x%c0%afadmin", "/x%ff", "http://a", "http://a//admin", "*",
+	"/x%c0%afadmin", "/x%ff", "/admin%3Fx", "/admin%3f/public", "/admin%23x", "/admin#x", "http://a", "http://a//admin", "*",
 }
 
 // plainTargets are paths like any other.
 var plainTargets = []string{
-	"/", "/x", "/x/", "/x/y.z", "/...", "/.well-known/x", "/a..b/c.", "/caf%C3%A9", "/caf%c3%a9", "/a%20b", "/a+b", "/a!$&'()*,=:@b", "/100%25", "/100%25/x", "/a%3Fb", "/~user/-_.", "/x?y=//..%2f;", "http://a/x",
+	"/", "/x", "/x/", "/x/y.z", "/...", "/.well-known/x", "/a..b/c.", "/caf%C3%A9", "/caf%c3%a9", "/a%20b", "/a+b", "/a!$&'()*,=:@b", "/100%25", "/100%25/x", "/~user/-_.", "/x?y=//..%2f;", "http://a/x",
 }
 
 // TestAttack55AmbiguousPaths: where what is required depends on the path, one that an upstream may read otherwise is refused, whatever token comes with it;
@@ -62,7 +62,7 @@ func TestAttack55AmbiguousPaths(t *testing.T) {
 		})
 	}
 	reader := mint(t, map[string]any{"scope": "read"})
-	for _, protected := range []string{"/admin", "/ADMIN", "/Admin/x", "/admin?/public", "/admin?x=/public", "/admin%3F/public", "/cel/x", "/cel/open", "/CEL/open/x"} {
+	for _, protected := range []string{"/admin", "/ADMIN", "/Admin/x", "/admin?/public", "/admin?x=/public", "/cel/x", "/cel/open", "/CEL/open/x"} {
 		t.Run("protected "+protected, func(t *testing.T) {
 			if got := target(t, base, protected, reader); got.Status != 403 || up.last() != nil {
 				t.Errorf("status = %d, want 403", got.Status)
@@ -153,7 +153,7 @@ func TestPropertyPathAgreement(t *testing.T) {
 			rt.Fatalf("%q: policy saw %q, the upstream received %q", line, seen, decoded)
 		}
 		// Every way to read it that an upstream may have leads to the same place.
-		for _, read := range []string{decoded, strings.ReplaceAll(decoded, "\\", "/"), cleaned(decoded), unescaped(decoded), withoutParameters(decoded)} {
+		for _, read := range []string{decoded, strings.ReplaceAll(decoded, "\\", "/"), cleaned(decoded), unescaped(decoded), withoutParameters(decoded), withoutQuery(decoded)} {
 			if read != decoded {
 				rt.Fatalf("%q passed as %q, which may be read as %q", line, received, read)
 			}
@@ -187,6 +187,14 @@ func cleaned(p string) string {
 func unescaped(p string) string {
 	if again, err := url.PathUnescape(p); err == nil {
 		return again
+	}
+	return p
+}
+
+// withoutQuery is what becomes of a path that is taken for a reference once more.
+func withoutQuery(p string) string {
+	if end := strings.IndexAny(p, "?#"); end >= 0 {
+		return p[:end]
 	}
 	return p
 }
