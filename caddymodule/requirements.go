@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -118,6 +119,9 @@ func (b *BearerAuth) provisionRules(ctx caddy.Context, possession *resourceserve
 		if len(written.MatcherSetsRaw) == 0 || slices.ContainsFunc(written.MatcherSetsRaw, everything) {
 			return fmt.Errorf("rule %d: needs a matcher: what every request needs is written beside the rules", i+1)
 		}
+		if slices.ContainsFunc(written.MatcherSetsRaw, looksAtToken) {
+			return fmt.Errorf("rule %d: token_claim matches nothing in a rule, which is chosen before the token is known; write claim or allow", i+1)
+		}
 		loaded, err := ctx.LoadModule(written, "MatcherSetsRaw")
 		if err != nil {
 			return fmt.Errorf("rule %d: loading its matchers: %w", i+1, err)
@@ -129,6 +133,17 @@ func (b *BearerAuth) provisionRules(ctx caddy.Context, possession *resourceserve
 		b.rules = append(b.rules, one)
 	}
 	return nil
+}
+
+// looksAtToken reports whether a set has the matcher token_claim, which would have a rule never apply, or always.
+func looksAtToken(set caddy.ModuleMap) bool {
+	for name, raw := range set {
+		var inner []caddy.ModuleMap
+		if name == "token_claim" || name == "not" && json.Unmarshal(raw, &inner) == nil && slices.ContainsFunc(inner, looksAtToken) {
+			return true
+		}
+	}
+	return false
 }
 
 // errMatcher is why a request is refused whose rules cannot be told. The matcher's own error may have text of the request.
