@@ -266,6 +266,9 @@ http://:$FOREIGN {
 		for f := range failures {
 			t.Error(f)
 		}
+		if t.Failed() {
+			t.Logf("ports: %v; decisions: %v", n.ports, n.decisions(t))
+		}
 		lost := 0
 		for _, line := range n.logLines("handled request") {
 			headers, _ := line["request"].(map[string]any)["headers"].(map[string]any)
