@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,7 +147,7 @@ type Holder struct {
 	ID, Grant, Session, Client, Subject string
 	Audience                            []string // of access tokens
 	IssuedAt                            time.Time
-	// Origins are the tokens that this one was exchanged for: what ends one of them, or its client, ends this one.
+	// Origins are the tokens that this one was exchanged for: what ends one of them, its client or its audience, ends this one.
 	Origins []Origin
 }
 
@@ -179,12 +180,19 @@ func (s *Revocations) Revoked(env string, h Holder) (bool, error) {
 	if !s.audiences.Load() {
 		return false, nil
 	}
-	for _, aud := range h.Audience {
-		if at, ok := s.find(env, store.RevokedAudience, aud); ok && iat <= at.at {
-			return true, nil
-		}
+	if s.revokedFor(env, h.Audience, iat) {
+		return true, nil
 	}
-	return false, nil
+	// A token of an audience that was revoked has ended, and cannot be exchanged any more: what is older is what it was exchanged for.
+	return slices.ContainsFunc(h.Origins, func(o Origin) bool { return s.revokedFor(env, o.Audience, iat) }), nil
+}
+
+// revokedFor reports whether one of the audiences was revoked at iat, in Unix seconds, or later.
+func (s *Revocations) revokedFor(env string, audiences []string, iat int64) bool {
+	return slices.ContainsFunc(audiences, func(aud string) bool {
+		at, ok := s.find(env, store.RevokedAudience, aud)
+		return ok && iat <= at.at
+	})
 }
 
 func (s *Revocations) find(env string, kind store.RevocationKind, value string) (span, bool) {

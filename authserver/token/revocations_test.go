@@ -18,7 +18,9 @@ func alive(clock *testkit.Clock) *token.Revocations {
 }
 
 func TestWhatARevocationEnds(t *testing.T) {
-	held := token.Holder{ID: "j", Grant: "g", Session: "s", Client: "c", Subject: "u", Audience: []string{"a", "b"}, IssuedAt: noon}
+	held := token.Holder{ID: "j", Grant: "g", Session: "s", Client: "c", Subject: "u", Audience: []string{"a", "b"}, IssuedAt: noon, Origins: []token.Origin{
+		{Client: "id"}, {ID: "first", Client: "c1", Audience: []string{"x", "y"}},
+	}}
 	at := func(kind store.RevocationKind, value string, d time.Duration) store.Revocation {
 		return store.Revocation{Environment: "e", Kind: kind, Value: value, At: noon.Add(d), ExpiresAt: noon.Add(time.Hour)}
 	}
@@ -51,6 +53,13 @@ func TestWhatARevocationEnds(t *testing.T) {
 		{"another audience", at(store.RevokedAudience, "ab", time.Hour), false},
 		{"an audience of its client's name", at(store.RevokedAudience, "c", time.Hour), false},
 		{"a client of its audience's name", at(store.RevokedClient, "a", time.Hour), false},
+		{"what it was exchanged for", at(store.RevokedToken, "first", -time.Hour), true},
+		{"the client of what it was exchanged for", at(store.RevokedClient, "c1", 0), true},
+		{"the client of an ID token that it was exchanged for", at(store.RevokedClient, "id", 0), true},
+		{"that client, before it was issued", at(store.RevokedClient, "c1", -time.Second), false},
+		{"an audience of what it was exchanged for", at(store.RevokedAudience, "y", 0), true},
+		{"that audience, before it was issued", at(store.RevokedAudience, "y", -time.Second), false},
+		{"a token of that audience's name", at(store.RevokedToken, "y", 0), false},
 		{"no session at all", at(store.RevokedSession, "", 0), false},
 	}
 	for _, tt := range tests {
