@@ -98,8 +98,11 @@ func (g *TokenExchange) Token(ctx context.Context, r Request) (*Response, error)
 	case err != nil:
 		return nil, err
 	}
-	// Again: whoever ends a session, a grant or a client has either seen the new token or is seen here.
+	// Again: whoever ends a session, a grant or a client, or withdraws a consent, has either seen the new token or is seen here.
 	if _, err := g.party(ctx, r, "subject_token"); err != nil {
+		return nil, err
+	}
+	if err := g.agreed(ctx, r, subject, clients, granted.Scope); err != nil {
 		return nil, err
 	}
 	return &Response{Access: minted, Scope: granted.Scope, Bound: r.Proved, IssuedType: oauth.TokenTypeAccessToken}, nil

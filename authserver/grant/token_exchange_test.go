@@ -375,6 +375,9 @@ func exchangeLife(t *testing.T) {
 			"its person": func(_ *testing.T, g *exchangeRig, _ *grant.Response) {
 				g.revoke(store.RevokedSubject, testkit.Alice(g.Env.ID).ID)
 			},
+			"its audience": func(_ *testing.T, g *exchangeRig, _ *grant.Response) {
+				g.revoke(store.RevokedAudience, testkit.Audience)
+			},
 			"its client":    func(_ *testing.T, g *exchangeRig, _ *grant.Response) { g.revoke(store.RevokedClient, "web") },
 			"the new one's": func(_ *testing.T, g *exchangeRig, _ *grant.Response) { g.revoke(store.RevokedClient, "api") },
 			"time":          func(_ *testing.T, g *exchangeRig, _ *grant.Response) { g.Clock.Advance(10 * time.Minute) },
@@ -396,7 +399,7 @@ func exchangeLife(t *testing.T) {
 				if g.Active(t, r.Access.Raw) || g.Active(t, second.Access.Raw) {
 					t.Errorf("it works on: %t, what it was exchanged for: %t", g.Active(t, r.Access.Raw), g.Active(t, second.Access.Raw))
 				}
-				if name != "time" && name != "its person" && !g.Active(t, unrelated.Access.Raw) {
+				if name != "time" && name != "its person" && name != "its audience" && !g.Active(t, unrelated.Access.Raw) {
 					t.Error("another token ended with it")
 				}
 			})
@@ -615,6 +618,17 @@ func exchangeConsent(t *testing.T) {
 			}
 			if _, code := g.swap(t, subject, "resource="+stock); code != tt.want {
 				t.Errorf("error = %q, want %q", code, tt.want)
+			}
+			if tt.want != "" {
+				return
+			}
+			g.exchange.Subjects = &after{g.Verifier, 1, func() {
+				if err := g.Store.DeleteConsent(t.Context(), g.Env.ID, alice, tt.asks); err != nil {
+					t.Fatal(err)
+				}
+			}}
+			if _, code := g.swap(t, subject, "resource="+stock); code != "invalid_scope" {
+				t.Errorf("withdrawn meanwhile: error = %q, want invalid_scope", code)
 			}
 		})
 	}
