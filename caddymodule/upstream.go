@@ -219,6 +219,7 @@ func (u *upstreamCredentials) apply(ctx context.Context, r *http.Request, raw st
 		dropToken(r.Header)
 		if token != "" {
 			r.Header["Authorization"] = []string{"Bearer " + token}
+			ownCredentials.StripConnection(r.Header)
 			sent = token
 		}
 	}
@@ -238,6 +239,10 @@ func (u *upstreamCredentials) apply(ctx context.Context, r *http.Request, raw st
 	r.Header[u.header] = []string{text}
 	return nil
 }
+
+// ownCredentials is the header with the upstream's token. A client that lists it in Connection would have the next proxy remove it, and the upstream
+// take the request for one without a token.
+var ownCredentials = resourceserver.NewHeaderStripper("Authorization")
 
 // passedMethod is the method that the upstream gets: reverse_proxy makes a WebSocket's extended CONNECT (RFC 8441, RFC 9220) the handshake of HTTP/1.1.
 func passedMethod(r *http.Request) string {

@@ -96,6 +96,24 @@ func TestUpstreamToken(t *testing.T) {
 	}
 }
 
+// TestAttack67ConnectionListTakesUpstreamToken: no client has the upstream's token removed on the way by calling it the connection's.
+func TestAttack67ConnectionListTakesUpstreamToken(t *testing.T) {
+	as := newTokenServer(t, jsonAnswer(200, innerToken))
+	for _, kind := range []string{"exchange", "client_credentials"} {
+		base, up := gate(t, "bearer_auth {"+trusted+as.request(kind)+"}")
+		for _, list := range []string{"close", "close, Authorization", "close,authorization , X-Other", "Authorization\r\nConnection: close"} {
+			got := answerOf(t, raw(t, base, "GET / HTTP/1.1\r\nHost: a\r\nConnection: "+list+"\r\nX-Other: 1\r\nAuthorization: Bearer "+mint(t, nil)+"\r\n\r\n"))
+			h := up.last()
+			if got.Status != 200 || h.Get("Authorization") != "Bearer inner" {
+				t.Errorf("%s, %q: status %d, Authorization %q, want 200 and the upstream's token", kind, list, got.Status, h.Get("Authorization"))
+			}
+			if gone := h.Get("X-Other") == ""; gone != strings.Contains(list, "X-Other") {
+				t.Errorf("%s, %q: X-Other is gone: %v", kind, list, gone)
+			}
+		}
+	}
+}
+
 // TestUpstreamTokenOfAnonymous: an optional gate has nothing to exchange for an anonymous request, and its own token for any.
 func TestUpstreamTokenOfAnonymous(t *testing.T) {
 	as := newTokenServer(t, jsonAnswer(200, innerToken))

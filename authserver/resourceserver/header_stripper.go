@@ -81,16 +81,19 @@ func (s *HeaderStripper) Strip(r *http.Request) {
 			delete(r.Header, name)
 		}
 	}
-	if list, ok := r.Header["Connection"]; ok {
-		s.stripConnection(r.Header, list)
-	}
+	s.StripConnection(r.Header)
 	if r.Trailer != nil {
 		s.stripTrailer(r)
 	}
 }
 
-// stripConnection removes the names from the Connection list (RFC 9110 §7.6.1).
-func (s *HeaderStripper) stripConnection(h http.Header, lines []string) {
+// StripConnection removes the names from the list in Connection (RFC 9110 §7.6.1) alone: for headers that are a request's own and must reach the
+// upstream, though its client may call them the connection's.
+func (s *HeaderStripper) StripConnection(h http.Header) {
+	lines, ok := h["Connection"]
+	if !ok {
+		return
+	}
 	named := func(option string) bool { return s.has(strings.Trim(option, " \t")) }
 	if !slices.ContainsFunc(lines, func(line string) bool {
 		for option := range strings.SplitSeq(line, ",") {
