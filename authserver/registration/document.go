@@ -30,7 +30,7 @@ type documentOf struct{ environment, id string }
 type verdict struct {
 	of     *document
 	env    *store.Environment
-	client *store.Client
+	client *store.Client // nil where it is no good there
 }
 
 // Client gives the client of an identifier. store.ErrNotFound: it is no address that may be one, env does not accept it, or the document
@@ -48,21 +48,35 @@ func (d *Documents) Client(ctx context.Context, env *store.Environment, id strin
 	d.mu.Lock()
 	v, ok := d.known[key]
 	d.mu.Unlock()
-	if ok && v.of == doc && v.env == env {
-		return v.client, nil
+	if !ok || v.of != doc || v.env != env {
+		v = verdict{of: doc, env: env, client: d.judge(ctx, env, u, doc)}
+		d.remember(key, v)
 	}
+	if v.client == nil {
+		return nil, store.ErrNotFound
+	}
+	return v.client, nil
+}
+
+// judge makes the client of a document, nil where it is no good. Environments have rules of their own: what one of them refuses is another
+// one's client as before.
+func (d *Documents) judge(ctx context.Context, env *store.Environment, u *url.URL, doc *document) *store.Client {
 	client, err := d.Registrar.judgeDocument(ctx, env, u, doc.body)
 	if err != nil {
 		d.Cache.refuse(doc, u, err)
-		return nil, store.ErrNotFound
+		return nil
 	}
+	d.Cache.accept(doc)
+	return client
+}
+
+func (d *Documents) remember(key documentOf, v verdict) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known == nil || len(d.known) >= maxDocuments {
 		d.known = map[documentOf]verdict{}
 	}
-	d.known[key] = verdict{doc, env, client}
-	return client, nil
+	d.known[key] = v
 }
 
 // IsDocument reports whether an identifier could be the address of a document: no other client's looks like that.

@@ -61,10 +61,12 @@ type DocumentCache struct {
 	small      *fetch.Client
 }
 
-// document is one that was fetched.
+// document is one that was fetched. The cache's mu guards all but its body.
 type document struct {
 	body    []byte
 	expires time.Time
+	// accepted: an environment has a client of it. refused: it has been said that one has not.
+	accepted, refused bool
 }
 
 // slot is what is known of one identifier. The cache's mu guards it.
@@ -142,7 +144,8 @@ func (c *DocumentCache) known(id string) *slot {
 	return e.Value.(*slot)
 }
 
-// add makes a slot. Where there are too many, one without a document goes, or else the one that nobody asked for the longest.
+// add makes a slot. Where there are too many, one without a document that is somebody's client goes, or else the one that nobody asked for
+// the longest.
 func (c *DocumentCache) add(id string) *slot {
 	if len(c.slots) >= maxDocuments {
 		var last *list.Element
@@ -154,7 +157,7 @@ func (c *DocumentCache) add(id string) *slot {
 			if last == nil {
 				last = e
 			}
-			if s.good == nil {
+			if s.good == nil || !s.good.accepted {
 				last = e
 				break
 			}
@@ -239,14 +242,25 @@ func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL) {
 	c.flights--
 }
 
-// refuse forgets a document that is no good, so that its author can mend it (draft §4.4).
-func (c *DocumentCache) refuse(d *document, u *url.URL, why error) {
-	c.log(u, why)
+// accept notes that a document is a client's.
+func (c *DocumentCache) accept(d *document) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.slots[u.String()]; ok && e.Value.(*slot).good == d {
-		s := e.Value.(*slot)
-		s.good, s.err, s.retry = nil, store.ErrNotFound, c.Now().Add(documentPause)
+	d.accepted = true
+}
+
+// refuse has a document that is no good to an environment fetched again before long, so that its author can mend it (draft §4.4). It stays
+// where it is until then: anybody may ask for it in an environment that refuses it, and must not take it from one that does not.
+func (c *DocumentCache) refuse(d *document, u *url.URL, why error) {
+	c.mu.Lock()
+	said := d.refused
+	d.refused = true
+	if soon := c.Now().Add(documentPause); soon.Before(d.expires) {
+		d.expires = soon
+	}
+	c.mu.Unlock()
+	if !said {
+		c.log(u, why)
 	}
 }
 

@@ -247,6 +247,28 @@ func TestDocumentsAreBounded(t *testing.T) {
 	if got := outcome(t, d, good); got != "ok" || s.hits.Load() != 0 {
 		t.Errorf("the good one: %s after %d requests, want ok without any", got, s.hits.Load())
 	}
+	t.Run("documents that are no client's make no room for themselves", func(t *testing.T) {
+		clock := testkit.NewClock(noon)
+		d := documents(t, s, clock, loopbackNetwork)
+		s.set(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=86400")
+			describing()(w, r)
+		})
+		if got := outcome(t, d, good); got != "ok" {
+			t.Fatalf("a good one: %s", got)
+		}
+		s.set(describing("client_id", `"x"`))
+		for i := range registration.MaxDocuments + 50 {
+			clock.Advance(time.Second)
+			if got := outcome(t, d, s.url("bad.example.com", fmt.Sprintf("/%d", i))); got != "none" {
+				t.Fatalf("one that is no good: %s", got)
+			}
+		}
+		s.hits.Store(0)
+		if got := outcome(t, d, good); got != "ok" || s.hits.Load() != 0 {
+			t.Errorf("the good one: %s after %d requests, want ok without any", got, s.hits.Load())
+		}
+	})
 	t.Run("what is refused takes no room", func(t *testing.T) {
 		d := documents(t, s, clock, loopbackNetwork)
 		for i := range 200 {
@@ -256,4 +278,35 @@ func TestDocumentsAreBounded(t *testing.T) {
 			t.Errorf("%d are kept, want the 10 that were asked for", got)
 		}
 	})
+}
+
+// TestAttack108DocumentsOfEnvironments: whoever names a client in an environment that refuses its document takes it from no other one.
+func TestAttack108DocumentsOfEnvironments(t *testing.T) {
+	s := newSite(t)
+	id := s.url("app.example.com", "/c")
+	s.set(describing("scope", `"orders:read"`))
+	clock := testkit.NewClock(noon)
+	d := documents(t, s, clock, loopbackNetwork)
+	here, there := accepting(), accepting()
+	there.ID, there.Registration.Scopes = "0b000000-0000-4000-8000-00000000000b", []string{"openid"}
+	check := func(when string, hits int64) {
+		t.Helper()
+		for range 2 {
+			if _, err := d.Client(t.Context(), there, id); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s: the environment that refuses it: %v, want %v", when, err, store.ErrNotFound)
+			}
+			if c, err := d.Client(t.Context(), here, id); err != nil || c.ID != id || c.Environment != here.ID {
+				t.Errorf("%s: the environment that accepts it: %v", when, err)
+			}
+		}
+		if got := s.hits.Load(); got != hits {
+			t.Errorf("%s: %d requests, want %d", when, got, hits)
+		}
+	}
+	check("at first", 1)
+	clock.Advance(10 * time.Second)
+	check("when its author may have mended it", 2)
+	s.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	clock.Advance(10 * time.Second)
+	check("while its server is down", 3)
 }
