@@ -183,6 +183,11 @@ func TestAttack130BoundTokens(t *testing.T) {
 		} {
 			t.Run(client+"/"+name, func(t *testing.T) { refusedAs(t, tt.got, tt.want) })
 		}
+		// Whoever stole a token makes keys as they like, and is not to fill the memory of used proofs with them.
+		made := other.proof(http.MethodGet, at("userinfo"), "ath", ath(bound))
+		for range 2 {
+			refusedAs(t, g.userinfoWith("DPoP", bound, made), `DPoP error="invalid_token"`)
+		}
 	}
 	t.Run("nothing presented", func(t *testing.T) {
 		got := g.do(httptest.NewRequest(http.MethodGet, "/"+envA+"/as/userinfo", nil))

@@ -63,7 +63,7 @@ func (p *Possession) Key(w http.ResponseWriter, r *http.Request, env *store.Envi
 	if len(values) == 0 {
 		return "", nil
 	}
-	proof, err := p.proof(r.Context(), w, values, env, endpoint, r.Method, "")
+	proof, err := p.proof(r.Context(), w, values, env, endpoint, dpop.Request{Method: r.Method})
 	if err == nil {
 		return proof.Thumbprint, nil
 	}
@@ -75,8 +75,9 @@ func (p *Possession) Key(w http.ResponseWriter, r *http.Request, env *store.Envi
 	return "", oauth.CannotTell("judge a DPoP proof", err)
 }
 
-// proof judges the DPoP header of one request. Where the environment demands nonces, and the proof has none or an old one, the answer brings one.
-func (p *Possession) proof(ctx context.Context, w http.ResponseWriter, values []string, env *store.Environment, endpoint, method, access string) (*dpop.Proof, error) {
+// proof judges the DPoP header of a request to an endpoint of env, whose URL as does not say. Where the environment demands nonces, and the
+// proof has none or an old one, the answer brings one.
+func (p *Possession) proof(ctx context.Context, w http.ResponseWriter, values []string, env *store.Environment, endpoint string, as dpop.Request) (*dpop.Proof, error) {
 	if p == nil {
 		return nil, errNoPossession
 	}
@@ -90,9 +91,9 @@ func (p *Possession) proof(ctx context.Context, w http.ResponseWriter, values []
 	var proof *dpop.Proof
 	var bad *dpop.Error
 	var err error
-	for _, url := range addresses(env, endpoint) {
+	for _, as.URL = range addresses(env, endpoint) {
 		// htu is looked at before anything that costs much.
-		proof, err = v.Verify(ctx, values, dpop.Request{Method: method, URL: url, AccessToken: access})
+		proof, err = v.Verify(ctx, values, as)
 		if bad, _ = errors.AsType[*dpop.Error](err); bad == nil || bad.Reason != "htu" {
 			break
 		}
@@ -158,14 +159,14 @@ func (p *Possession) Holder(w http.ResponseWriter, r *http.Request, env *store.E
 
 // key judges the proof that goes with a token.
 func (p *Possession) key(w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint, realm string, as Presented, t *token.Active) error {
-	proof, err := p.proof(r.Context(), w, r.Header[dpop.Header], env, endpoint, r.Method, as.Token)
+	_, err := p.proof(r.Context(), w, r.Header[dpop.Header], env, endpoint, dpop.Request{Method: r.Method, AccessToken: as.Token, Thumbprint: t.Bound.JKT})
 	switch e, bad := errors.AsType[*dpop.Error](err); {
 	case bad:
 		return as.denied(http.StatusUnauthorized, realm, e.Code, "", e.Description).WithCause(err)
+	case errors.Is(err, dpop.ErrOtherKey):
+		return as.invalid(realm, errors.New("a token that is bound to another key"))
 	case err != nil:
 		return oauth.CannotTell("judge a DPoP proof", err)
-	case proof.Thumbprint != t.Bound.JKT:
-		return as.invalid(realm, errors.New("a token that is bound to another key"))
 	}
 	return nil
 }
