@@ -190,6 +190,7 @@ func parseTarget(uri string) (*url.URL, bool) {
 func (b *BearerAuth) foreseen(asked *http.Request) error {
 	probe := &http.Request{Header: asked.Header.Clone()}
 	b.strip.Strip(probe)
+	b.certificates.stripTwins(probe)
 	managed := b.managed()
 	for name := range asked.Header {
 		if _, kept := probe.Header[name]; !kept && !slices.Contains(managed, name) {

@@ -79,12 +79,12 @@ func TestAuthorizerForward(t *testing.T) {
 	}
 }
 
-// TestAuthorizerForwardSpellings: an identity header in another spelling, which the other proxy would not replace, is refused. Caddy
+// TestAuthorizerForwardSpellings: an identity header, or a certificate's, in another spelling, which the other proxy would not replace, is refused. Caddy
 // drops most of them before, unless it is told to expect them.
 func TestAuthorizerForwardSpellings(t *testing.T) {
-	base := authorizer(t, "servers {\ntrusted_proxies static 127.0.0.0/8\nexpected_underscore_headers x_user x_other\n}\n",
-		"bearer_auth {"+trusted+"\nforward_claim sub X-User\nauthorizer forward\n}")
-	for name, status := range map[string]int{"X_other": 200, "X_user": 400} {
+	base := authorizer(t, "servers {\ntrusted_proxies static 127.0.0.0/8\nexpected_underscore_headers x_user x_other x_cert\n}\n",
+		"bearer_auth {"+trusted+"\nforward_claim sub X-User\nclient_certificate {\nheader X-Cert\n}\nauthorizer forward\n}")
+	for name, status := range map[string]int{"X_other": 200, "X_user": 400, "X_cert": 400} {
 		if got := get(t, base, mint(t, nil), about("GET", "/", name, "mallory")...); got.Status != status {
 			t.Errorf("%s: status = %d, want %d", name, got.Status, status)
 		}

@@ -91,9 +91,21 @@ func (s *clientCertificates) cleanse(r *http.Request) {
 	if s == nil || s.header == "" {
 		return
 	}
+	if fromTrustedProxy(r) {
+		s.stripTwins(r)
+		return
+	}
+	s.strip.Strip(r)
+}
+
+// stripTwins removes what an upstream may take for the header, and leaves the header. A nil source removes nothing.
+func (s *clientCertificates) stripTwins(r *http.Request) {
+	if s == nil || s.header == "" {
+		return
+	}
 	said := r.Header[s.header]
 	s.strip.Strip(r)
-	if said != nil && fromTrustedProxy(r) {
+	if said != nil {
 		r.Header[s.header] = said
 	}
 }
