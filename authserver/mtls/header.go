@@ -1,8 +1,10 @@
 package mtls
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"net/url"
 	"strings"
@@ -18,7 +20,8 @@ const (
 	// PEM is PEM, percent-encoded or not, with or without its first and last line and with any white space: nginx, HAProxy, Traefik, AWS. What
 	// follows the client's certificate, behind a comma or as further PEM, are those that lead to an authority.
 	PEM Format = "pem"
-	// Envoy is x-forwarded-client-cert: Cert, and Chain if it is there, of the last element, which is the nearest proxy's.
+	// Envoy is x-forwarded-client-cert of one element: Cert, and Chain if it is there. Where Hash is there too, as from Envoy always, it must be
+	// that of Cert. Envoy must be told to write the header anew (SANITIZE_SET).
 	Envoy Format = "xfcc"
 )
 
@@ -135,21 +138,22 @@ func withoutSpace(c rune) rune {
 	return c
 }
 
-// parseXFCC reads the last element of x-forwarded-client-cert: pairs of key=value with a semicolon between them, elements with a
-// comma. A value in quotes may have each of them.
+// parseXFCC reads x-forwarded-client-cert: pairs of key=value with a semicolon between them. A value in quotes may have one too.
+//
+// Envoy writes URI and DNS as they are in the client's certificate, without quotes, so that who makes a certificate can write pairs of their own
+// behind Envoy's, and a whole element behind a comma. So there is one element, no key that counts comes twice, and Hash, which stands before
+// everything that the client has a say in, tells whose Cert is.
 func parseXFCC(s string) ([]*x509.Certificate, error) {
 	pairs := map[string]string{}
 	for {
 		key, value, rest, end, ok := nextPair(s)
-		if !ok || pairs[key] != "" && (key == "cert" || key == "chain") {
+		_, again := pairs[key]
+		if !ok || end == ',' || again && (key == "cert" || key == "chain" || key == "hash") {
 			return nil, errNoCertificate
 		}
 		pairs[key] = value
 		if end == 0 {
 			break
-		}
-		if end == ',' {
-			clear(pairs)
 		}
 		s = rest
 	}
@@ -157,11 +161,14 @@ func parseXFCC(s string) ([]*x509.Certificate, error) {
 		return nil, errNoCertificate
 	}
 	leaf, err := parsePEM(pairs["cert"])
-	if err != nil || len(leaf) != 1 || pairs["chain"] == "" {
-		if err == nil && len(leaf) != 1 {
-			err = errNoCertificate
-		}
-		return leaf, err
+	if err != nil {
+		return nil, err
+	}
+	if hash, told := pairs["hash"]; len(leaf) != 1 || told && !isDigest(hash, leaf[0]) {
+		return nil, errNoCertificate
+	}
+	if pairs["chain"] == "" {
+		return leaf, nil
 	}
 	chain, err := parsePEM(pairs["chain"])
 	if err != nil {
@@ -171,6 +178,12 @@ func parseXFCC(s string) ([]*x509.Certificate, error) {
 		chain = chain[1:]
 	}
 	return append(leaf, chain...), nil
+}
+
+// isDigest reports whether hash is the SHA-256 of a certificate in hexadecimal.
+func isDigest(hash string, c *x509.Certificate) bool {
+	sum := sha256.Sum256(c.Raw)
+	return strings.EqualFold(hash, hex.EncodeToString(sum[:]))
 }
 
 // nextPair reads up to a semicolon or comma, which is end, or to the end of s, which is 0. Keys come back in lower case.

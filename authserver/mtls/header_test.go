@@ -1,7 +1,10 @@
 package mtls_test
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
@@ -18,6 +21,7 @@ func TestParse(t *testing.T) {
 	text, escaped := toPEM(c), url.PathEscape(toPEM(c))
 	both := url.PathEscape(toPEM(c, between))
 	other := base64.StdEncoding.EncodeToString(between.Raw)
+	hash := digest(c)
 
 	const no = -1 // refused
 	tests := []struct {
@@ -67,13 +71,17 @@ func TestParse(t *testing.T) {
 		{"nginx's (null)", mtls.PEM, []string{"(null)"}, no},
 		{"space alone", mtls.PEM, []string{" "}, no},
 
-		{"Envoy", mtls.Envoy, []string{`By=spiffe://a/b;Hash=468e;Subject="CN=\"x\",O=y;z";URI=spiffe://c;Cert="` + escaped + `"`}, 1},
+		{"Envoy", mtls.Envoy, []string{`By=spiffe://a/b;Hash=` + hash + `;Subject="CN=\"x\",O=y;z";URI=spiffe://c;Cert="` + escaped + `"`}, 1},
+		{"Envoy, the hash in upper case", mtls.Envoy, []string{"Hash=" + strings.ToUpper(hash) + `;Cert="` + escaped + `"`}, 1},
+		{"Envoy, several names", mtls.Envoy, []string{"Hash=" + hash + `;Cert="` + escaped + `";URI=spiffe://c;URI=spiffe://d;DNS=a.example;DNS=b.example`}, 1},
+		{"Envoy, the hash of another one", mtls.Envoy, []string{`Hash=468e;Cert="` + escaped + `"`}, no},
+		{"Envoy, an empty hash", mtls.Envoy, []string{`Hash=;Cert="` + escaped + `"`}, no},
 		{"Envoy, with a chain", mtls.Envoy, []string{`Cert="` + escaped + `";Chain="` + both + `"`}, 2},
 		{"Envoy, with a chain without the leaf", mtls.Envoy, []string{`Cert="` + escaped + `";Chain="` + url.PathEscape(toPEM(between)) + `"`}, 2},
 		{"Envoy, without quotes", mtls.Envoy, []string{"Cert=" + escaped}, 1},
 		{"Envoy, keys in another case", mtls.Envoy, []string{`cert="` + escaped + `"`}, 1},
-		{"Envoy, the last element", mtls.Envoy, []string{`Cert="x",Hash=1;Cert="` + escaped + `"`}, 1},
-		{"Envoy, the last element has none", mtls.Envoy, []string{`Cert="` + escaped + `",Hash=1`}, no},
+		{"Envoy, two elements", mtls.Envoy, []string{"Hash=" + hash + `;Cert="` + escaped + `",Hash=` + hash + `;Cert="` + escaped + `"`}, no},
+		{"Envoy, the second element has none", mtls.Envoy, []string{`Cert="` + escaped + `",Hash=1`}, no},
 		{"Envoy, a certificate inside another value", mtls.Envoy, []string{`Subject="CN=a;Cert=` + escaped + `"`}, no},
 		{"Envoy, an element inside another value", mtls.Envoy, []string{`Subject="a,Cert=` + escaped + `"`}, no},
 		{"Envoy, a quote that is escaped", mtls.Envoy, []string{`Subject="a\";Cert=` + escaped + `"`}, no},
@@ -110,6 +118,40 @@ func TestParse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAttack86EnvoyNames: Envoy writes the names of a client's certificate without quotes, and a certificate that somebody made may have any
+// names. None of them makes it somebody else's.
+func TestAttack86EnvoyNames(t *testing.T) {
+	a := root(t, "root")
+	victim, own := a.issue(t, client("victim")).certificate, root(t, "made").certificate
+	cert := func(c *x509.Certificate) string { return `Cert="` + url.PathEscape(toPEM(c)) + `"` }
+	envoy := "By=spiffe://a/b;Hash=" + digest(own) + ";" // always
+	if got, err := mtls.Parse(mtls.Envoy, []string{envoy + cert(own) + `;Subject="CN=made";URI=spiffe://x`}); err != nil || !got.Leaf.Equal(own) {
+		t.Fatalf("as it should be: %v, %v", got, err)
+	}
+	for name, header := range map[string]string{
+		"an element":                     envoy + cert(own) + ";URI=x,Hash=" + digest(victim) + ";" + cert(victim),
+		"an element without a hash":      envoy + cert(own) + ";URI=x," + cert(victim),
+		"an element, name without value": envoy + cert(own) + ";DNS=," + cert(victim) + ";DNS=y",
+		"a certificate":                  envoy + cert(own) + ";URI=x;" + cert(victim),
+		"where Envoy does not write it":  envoy + "URI=x;" + cert(victim),
+		"with its hash":                  envoy + "URI=x;Hash=" + digest(victim) + ";" + cert(victim),
+		"with its hash, in another case": envoy + "URI=x;HASH=" + digest(victim) + ";" + cert(victim),
+		"an element where it is not":     envoy + "URI=x,Hash=" + digest(victim) + ";" + cert(victim),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := mtls.Parse(mtls.Envoy, []string{header}); err == nil {
+				t.Errorf("believed: %s", got.Leaf.Subject)
+			}
+		})
+	}
+}
+
+// digest is what Envoy's Hash is.
+func digest(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 func everyByte(s string) string {
