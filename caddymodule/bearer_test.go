@@ -303,10 +303,14 @@ func TestAttackPath(t *testing.T) {
 	}
 	for _, target := range []string{
 		"/admin", "/admin/", "/admin/x", "/public/../admin", "/public/%2e%2e/admin", "//admin", "/./admin", "/admin;x", "/admin%2f",
-		"/%61dmin", "/ADMIN", "/admin%00", "/public%2f..%2fadmin", // case 55
-		"/admin?/public", "/admin?x=/public", // case 57
+		"/%61dmin", "/ADMIN", "/admin%00", "/public%2f..%2fadmin",
+		"/admin?/public", "/admin?x=/public",
 	} {
-		t.Run("case_55 "+target, func(t *testing.T) {
+		row := "case_55 "
+		if strings.Contains(target, "?") {
+			row = "case_57 "
+		}
+		t.Run(row+target, func(t *testing.T) {
 			up.last()
 			if got := ask(target, "localhost"); got.Status != 403 || up.last() != nil {
 				t.Errorf("status = %d, want 403 and no request to the upstream", got.Status)
