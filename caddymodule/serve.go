@@ -20,7 +20,7 @@ import (
 // ServeHTTP lets r through or answers it. Identity headers are removed first,
 // from every request: a handler behind this one never sees the client's own.
 func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Header[dpop.Header] != nil || b.certificates.said(r) {
+	if r.Header[dpop.Header] != nil || b.certificates.said(r) || queried(r) {
 		return b.serveUnlogged(w, r, next)
 	}
 	return b.serve(w, r, next)
@@ -97,6 +97,11 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 	if r.Method == http.MethodOptions && isPreflight(r) {
 		d.preflight = true
 		return d
+	}
+	if isExtendedConnect(r) {
+		handshake, done := asHandshake(r)
+		defer done()
+		r = handshake
 	}
 	also, err := b.matching(r)
 	if err != nil {

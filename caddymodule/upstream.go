@@ -244,15 +244,6 @@ func (u *upstreamCredentials) apply(ctx context.Context, r *http.Request, raw st
 // take the request for one without a token.
 var ownCredentials = resourceserver.NewHeaderStripper("Authorization")
 
-// passedMethod is the method that the upstream gets: reverse_proxy makes a WebSocket's extended CONNECT (RFC 8441, RFC 9220) the handshake of HTTP/1.1.
-func passedMethod(r *http.Request) string {
-	if r.Method == http.MethodConnect &&
-		(r.ProtoMajor == 2 && len(r.Header[":protocol"]) > 0 && r.Header[":protocol"][0] == "websocket" || r.ProtoMajor == 3 && r.Proto == "websocket") {
-		return http.MethodGet
-	}
-	return r.Method
-}
-
 func (u *upstreamCredentials) obtain(ctx context.Context, raw string, t *resourceserver.Token) (string, error) {
 	if u.source == nil {
 		return "", nil
