@@ -40,7 +40,7 @@ const (
 	fetchesAtOncePer    = 10
 	fetchesInAll        = 10.0 // a second
 	fetchesAtOnceInAll  = 100
-	fetchesUnderWay     = 32
+	fetchesUnderWay     = 32 // and as many for clients that there are
 	maxDocumentsWaiting = 64 // requests that wait for one document
 )
 
@@ -92,7 +92,7 @@ func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) 
 		switch {
 		case s == nil:
 			// What is refused takes no room.
-			if err := c.admit(u); err != nil {
+			if err := c.admit(u, false); err != nil {
 				return nil, err
 			}
 			s = c.add(id)
@@ -106,7 +106,7 @@ func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) 
 		case s.err != nil && now.Before(s.retry):
 			return s.stale(now, s.err)
 		case s.flight == nil:
-			if err := c.admit(u); err != nil {
+			if err := c.admit(u, s.good != nil && s.good.accepted); err != nil {
 				return s.stale(now, err)
 			}
 			c.fetch(ctx, s, u)
@@ -179,10 +179,14 @@ func (s *slot) stale(now time.Time, err error) (*document, error) {
 	return s.good, nil
 }
 
-// admit counts a fetch, or refuses it.
-func (c *DocumentCache) admit(u *url.URL) error {
-	if c.flights >= fetchesUnderWay {
+// admit counts a fetch, or refuses it. What strangers name shares measures that one of them can use up, those of any host included; the
+// document of a client that there is is renewed all the same: there are not many, and each is fetched every documentPause at most.
+func (c *DocumentCache) admit(u *url.URL, client bool) error {
+	if c.flights >= fetchesUnderWay && (!client || c.flights >= 2*fetchesUnderWay) {
 		return cannotFetch(1, errors.New("too many documents are being fetched"))
+	}
+	if client {
+		return nil
 	}
 	ok, after := c.hosts.Allow(u.Hostname())
 	if ok {

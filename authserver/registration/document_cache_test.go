@@ -219,6 +219,43 @@ func TestDocumentsAreFetchedSeldom(t *testing.T) {
 			t.Errorf("%s, want ok", got)
 		}
 	})
+	t.Run("clients that there are are renewed while others are refused", func(t *testing.T) {
+		clock := testkit.NewClock(noon)
+		d := documents(t, s, clock, loopbackNetwork)
+		client := path("one.example.com")(1)
+		if got := outcome(t, d, client); got != "ok" {
+			t.Fatalf("%s, want ok", got)
+		}
+		clock.Advance(40 * time.Hour) // longer than anything old is used
+		for i := range 200 {
+			_ = outcome(t, d, path("one.example.com")(i+100))
+			_ = outcome(t, d, s.url(fmt.Sprintf("x%d.example.com", i), "/c"))
+		}
+		if got := outcome(t, d, path("one.example.com")(99)); got != "later" {
+			t.Errorf("a new one of the host: %s, want later", got)
+		}
+		if got := outcome(t, d, s.url("new.example.com", "/c")); got != "later" {
+			t.Errorf("a new one of another host: %s, want later", got)
+		}
+		if got := outcome(t, d, client); got != "ok" {
+			t.Errorf("a client: %s, want ok", got)
+		}
+		// What has never been a client's has no such right.
+		clock.Advance(time.Minute)
+		s.set(describing("client_id", `"x"`))
+		bad := path("bad.example.com")(1)
+		if got := outcome(t, d, bad); got != "none" {
+			t.Fatalf("%s, want none", got)
+		}
+		clock.Advance(10 * time.Second)
+		for i := range 20 {
+			_ = outcome(t, d, path("bad.example.com")(i+2))
+		}
+		s.hits.Store(0)
+		if got := outcome(t, d, bad); got != "none" || s.hits.Load() != 0 {
+			t.Errorf("no client: %s after %d requests, want none without any", got, s.hits.Load())
+		}
+	})
 }
 
 func TestDocumentsAreBounded(t *testing.T) {
