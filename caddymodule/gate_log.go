@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -13,13 +14,29 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 )
 
-// newGateLog stands in for Caddy's access log at gates, where that would have a proof of possession in it: one that was refused may not
-// have been used yet. Certificates in headers are clients' too, and name people.
+// newGateLog stands in for Caddy's access log at gates, where that would have a token in an address, or a proof of possession in it: one
+// that was refused may not have been used yet. Certificates in headers are clients' too, and name people.
 func newGateLog(ctx caddy.Context, certificates ...string) accessLog {
 	return accessLog{logger: ctx.Logger(new(caddyhttp.App)).Named("log.access"), secrets: append(certificates, dpop.Header)}
 }
 
-// serveUnlogged is serve for a request with a proof, which its line in the access log does not have.
+// tokenParameter is the name of a token in an address, which is refused, or not looked at, and a token nevertheless (RFC 6750 §2.3).
+const tokenParameter = "access_token"
+
+// queried reports whether a request has a token in its address, or in that of the page that it comes from.
+func queried(r *http.Request) bool {
+	if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, tokenParameter) {
+		return true
+	}
+	for _, address := range r.Header["Referer"] {
+		if strings.Contains(address, tokenParameter) {
+			return true
+		}
+	}
+	return false
+}
+
+// serveUnlogged is serve for a request with a proof, or a token in its address, which its line in the access log does not have.
 func (b *BearerAuth) serveUnlogged(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	return b.unlogged(w, r, func(w http.ResponseWriter, r *http.Request) error { return b.serve(w, r, next) })
 }
