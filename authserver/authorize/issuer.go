@@ -32,7 +32,7 @@ type Issuer struct {
 // Issue answers req for the person of b.Session: code, access token, ID token,
 // session_state, iss. The client joins the session first, so that whatever ends
 // the session ends what is made here. Errors are *oauth.Error where the client
-// may know: access_denied for a person or client that was disabled meanwhile,
+// may know: access_denied for a person or client that was disabled meanwhile, unauthorized_client for a client whose tokens are bound since,
 // login_required for a session that ended, invalid_request for a person without a
 // claim that a resource requires, invalid_scope for a resource that is gone.
 func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, b *session.Browser) (*Response, error) {
@@ -47,6 +47,8 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 		return nil, oauth.InvalidRequest("The application requires the claim sub, which the person does not have")
 	case user.Disabled || !client.Enabled:
 		return nil, oauth.AuthorizationError(oauth.CodeAccessDenied, "The account or the application is disabled")
+	case !mayBeBearers(req.ResponseType, client): // since the request was judged
+		return nil, oauth.UnauthorizedClient("The response_type is not enabled for this client")
 	}
 	switch err := i.Sessions.Join(ctx, env, b, client.ID); {
 	case errors.Is(err, store.ErrNotFound):

@@ -225,6 +225,9 @@ func TestIssueRefuses(t *testing.T) {
 	off.Disabled = true
 	asleep := *k.client
 	asleep.Enabled = false
+	bound, certified := *k.client, *k.client
+	bound.DPoPBound, certified.CertificateBound = true, true
+	implicit, _ := k.read("response_type", "code token", "nonce", "n")
 	hinted, _ := k.read("claims", `{"id_token":{"sub":{"value":"bob-id"}}}`)
 
 	b := k.browser()
@@ -237,6 +240,8 @@ func TestIssueRefuses(t *testing.T) {
 		"another person than the session's": {req, k.client, bob, oauth.CodeLoginRequired},
 		"a disabled person":                 {req, k.client, &off, oauth.CodeAccessDenied},
 		"a disabled client":                 {req, &asleep, k.user, oauth.CodeAccessDenied},
+		"a token that must be bound since":  {implicit, &bound, k.user, oauth.CodeUnauthorizedClient},
+		"and to a certificate":              {implicit, &certified, k.user, oauth.CodeUnauthorizedClient},
 		"another client":                    {req, other, k.user, oauth.CodeServerError},
 		"another person than the hint's":    {hinted, k.client, k.user, oauth.CodeServerError},
 	} {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
 // allowedResponseType judges response_type: one that the environment offers, of
@@ -20,13 +21,17 @@ func allowedResponseType(_ context.Context, d *draft) error {
 	}
 	code := slices.Contains(types, oauth.ResponseCode)
 	switch grants := d.client.GrantTypes; {
-	case !allowed(types, d.client.ResponseTypes),
-		// What comes this way is a bearer's: there is nobody to prove a possession.
-		slices.Contains(types, oauth.ResponseToken) && (d.client.DPoPBound || d.client.CertificateBound),
+	case !allowed(types, d.client.ResponseTypes), !mayBeBearers(types, d.client),
 		code && !slices.Contains(grants, oauth.GrantAuthorizationCode),
 		oauth.TokenBearing(types) && !slices.Contains(grants, oauth.GrantImplicit):
 		return oauth.UnauthorizedClient("The response_type is not enabled for this client")
 	}
 	d.req.ResponseType = types
 	return nil
+}
+
+// mayBeBearers reports whether an answer of these types brings the client nothing that it must not have: a token that comes this way is a
+// bearer's, since there is nobody to prove a possession.
+func mayBeBearers(types []string, client *store.Client) bool {
+	return !slices.Contains(types, oauth.ResponseToken) || !client.DPoPBound && !client.CertificateBound
 }
