@@ -149,15 +149,17 @@ type upstream struct {
 	trailer  http.Header
 	target   string
 	method   string
+	length   int64
 }
 
 func newUpstream(t testing.TB) *upstream {
 	u := new(upstream)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // trailers come behind it
+		length, _ := io.Copy(io.Discard, r.Body) // trailers come behind it
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.requests++
+		u.length = length
 		u.header, u.trailer, u.target, u.method = r.Header.Clone(), r.Trailer.Clone(), r.RequestURI, r.Method
 		fmt.Fprint(w, "upstream")
 	}))

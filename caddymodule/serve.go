@@ -196,6 +196,9 @@ func dropCredentials(h http.Header) {
 func (b *BearerAuth) pass(r *http.Request, d *decision) error {
 	if d.preflight {
 		stripPreflight(r.Header)
+		if r.ContentLength < 0 {
+			r.Body, r.ContentLength = http.NoBody, 0 // whether there is one or not
+		}
 		logDecision(r, preflightLog{})
 		return nil
 	}
@@ -283,7 +286,8 @@ func isPreflight(r *http.Request) bool {
 	method := r.Header["Access-Control-Request-Method"]
 	return len(method) == 1 && httpguts.ValidHeaderFieldName(method[0]) &&
 		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
-		r.ContentLength == 0 && len(r.TransferEncoding) == 0 && r.Header["Upgrade"] == nil
+		// HTTP/3 does not tell of a body that there is none before it is read: pass sees to it.
+		(r.ContentLength == 0 || r.ContentLength < 0 && r.ProtoMajor == 3) && len(r.TransferEncoding) == 0 && r.Header["Upgrade"] == nil
 }
 
 // stripPreflight removes what could make more of a preflight request than it is:

@@ -143,12 +143,19 @@ func (r *Rules) Read(w http.ResponseWriter, req *http.Request) (Demand, error) {
 	if req.Method != http.MethodPost && !hasBody(req) {
 		return Demand{}, nil
 	}
-	if err := checkType(req.Header); err != nil {
-		return Demand{}, err
-	}
 	limit := r.MaxBody
 	if limit == 0 {
 		limit = DefaultBody
+	}
+	if req.Method != http.MethodPost && req.ProtoMajor == 3 && req.ContentLength < 0 {
+		// HTTP/3 does not tell of a body that there is none before it is read.
+		body, err := readBody(w, req, limit)
+		if err != nil || body == "" {
+			return Demand{}, err
+		}
+	}
+	if err := checkType(req.Header); err != nil {
+		return Demand{}, err
 	}
 	body, err := readBody(w, req, limit)
 	if err != nil {
