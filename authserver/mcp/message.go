@@ -64,8 +64,12 @@ var (
 	paramsMembers  = []string{"name"}
 )
 
+// prototype is the member from which objects of JavaScript have the members that they do not have themselves, where one was copied into the other.
+const prototype = "__proto__"
+
 // read gives the members of an object. One that differs from a name that matters in nothing but case is refused, and so is a name
-// with a NUL: readers that do not tell case apart (Go's encoding/json is one), or whose strings end at a NUL, would take either.
+// with a NUL: readers that do not tell case apart (Go's encoding/json is one), or whose strings end at a NUL, would take either. So is
+// prototype, from which they would take what is not there.
 func read(object string, matters []string) (map[string]string, error) {
 	found := make(map[string]string, len(matters))
 	err := jose.JSONObject(object, limits, func(name, value string) error {
@@ -73,7 +77,7 @@ func read(object string, matters []string) (map[string]string, error) {
 			switch {
 			case name == m:
 				found[m] = value
-			case strings.EqualFold(name, m), strings.IndexByte(name, 0) >= 0:
+			case strings.EqualFold(name, m), strings.IndexByte(name, 0) >= 0, name == prototype:
 				return errMember
 			}
 		}
