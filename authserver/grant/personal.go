@@ -74,7 +74,7 @@ func (p *Personal) person(ctx context.Context, r Request, a *token.Authorization
 
 // narrow is a with the scopes that the new access token has: those asked for, or
 // all, as far as they are still granted to the client, and those of the resources that the request names (RFC 8707 §2.2), which must
-// be of those that the first token was for. The family keeps its own.
+// be of those that the first token was for; no token is for others. The family keeps its own.
 // No token lives longer than the first one, so that it is known for how long a
 // grant that has ended must be remembered (token.Revoker.EndGrant).
 func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
@@ -98,7 +98,7 @@ func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization,
 	if len(requested) == 0 {
 		requested = a.Scope
 	}
-	granted, err := p.Scopes.ForUserAt(ctx, r.Environment, r.Client, requested, named)
+	granted, err := p.Scopes.Again(ctx, r.Environment, r.Client, requested, named, a.Resources)
 	if err != nil {
 		return a, err
 	}

@@ -177,3 +177,43 @@ func TestResourceOfAClientItself(t *testing.T) {
 		})
 	}
 }
+
+// TestPropertyResourcesStay: what a client is granted later, of a resource whose scopes have the same names, is in no token of what a person
+// granted before.
+func TestPropertyResourcesStay(t *testing.T) {
+	for _, several := range []bool{false, true} {
+		g := newRig(t)
+		g.withStock()
+		g.Resources["stock"].Scopes = []string{"orders:read"}
+		g.Clients["web"].MultipleResources = several
+		before := g.Code(t, g.Authorize(t, "web", g.SignOn(t), "openid", "orders:read"))
+		r := g.signIn(t, "web", "openid", "orders:read")
+		check := func(when, want string) {
+			t.Helper()
+			next, code := g.renew(t, "web", r.RefreshToken)
+			if got := bought(t, next, code); got != want {
+				t.Fatalf("%s, several %t: %s, want %s", when, several, got, want)
+			}
+			r = next
+		}
+		check("at first", "openid orders:read @ "+testkit.Audience)
+		orders := g.Clients["web"].Grants["orders"]
+		g.Clients["web"].Grants["stock"] = []string{"orders:read"}
+		check("the other one's granted as well", "openid orders:read @ "+testkit.Audience)
+		redeemed, code := g.redeem(t, "web", before)
+		if got := bought(t, redeemed, code); got != "openid orders:read @ "+testkit.Audience {
+			t.Errorf("a code, several %t: %s", several, got)
+		}
+		delete(g.Clients["web"].Grants, "orders")
+		check("the other one's alone", "openid @ https://api.pingone.com")
+		g.Clients["web"].Grants["orders"] = orders
+		check("as at first", "openid orders:read @ "+testkit.Audience)
+		if !several {
+			continue
+		}
+		anew := g.signIn(t, "web", "openid", "orders:read")
+		if got, want := bought(t, anew, ""), "openid orders:read @ "+testkit.Audience+" "+stock; got != want {
+			t.Errorf("granted anew: %s, want %s", got, want)
+		}
+	}
+}

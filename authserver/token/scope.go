@@ -48,9 +48,18 @@ func (s *Scopes) ForUser(ctx context.Context, env *store.Environment, c *store.C
 //   - a request that names no scope gets all that the client may have of them;
 //   - the token is for those of them that a scope was granted of, and there is none where that is none.
 func (s *Scopes) ForUserAt(ctx context.Context, env *store.Environment, c *store.Client, requested, resources []string) (Granted, error) {
+	return s.Again(ctx, env, c, requested, resources, nil)
+}
+
+// Again is ForUserAt for what was granted before, for custom resources of these IDs; nil where that is not known. There is nothing
+// of others, though they may have a scope of the same name since, and the client may ask for it.
+func (s *Scopes) Again(ctx context.Context, env *store.Environment, c *store.Client, requested, resources, before []string) (Granted, error) {
 	custom, err := s.granted(ctx, c)
 	if err != nil {
 		return Granted{}, err
+	}
+	if before != nil {
+		custom = slices.DeleteFunc(custom, func(at onResource) bool { return !slices.Contains(before, at.resource.ID) })
 	}
 	custom, api, err := named(env, custom, resources)
 	if err != nil {
