@@ -60,6 +60,7 @@ func TestAttackConfiguration(t *testing.T) {
 		{"case_87 http on loopback", "issuer http://localhost:1/x\naudience a", "insecure_loopback_http"},
 		{"case_87 http on loopback, allowed", "issuer http://localhost:1/x {\ninsecure_loopback_http\n}\naudience a", ""},
 		{"case_87 http elsewhere, allowed", "issuer http://i.example.com {\ninsecure_loopback_http\n}\naudience a", "issuer"},
+		{"case_87 skip verify", "issuer https://i.example.com {\ninsecure_skip_verify\n}\naudience a", "insecure_skip_verify"},
 		{"case_87 http jwks_uri", "issuer https://i.example.com {\njwks_uri http://i.example.com/keys\n}\naudience a", "jwks_uri"},
 		{"case_87 http introspection endpoint", introspect("endpoint http://i.example.com/introspect\nbasic a b"), "endpoint"},
 		{"case_87 https introspection endpoint", introspect("endpoint https://i.example.com/introspect\nbasic a b"), ""},

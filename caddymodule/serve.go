@@ -98,7 +98,12 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		d.preflight = true
 		return d
 	}
-	if isExtendedConnect(r) {
+	if r.Method == http.MethodConnect {
+		if !isExtendedConnect(r) {
+			b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+			d.err = errTunnel
+			return d
+		}
 		handshake, done := asHandshake(r)
 		defer done()
 		r = handshake
@@ -270,6 +275,14 @@ var errH2C = &oauth.Error{
 	Code: oauth.CodeInvalidRequest, Description: "Upgrading to h2c is not possible here.",
 	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
 	Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{{Name: "error", Value: oauth.CodeInvalidRequest}}}},
+}
+
+// errTunnel refuses a CONNECT for anything but a WebSocket: it has no path to judge it by, and an upstream that agrees would carry to
+// wherever the client likes what nobody sees (RFC 9110 §9.3.6).
+var errTunnel = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "There are no tunnels here.",
+	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
+	Challenges: errH2C.Challenges,
 }
 
 // wantsH2C reports whether h asks for an upgrade to cleartext HTTP/2, alone or
