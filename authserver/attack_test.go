@@ -368,7 +368,7 @@ func machineGrants(t *testing.T) {
 func crossOriginReads(t *testing.T) {
 	g := newRig(t, rigOptions{})
 	for _, endpoint := range []string{"token", "introspect", "revoke", "jwks", ".well-known/openid-configuration"} {
-		for _, origin := range []string{"https://app.example.com", "null"} {
+		for _, origin := range []string{"https://app.example.com", "https://app.example.com.evil.example", "null"} {
 			r := httptest.NewRequest(http.MethodOptions, "/"+envA+"/as/"+endpoint, nil)
 			r.Header.Set("Origin", origin)
 			r.Header.Set("Access-Control-Request-Method", "POST")
@@ -381,6 +381,18 @@ func crossOriginReads(t *testing.T) {
 			}
 			if !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), "Authorization") {
 				t.Errorf("%s: allowed headers %q", endpoint, a.header.Get("Access-Control-Allow-Headers"))
+			}
+		}
+	}
+	// What is answered, good or bad, may be read from anywhere by who has the credentials, and by no browser's cookies.
+	for _, origin := range []string{"https://app.example.com", "https://app.example.com.evil.example", "null"} {
+		for endpoint, fields := range map[string][]string{"token": {"grant_type=client_credentials"}, "introspect": {"token=x"}, "userinfo": {"access_token=x"}, "revoke": {"token=x"}} {
+			r := formRequest("/"+envA+"/as/"+endpoint, basicClient, fields...)
+			r.Header.Set("Origin", origin)
+			r.AddCookie(&http.Cookie{Name: "ST", Value: "x"})
+			a := g.do(r)
+			if allowed := a.header.Get("Access-Control-Allow-Origin"); allowed != "*" || a.header["Access-Control-Allow-Credentials"] != nil {
+				t.Errorf("%s from %s: %d, allow-origin %q, allow-credentials %q", endpoint, origin, a.status, allowed, a.header["Access-Control-Allow-Credentials"])
 			}
 		}
 	}

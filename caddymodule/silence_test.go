@@ -105,21 +105,21 @@ $GATE {
 	if issued.Status != http.StatusOK {
 		t.Fatalf("no token: %d %s", issued.Status, issued.Body)
 	}
-	real := issued.member(t, "access_token")
+	live := issued.member(t, "access_token")
 	encoded := base64.RawURLEncoding.EncodeToString
 	holder := newProver(t)
-	proof := holder.proof(t, http.MethodGet, gateBase+"/", real)
+	proof := holder.proof(t, http.MethodGet, gateBase+"/", live)
 	bound := holder.token(t)
 	// Whoever searches for the mark has to know what else it looks like.
 	payload := encoded([]byte(`{"iss":"` + issuer + `","sub":"` + mark + `"}`))
 	basic := func(id, secret string) string { return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret)) }
 	hidden := []string{mark, payload, basic("worker", mark+"-worker"), basic("worker", mark+"-wrong")}
-	for _, jwt := range []string{real, proof, bound} {
+	for _, jwt := range []string{live, proof, bound} {
 		hidden = append(hidden, part(jwt, 1), part(jwt, 2))
 	}
 	values := []string{
 		mark + "-text", mark + "-worker", "x." + mark + ".y", encoded([]byte(`{"alg":"RS256","kid":"a"}`)) + "." + payload + "." + mark, mark + "%00", mark + " {env.HOME}", "<" + mark + ">", `"` + mark,
-		"urn:ietf:params:oauth:request_uri:" + mark, real, proof, bound, real + "x", `{"` + mark + `":`,
+		"urn:ietf:params:oauth:request_uri:" + mark, live, proof, bound, live + "x", `{"` + mark + `":`,
 	}
 	value := rapid.SampledFrom(values)
 	secretFields := rapid.SampledFrom([]string{
