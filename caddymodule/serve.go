@@ -1,19 +1,12 @@
 package caddymodule
 
 import (
-	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
-	"go.uber.org/zap"
-	"golang.org/x/net/http/httpguts"
-
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
@@ -174,7 +167,11 @@ func (b *BearerAuth) passOn(w http.ResponseWriter, r *http.Request, next caddyht
 // passOnWatched is passOn for a request that presents something: its answer is for nobody else, and ends with its token, if it has a good one.
 func (b *BearerAuth) passOnWatched(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d decision) error {
 	d.passage.exchange = exchange{w, r}
-	r, watched := b.verifier.Watch(&d.passage.exchange, r, d.token)
+	until := d.token
+	if b.Shadow {
+		until = nil // it would go on without a good token too
+	}
+	r, watched := b.verifier.Watch(&d.passage.exchange, r, until)
 	defer func() {
 		if watched.Done() != resourceserver.Allowed {
 			// What was sent is not all of it, and nobody may take it for that.
@@ -186,15 +183,6 @@ func (b *BearerAuth) passOnWatched(w http.ResponseWriter, r *http.Request, next 
 		w = &d.passage.answer
 	}
 	return b.passOn(w, r, next, d)
-}
-
-// dropCredentials removes what proves who the client is. The site's error routes
-// come next, with the headers as they are left, and may ask a backend that the
-// credentials are not meant for.
-func dropCredentials(h http.Header) {
-	delete(h, "Authorization")
-	delete(h, "Dpop")
-	delete(h, "Cookie")
 }
 
 // pass gives the handlers behind this one what was decided. An error is answered in place of the request.
@@ -267,182 +255,3 @@ func (b *BearerAuth) setHeaders(h http.Header, token *resourceserver.Token, valu
 		}
 	}
 }
-
-// errH2C refuses the upgrade to cleartext HTTP/2: what follows the handshake
-// would reach the upstream as a tunnel in which nothing is checked any more
-// (RFC 9113 §3.1 has withdrawn the mechanism).
-var errH2C = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "Upgrading to h2c is not possible here.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
-	Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{{Name: "error", Value: oauth.CodeInvalidRequest}}}},
-}
-
-// errTunnel refuses a CONNECT for anything but a WebSocket: it has no path to judge it by, and an upstream that agrees would carry to
-// wherever the client likes what nobody sees (RFC 9110 §9.3.6).
-var errTunnel = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "There are no tunnels here.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
-	Challenges: errH2C.Challenges,
-}
-
-// wantsH2C reports whether h asks for an upgrade to cleartext HTTP/2, alone or
-// among other protocols.
-func wantsH2C(h http.Header) bool {
-	return httpguts.HeaderValuesContainsToken(h["Upgrade"], "h2c")
-}
-
-// isPreflight reports whether r is what a browser asks before a cross-origin
-// request (Fetch standard, CORS-preflight fetch). It carries no credentials and
-// no body, and is answered from headers alone; anything that merely looks like
-// one is authenticated.
-func isPreflight(r *http.Request) bool {
-	method := r.Header["Access-Control-Request-Method"]
-	return len(method) == 1 && httpguts.ValidHeaderFieldName(method[0]) &&
-		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
-		// HTTP/3 does not tell of a body that there is none before it is read: pass sees to it.
-		(r.ContentLength == 0 || r.ContentLength < 0 && r.ProtoMajor == 3) && len(r.TransferEncoding) == 0 && r.Header["Upgrade"] == nil
-}
-
-// stripPreflight removes what could make more of a preflight request than it is:
-// credentials, and the headers by which some frameworks take a request for one
-// with another method.
-func stripPreflight(h http.Header) {
-	dropToken(h)
-	delete(h, "X-Http-Method-Override")
-	delete(h, "X-Http-Method")
-	delete(h, "X-Method-Override")
-}
-
-// refuse answers a request that is not let through. Where the site has error
-// routes for it, they do that: the challenge is set, and the error returned as
-// Caddy wants it. Otherwise the answer is written here, since Caddy would send
-// no body.
-func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) error {
-	refused := explain(err)
-	logDecision(r, refused)
-	if c := b.log.Check(zap.DebugLevel, "request refused"); c != nil {
-		c.Write(zap.String("reason", refused.failure.Reason), zap.Int("status", refused.failure.Status), zap.Error(err))
-	}
-	if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.Errors != nil {
-		handlerErr := caddyhttp.Error(refused.failure.Status, publicError{err, refused.failure})
-		if takesOver(srv.Errors, r, handlerErr) {
-			resourceserver.SetRefusalHeaders(w.Header(), err)
-			dropCredentials(r.Header)
-			return handlerErr
-		}
-	}
-	resourceserver.WriteRefusal(w, err)
-	return nil
-}
-
-// explain is what a refusal says about itself.
-func explain(err error) *refusedLog {
-	if refusal, ok := errors.AsType[*resourceserver.Refusal](err); ok {
-		return &refusedLog{failure: &refusal.Failure, token: refusal.Token}
-	}
-	failure := *oauth.From(err)
-	if failure.Reason == "" {
-		failure.Reason = failure.Code
-	}
-	return &refusedLog{failure: &failure}
-}
-
-// publicError is a refusal whose text may be shown to the client: error routes
-// have it as a placeholder. The cause is for Unwrap alone.
-type publicError struct {
-	refusal error
-	failure *oauth.Error
-}
-
-func (e publicError) Error() string { return e.failure.WithCause(nil).Error() }
-
-func (e publicError) Unwrap() error { return e.refusal }
-
-// takesOver reports whether error routes would handle err for r. Sites that
-// share a server share its error routes too, told apart by matchers, so their
-// existence says nothing yet; and Caddy answers with an empty body when none of
-// them matches.
-func takesOver(config *caddyhttp.HTTPErrorConfig, r *http.Request, err caddyhttp.HandlerError) bool {
-	r = config.WithError(r, err) // a copy
-	// Caddy runs error routes on the original request line.
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		r.Method, r.RequestURI, r.RemoteAddr = original.Method, original.RequestURI, original.RemoteAddr
-		r.URL = original.URL
-	}
-	return reachesHandler(config.Routes, r)
-}
-
-// reachesHandler reports whether a handler other than a subroute would run.
-func reachesHandler(routes caddyhttp.RouteList, r *http.Request) bool {
-	for _, route := range routes {
-		if matches, err := route.MatcherSets.AnyMatchWithError(r); err != nil || !matches {
-			continue
-		}
-		for _, handler := range route.Handlers {
-			sub, ok := handler.(*caddyhttp.Subroute)
-			if !ok || reachesHandler(sub.Routes, r) {
-				return true
-			}
-		}
-		if route.Terminal {
-			return false
-		}
-	}
-	return false
-}
-
-// tokenVar is the request variable that holds the verified token.
-const tokenVar = "gatehouse.token"
-
-// carried is a token among the request's variables. It prints as nothing much,
-// since {http.vars.*} would print it.
-type carried struct{ *resourceserver.Token }
-
-func (carried) String() string { return "[token]" }
-
-// Token gives the verified token of a request that bearer_auth has let through,
-// for other handlers. It is shared: read only. There is none for a request that passed without.
-func Token(r *http.Request) (*resourceserver.Token, bool) {
-	c, _ := caddyhttp.GetVar(r.Context(), tokenVar).(carried)
-	return c.Token, c.Token != nil
-}
-
-// remember makes token the one of this request: for Token, and for placeholders,
-// which are computed when somebody asks for one. A nil token is nobody's: placeholders are empty then, as those of absent claims are.
-func remember(r *http.Request, token *resourceserver.Token) {
-	vars, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if !ok {
-		return
-	}
-	_, again := vars[tokenVar]
-	vars[tokenVar] = carried{token}
-	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
-		return
-	}
-	// A user whom another handler has authenticated must not be mixed with this one.
-	repl.DeleteByPrefix(userPrefix)
-	if !again {
-		repl.Map(func(key string) (any, bool) {
-			name, ok := strings.CutPrefix(key, userPrefix)
-			if !ok {
-				return nil, false
-			}
-			c, _ := vars[tokenVar].(carried)
-			if c.Token == nil {
-				return "", true
-			}
-			return placeholderText(c.Claims, name), true
-		})
-	}
-}
-
-// forget makes a request one without a token, as far as this handler has a say: what an outer bearer_auth has verified stays.
-func forget(r *http.Request) {
-	if _, verified := Token(r); !verified {
-		remember(r, nil)
-	}
-}
-
-// userPrefix starts the placeholders of the authenticated user.
-const userPrefix = "http.auth.user."

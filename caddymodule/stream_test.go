@@ -87,3 +87,26 @@ func TestAttack90ExchangesThroughTheGate(t *testing.T) {
 		t.Errorf("metrics lack %s", want)
 	}
 }
+
+// TestShadowEndsNoExchange: who would be let in without a good token is not sent away for losing one.
+func TestShadowEndsNoExchange(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 40 {
+			fmt.Fprint(w, "x\n")
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(50 * time.Millisecond)
+		}
+	}))
+	t.Cleanup(s.Close)
+	port := freePort(t)
+	load(t, "", fmt.Sprintf(`http://:%d {
+		bearer_auth {%s
+			shadow
+		}
+		reverse_proxy %s
+	}`, port, strings.Replace(trusted, "algorithms HS256", "algorithms HS256\nclock_skew 0s", 1), s.Listener.Addr()))
+	token := mint(t, map[string]any{"exp": time.Now().Add(time.Second).Unix()})
+	if got := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port), token); got.Status != 200 || strings.Count(got.Body, "x\n") != 40 {
+		t.Errorf("answer = %d with %d lines, want 200 with 40", got.Status, strings.Count(got.Body, "x\n"))
+	}
+}

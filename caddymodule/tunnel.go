@@ -3,7 +3,12 @@ package caddymodule
 import (
 	"net/http"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
 // isExtendedConnect reports whether r begins a WebSocket over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). What the upstream gets from reverse_proxy is the
@@ -43,4 +48,27 @@ func asHandshake(r *http.Request) (_ *http.Request, done func()) {
 	delete(r.Header, ":protocol")
 	r.Header["Upgrade"], r.Header["Connection"] = []string{"websocket"}, []string{"Upgrade"}
 	return r, done
+}
+
+// errH2C refuses the upgrade to cleartext HTTP/2: what follows the handshake
+// would reach the upstream as a tunnel in which nothing is checked any more
+// (RFC 9113 §3.1 has withdrawn the mechanism).
+var errH2C = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "Upgrading to h2c is not possible here.",
+	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
+	Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{{Name: "error", Value: oauth.CodeInvalidRequest}}}},
+}
+
+// errTunnel refuses a CONNECT for anything but a WebSocket: it has no path to judge it by, and an upstream that agrees would carry to
+// wherever the client likes what nobody sees (RFC 9110 §9.3.6).
+var errTunnel = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "There are no tunnels here.",
+	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
+	Challenges: errH2C.Challenges,
+}
+
+// wantsH2C reports whether h asks for an upgrade to cleartext HTTP/2, alone or
+// among other protocols.
+func wantsH2C(h http.Header) bool {
+	return httpguts.HeaderValuesContainsToken(h["Upgrade"], "h2c")
 }

@@ -1,0 +1,29 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// isPreflight reports whether r is what a browser asks before a cross-origin
+// request (Fetch standard, CORS-preflight fetch). It carries no credentials and
+// no body, and is answered from headers alone; anything that merely looks like
+// one is authenticated.
+func isPreflight(r *http.Request) bool {
+	method := r.Header["Access-Control-Request-Method"]
+	return len(method) == 1 && httpguts.ValidHeaderFieldName(method[0]) &&
+		len(r.Header["Origin"]) == 1 && r.Header["Origin"][0] != "" &&
+		// HTTP/3 does not tell of a body that there is none before it is read: pass sees to it.
+		(r.ContentLength == 0 || r.ContentLength < 0 && r.ProtoMajor == 3) && len(r.TransferEncoding) == 0 && r.Header["Upgrade"] == nil
+}
+
+// stripPreflight removes what could make more of a preflight request than it is:
+// credentials, and the headers by which some frameworks take a request for one
+// with another method.
+func stripPreflight(h http.Header) {
+	dropToken(h)
+	delete(h, "X-Http-Method-Override")
+	delete(h, "X-Http-Method")
+	delete(h, "X-Method-Override")
+}
