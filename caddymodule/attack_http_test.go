@@ -79,7 +79,7 @@ func TestAttack61ClientAddress(t *testing.T) {
 	token := mint(t, nil)
 	for name, value := range map[string]string{
 		"private first hop": "10.0.0.1", "a list": "10.0.0.1, 127.0.0.1", "IPv4-mapped": "::ffff:10.0.0.1", "mapped in hex": "::ffff:a00:1", "in brackets, with a port": "[::ffff:10.0.0.1]:80",
-		"long": strings.Repeat("10.0.0.1, ", 1000) + "10.0.0.1", "with a zone": "fe80::1%10.0.0.1", "empty parts": ",,10.0.0.1,,", "nothing": "",
+		"long": strings.Repeat("10.0.0.1, ", 600) + "10.0.0.1", "with a zone": "fe80::1%10.0.0.1", "empty parts": ",,10.0.0.1,,", "nothing": "",
 	} {
 		t.Run("case_61 "+name, func(t *testing.T) {
 			got := get(t, base, token, "X-Forwarded-For", value, "X-Real-Ip", "10.0.0.1", "Forwarded", "for="+value, "Cf-Connecting-Ip", "10.0.0.1", "True-Client-Ip", "10.0.0.1")

@@ -177,6 +177,13 @@ func (u *upstream) last() http.Header {
 	return maps.Clone(h)
 }
 
+// received is how long the body of the last request was.
+func (u *upstream) received() int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.length
+}
+
 // gate runs one site with the directives given, on a port of its own, in front of
 // an upstream.
 func gate(t testing.TB, directives string) (base string, u *upstream) {
