@@ -87,7 +87,13 @@ func (b *bench) proxyTo() string {
 }
 
 // jwtGate checks the foreign issuer's JWTs before the proxy.
-func (b *bench) jwtGate() string {
+func (b *bench) jwtGate() string { return b.gateWith(forwardSubject) }
+
+// forwardSubject is the one claim that gates hand on.
+const forwardSubject = "\t\tforward_claim sub X-User\n"
+
+// gateWith is a gate of the foreign issuer's JWTs with more options than it cannot do without.
+func (b *bench) gateWith(more string) string {
 	return fmt.Sprintf(`	bearer_auth {
 		issuer %[1]s {
 			jwks_uri %[1]s/jwks
@@ -95,9 +101,8 @@ func (b *bench) jwtGate() string {
 		}
 		audience %[2]s
 		scope %[3]s
-		forward_claim sub X-User
-	}
-`, b.issuer.url, audience, tokenScope) + b.proxyTo()
+%[4]s	}
+`, b.issuer.url, audience, tokenScope, more) + b.proxyTo()
 }
 
 // opaqueGate asks the foreign issuer about every token and believes an answer

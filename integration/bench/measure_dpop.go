@@ -76,20 +76,7 @@ func (b *bench) gateDPoP() error {
 
 // dpopGate is jwtGate for tokens that are bound to a key. Proofs are made long before they are sent.
 func (b *bench) dpopGate(addr string) string {
-	return fmt.Sprintf(`	bearer_auth {
-		issuer %[1]s {
-			jwks_uri %[1]s/jwks
-			insecure_loopback_http
-		}
-		audience %[2]s
-		scope %[3]s
-		forward_claim sub X-User
-		url http://%[4]s
-		dpop {
-			max_age 5m
-		}
-	}
-`, b.issuer.url, audience, tokenScope, addr) + b.proxyTo()
+	return b.gateWith(forwardSubject + fmt.Sprintf("\t\turl http://%s\n\t\tdpop {\n\t\t\tmax_age 5m\n\t\t}\n", addr))
 }
 
 // proved makes n requests with a proof each, on every core.

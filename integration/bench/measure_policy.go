@@ -69,12 +69,6 @@ func (b *bench) policy(name, against, without, with string, tokens []string) err
 	return nil
 }
 
-// gateWith is a gate of the foreign issuer's JWTs that forwards nothing, with more options.
-func (b *bench) gateWith(more string) string {
-	return fmt.Sprintf("\tbearer_auth {\n\t\tissuer %[1]s {\n\t\t\tjwks_uri %[1]s/jwks\n\t\t\tinsecure_loopback_http\n\t\t}\n\t\taudience %[2]s\n\t\tscope %[3]s\n%[4]s\t}\n",
-		b.issuer.url, audience, tokenScope, more) + b.proxyTo()
-}
-
 // trusting is the global option of gates that other proxies ask.
 const trusting = "\tservers {\n\t\tprotocols h1 h2 h2c\n\t\ttrusted_proxies static 127.0.0.0/8\n\t}\n"
 
@@ -91,7 +85,7 @@ func (b *bench) gateAuthorizer() error {
 }
 
 func (b *bench) authorizer(name, protocol string) (*server, string, error) {
-	s, err := newSite(b.gateWith("\t\tforward_claim sub X-User\n\t\tauthorizer " + protocol + "\n"))
+	s, err := newSite(b.gateWith(forwardSubject + "\t\tauthorizer " + protocol + "\n"))
 	if err != nil {
 		return nil, "", err
 	}

@@ -52,12 +52,6 @@ func (s *Server) DSN(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
 }
 
-// Database makes an empty database on this server, which must be running.
-func (s *Server) Database(t testing.TB) string {
-	t.Helper()
-	return newDatabase(t, s.DSN("postgres"))
-}
-
 // newServer makes the folder and its cluster.
 func newServer() (*Server, error) {
 	initdb, err := program("initdb")
