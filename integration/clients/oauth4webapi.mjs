@@ -2,31 +2,10 @@
 import assert from 'node:assert/strict'
 import * as jose from 'jose'
 import * as oauth from 'oauth4webapi'
+import { Application } from './application.mjs'
 import { keep, secret, serve } from './conversation.mjs'
 
-const scope = 'openid profile email offline_access orders:read'
-
-class Application {
-  constructor(kit, id, authentication, metadata = {}) {
-    Object.assign(this, { kit, as: kit.as, authentication, client: { client_id: id, ...metadata } })
-  }
-
-  async begin(more = {}) {
-    this.verifier = oauth.generateRandomCodeVerifier()
-    this.state = oauth.generateRandomState()
-    this.nonce = oauth.generateRandomNonce()
-    return new URLSearchParams({
-      client_id: this.client.client_id, response_type: 'code', redirect_uri: this.kit.redirect_uri, scope, state: this.state, nonce: this.nonce,
-      code_challenge: await oauth.calculatePKCECodeChallenge(this.verifier), code_challenge_method: 'S256', ...more,
-    })
-  }
-
-  address(parameters) {
-    const address = new URL(this.as.authorization_endpoint)
-    address.search = parameters
-    return address
-  }
-
+class WebApplication extends Application {
   // redeem exchanges the code of an answer that has been validated.
   async redeem(answer) {
     const response = await oauth.authorizationCodeGrantRequest(this.as, this.client, this.authentication, answer, this.kit.redirect_uri, this.verifier)
@@ -82,7 +61,7 @@ class Application {
 
 const refusedWith = (code) => (e) => assert.equal(e.error, code, `${e}`) ?? true
 
-const basic = (kit) => new Application(kit, 'party-basic', oauth.ClientSecretBasic(kit.secret))
+const basic = (kit) => new WebApplication(kit, 'party-basic', oauth.ClientSecretBasic(kit.secret))
 
 // push sends parameters to the pushed authorization request endpoint and gives the address for them.
 async function push(app, parameters) {
@@ -108,17 +87,17 @@ await serve(prepare, {
   },
 
   async 'client_secret_post and signed UserInfo'(kit, person) {
-    const app = new Application(kit, 'party-consent', oauth.ClientSecretPost(kit.secret), { userinfo_signed_response_alg: 'RS256' })
+    const app = new WebApplication(kit, 'party-consent', oauth.ClientSecretPost(kit.secret), { userinfo_signed_response_alg: 'RS256' })
     await app.use(await app.signIn(person))
   },
 
   async client_secret_jwt(kit, person) {
-    const app = new Application(kit, 'party-mac', oauth.ClientSecretJwt(kit.mac_secret))
+    const app = new WebApplication(kit, 'party-mac', oauth.ClientSecretJwt(kit.mac_secret))
     await app.use(await app.signIn(person))
   },
 
   async private_key_jwt(kit, person) {
-    const app = new Application(kit, 'party-key', oauth.PrivateKeyJwt(kit.signing))
+    const app = new WebApplication(kit, 'party-key', oauth.PrivateKeyJwt(kit.signing))
     await app.use(await app.signIn(person))
     const { privateKey } = await jose.generateKeyPair('RS256')
     app.authentication = oauth.PrivateKeyJwt({ key: privateKey, kid: kit.signing.kid })
@@ -126,7 +105,7 @@ await serve(prepare, {
   },
 
   async 'public client'(kit, person) {
-    const app = new Application(kit, 'party-public', oauth.None())
+    const app = new WebApplication(kit, 'party-public', oauth.None())
     await app.use(await app.signIn(person))
     // Without a challenge it is sent back (RFC 9700 §2.1.1).
     const parameters = await app.begin()
@@ -162,14 +141,14 @@ await serve(prepare, {
   },
 
   async 'signed request object'(kit, person) {
-    const app = new Application(kit, 'party-key', oauth.PrivateKeyJwt(kit.signing))
+    const app = new WebApplication(kit, 'party-key', oauth.PrivateKeyJwt(kit.signing))
     const request = await oauth.issueRequestObject(app.as, app.client, await app.begin(), kit.signing)
     const { url } = await person.visit(app.address(new URLSearchParams({ client_id: app.client.client_id, request })))
     await app.use(await app.redeem(oauth.validateAuthResponse(app.as, app.client, url, app.state)))
   },
 
   async 'signed request object, pushed'(kit, person) {
-    const app = new Application(kit, 'party-strict', oauth.PrivateKeyJwt(kit.signing))
+    const app = new WebApplication(kit, 'party-strict', oauth.PrivateKeyJwt(kit.signing))
     const request = await oauth.issueRequestObject(app.as, app.client, await app.begin(), kit.signing)
     const { url } = await person.visit(await push(app, new URLSearchParams({ request })))
     await app.use(await app.redeem(oauth.validateAuthResponse(app.as, app.client, url, app.state)))
@@ -177,7 +156,7 @@ await serve(prepare, {
   },
 
   async hybrid(kit, person) {
-    const app = new Application(kit, 'party-hybrid', oauth.ClientSecretBasic(kit.secret))
+    const app = new WebApplication(kit, 'party-hybrid', oauth.ClientSecretBasic(kit.secret))
     const { url } = await person.visit(app.address(await app.begin({ response_type: 'code id_token' })))
     const front = await jose.decodeJwt(new URLSearchParams(url.hash.slice(1)).get('id_token'))
     const answer = await oauth.validateCodeIdTokenResponse(app.as, app.client, url, app.nonce, app.state)
@@ -187,7 +166,7 @@ await serve(prepare, {
   },
 
   async 'hybrid, form_post'(kit, person) {
-    const app = new Application(kit, 'party-hybrid', oauth.ClientSecretBasic(kit.secret))
+    const app = new WebApplication(kit, 'party-hybrid', oauth.ClientSecretBasic(kit.secret))
     const { request } = await person.visit(app.address(await app.begin({ response_type: 'code id_token', response_mode: 'form_post' })))
     await app.use(await app.redeem(await oauth.validateCodeIdTokenResponse(app.as, app.client, request, app.nonce, app.state)))
   },
@@ -246,7 +225,7 @@ await serve(prepare, {
     const { client_id, client_secret, registration_access_token } = await register(metadata)
     secret('a client secret', client_secret)
     secret('a registration access token', registration_access_token)
-    const app = new Application(kit, client_id, oauth.ClientSecretBasic(client_secret))
+    const app = new WebApplication(kit, client_id, oauth.ClientSecretBasic(client_secret))
     const tokens = await app.signIn(person, { scope: 'openid email offline_access' })
     assert.equal((await app.userInfo(tokens.access_token, oauth.getValidatedIdTokenClaims(tokens).sub)).email, 'alice@example.com')
     await app.refresh(tokens.refresh_token)

@@ -5,17 +5,16 @@ import { createHash, X509Certificate } from 'node:crypto'
 import * as jose from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as undici from 'undici'
+import { Application } from './application.mjs'
 import { keep, secret, serve } from './conversation.mjs'
-
-const scope = 'openid profile email offline_access orders:read'
 
 // key makes a DPoP key that a client proves to have.
 const key = async (client = {}, alg = 'ES256', options) => oauth.DPoP(client, await oauth.generateKeyPair(alg), options)
 
-class Application {
+class Possessor extends Application {
   // possession has DPoP, certificate, or both.
   constructor(kit, id, authentication, possession = {}) {
-    Object.assign(this, { kit, as: kit.as, authentication, client: { client_id: id } })
+    super(kit, id, authentication)
     this.have(possession)
   }
 
@@ -43,22 +42,6 @@ class Application {
       this.retries = (this.retries ?? 0) + 1
       return request()
     }
-  }
-
-  async begin(more = {}) {
-    this.verifier = oauth.generateRandomCodeVerifier()
-    this.state = oauth.generateRandomState()
-    this.nonce = oauth.generateRandomNonce()
-    return new URLSearchParams({
-      client_id: this.client.client_id, response_type: 'code', redirect_uri: this.kit.redirect_uri, scope, state: this.state, nonce: this.nonce,
-      code_challenge: await oauth.calculatePKCECodeChallenge(this.verifier), code_challenge_method: 'S256', ...more,
-    })
-  }
-
-  address(parameters) {
-    const address = new URL(this.as.authorization_endpoint)
-    address.search = parameters
-    return address
   }
 
   async push(parameters) {
@@ -161,7 +144,7 @@ await serve(prepare, {
   },
 
   async 'DPoP: public client'(kit, person) {
-    const app = new Application(kit, 'party-public', oauth.None(), { DPoP: await key() })
+    const app = new Possessor(kit, 'party-public', oauth.None(), { DPoP: await key() })
     const tokens = await app.signIn(person)
     assert.equal(tokens.token_type, 'dpop')
     assert.deepEqual(bound(tokens), { jkt: await app.options.DPoP.calculateThumbprint() })
@@ -185,7 +168,7 @@ await serve(prepare, {
   },
 
   async 'DPoP: a pushed request binds the code'(kit, person) {
-    const app = new Application(kit, 'party-public', oauth.None(), { DPoP: await key() })
+    const app = new Possessor(kit, 'party-public', oauth.None(), { DPoP: await key() })
     const answer = await app.arrive(person, await app.push(await app.begin()))
     await assert.rejects(as(app, { DPoP: await key() }, () => app.redeem(answer)), refusedWith('invalid_grant'))
     // dpop_jkt that is not the proof's (RFC 9449 §10.1)
@@ -195,7 +178,7 @@ await serve(prepare, {
   },
 
   async 'DPoP: confidential client, dpop_jkt in the front channel'(kit, person) {
-    const app = new Application(kit, 'party-basic', oauth.ClientSecretBasic(kit.secret), { DPoP: await key() })
+    const app = new Possessor(kit, 'party-basic', oauth.ClientSecretBasic(kit.secret), { DPoP: await key() })
     const dpop_jkt = await app.options.DPoP.calculateThumbprint()
     let answer = await app.arrive(person, app.address(await app.begin({ dpop_jkt })))
     await assert.rejects(as(app, { DPoP: await key() }, () => app.redeem(answer)), refusedWith('invalid_grant'))
@@ -218,14 +201,14 @@ await serve(prepare, {
   },
 
   async 'DPoP: private_key_jwt'(kit, person) {
-    const app = new Application(kit, 'party-key', oauth.PrivateKeyJwt(kit.signing), { DPoP: await key() })
+    const app = new Possessor(kit, 'party-key', oauth.PrivateKeyJwt(kit.signing), { DPoP: await key() })
     const tokens = await app.signIn(person)
     assert.equal(tokens.token_type, 'dpop')
     assert.equal(await app.call(tokens.access_token), 200)
   },
 
   async 'DPoP: a client that has to'(kit, person) {
-    const app = new Application(kit, 'party-dpop', oauth.ClientSecretBasic(kit.secret), {})
+    const app = new Possessor(kit, 'party-dpop', oauth.ClientSecretBasic(kit.secret), {})
     await assert.rejects(app.machine(), (e) => ['invalid_dpop_proof', 'invalid_request'].includes(e.error))
     app.have({ DPoP: await key() })
     const tokens = await app.machine()
@@ -235,7 +218,7 @@ await serve(prepare, {
 
   async 'DPoP: every algorithm'(kit) {
     for (const alg of kit.as.dpop_signing_alg_values_supported) {
-      const app = new Application(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: await key({}, alg) })
+      const app = new Possessor(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: await key({}, alg) })
       const tokens = await app.machine()
       assert.equal(await app.call(tokens.access_token), 200, alg)
     }
@@ -244,7 +227,7 @@ await serve(prepare, {
   async 'DPoP: proofs that are not good'(kit) {
     const pair = await oauth.generateKeyPair('ES256')
     const proof = (change) => oauth.DPoP({}, pair, { [oauth.modifyAssertion]: change })
-    const app = new Application(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: oauth.DPoP({}, pair) })
+    const app = new Possessor(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: oauth.DPoP({}, pair) })
     const { access_token: token } = await app.machine()
     assert.equal(await app.call(token), 200)
     const jti = oauth.generateRandomState()
@@ -273,13 +256,13 @@ await serve(prepare, {
   },
 
   async 'DPoP: no nonce where none is asked for'(kit) {
-    const app = new Application(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: await key() })
+    const app = new Possessor(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret), { DPoP: await key() })
     const { access_token: token } = await app.machine()
     app.retries = 0
     assert.equal(await app.call(token, kit.plain_api), 200)
     assert.equal(app.retries, 0)
     // A gate with DPoP takes tokens that are bound to nothing, without a proof.
-    const free = new Application(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret))
+    const free = new Possessor(kit, 'party-machine', oauth.ClientSecretBasic(kit.secret))
     const { access_token: unbound } = await free.machine()
     assert.equal(await free.call(unbound, kit.plain_api), 200)
     assert.match(await as(free, { DPoP: await key() }, () => free.call(unbound, kit.plain_api)), /^401 invalid_(token|dpop_proof)$/)
@@ -290,7 +273,7 @@ await serve(prepare, {
   },
 
   async 'mTLS: tls_client_auth'(kit) {
-    const app = new Application(kit, 'party-tls', oauth.TlsClientAuth(), kit.tls)
+    const app = new Possessor(kit, 'party-tls', oauth.TlsClientAuth(), kit.tls)
     const tokens = await app.machine()
     assert.deepEqual(bound(tokens), { 'x5t#S256': thumbprint(kit.tls.certificate.cert) })
     assert.equal(tokens.token_type, 'bearer')
@@ -306,7 +289,7 @@ await serve(prepare, {
   },
 
   async 'mTLS: self_signed_tls_client_auth'(kit) {
-    const app = new Application(kit, 'party-self', oauth.TlsClientAuth(), kit.self)
+    const app = new Possessor(kit, 'party-self', oauth.TlsClientAuth(), kit.self)
     const tokens = await app.machine()
     assert.deepEqual(bound(tokens), { 'x5t#S256': thumbprint(kit.self.certificate.cert) })
     assert.equal(await app.call(tokens.access_token), 200)
@@ -317,7 +300,7 @@ await serve(prepare, {
   },
 
   async 'mTLS: a person signs in'(kit, person) {
-    const app = new Application(kit, 'party-tls', oauth.TlsClientAuth(), kit.tls)
+    const app = new Possessor(kit, 'party-tls', oauth.TlsClientAuth(), kit.tls)
     const tokens = await app.signIn(person)
     const cnf = { 'x5t#S256': thumbprint(kit.tls.certificate.cert) }
     assert.deepEqual(bound(tokens), cnf)
@@ -334,7 +317,7 @@ await serve(prepare, {
   },
 
   async 'mTLS: bound, by who authenticates otherwise'(kit) {
-    const app = new Application(kit, 'party-bound', oauth.ClientSecretBasic(kit.secret), kit.self)
+    const app = new Possessor(kit, 'party-bound', oauth.ClientSecretBasic(kit.secret), kit.self)
     const tokens = await app.machine()
     assert.deepEqual(bound(tokens), { 'x5t#S256': thumbprint(kit.self.certificate.cert) })
     assert.equal(await app.call(tokens.access_token), 200)
@@ -344,7 +327,7 @@ await serve(prepare, {
 
   async 'mTLS and DPoP at once'(kit) {
     const both = { ...kit.tls, DPoP: await key() }
-    const app = new Application(kit, 'party-tls', oauth.TlsClientAuth(), both)
+    const app = new Possessor(kit, 'party-tls', oauth.TlsClientAuth(), both)
     const tokens = await app.machine()
     assert.deepEqual(bound(tokens), { jkt: await both.DPoP.calculateThumbprint(), 'x5t#S256': thumbprint(kit.tls.certificate.cert) })
     assert.equal(await app.call(tokens.access_token), 200)
