@@ -98,7 +98,11 @@ func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization,
 	if len(requested) == 0 {
 		requested = a.Scope
 	}
-	granted, err := p.Scopes.Again(ctx, r.Environment, r.Client, requested, named, a.Resources)
+	before := a.Resources
+	if before == nil && slices.Contains(a.Audience, r.Environment.APIAudience) {
+		before = []string{} // it is known: none, since a custom one shares no token with this audience
+	}
+	granted, err := p.Scopes.Again(ctx, r.Environment, r.Client, requested, named, before)
 	if err != nil {
 		return a, err
 	}

@@ -178,6 +178,33 @@ func TestResourceOfAClientItself(t *testing.T) {
 	}
 }
 
+// TestResourcesOfOpenIDConnectStay: neither is one in the tokens of who granted no custom resource at all, though an environment's own scope of
+// OpenID Connect has its name.
+func TestResourcesOfOpenIDConnectStay(t *testing.T) {
+	const api = "openid stock:read @ https://api.pingone.com"
+	g := newRig(t)
+	g.withStock()
+	web := g.Clients["web"]
+	web.Grants[store.ResourceOpenID] = append(web.Grants[store.ResourceOpenID], "stock:read")
+	before := g.Code(t, g.Authorize(t, "web", g.SignOn(t), "openid", "stock:read"))
+	r := g.signIn(t, "web", "openid", "stock:read")
+	if got := bought(t, r, ""); got != api {
+		t.Fatalf("at first: %s, want %s", got, api)
+	}
+	web.Grants["stock"] = []string{"stock:read"}
+	next, code := g.renew(t, "web", r.RefreshToken)
+	if got := bought(t, next, code); got != api {
+		t.Errorf("a refresh token, the resource granted meanwhile: %s, want %s", got, api)
+	}
+	redeemed, code := g.redeem(t, "web", before)
+	if got := bought(t, redeemed, code); got != api {
+		t.Errorf("a code, the resource granted meanwhile: %s, want %s", got, api)
+	}
+	if got, want := bought(t, g.signIn(t, "web", "openid", "stock:read"), ""), "openid stock:read @ "+stock; got != want {
+		t.Errorf("granted anew: %s, want %s", got, want)
+	}
+}
+
 // TestPropertyResourcesStay: what a client is granted later, of a resource whose scopes have the same names, is in no token of what a person
 // granted before.
 func TestPropertyResourcesStay(t *testing.T) {

@@ -51,7 +51,7 @@ func (s *Scopes) ForUserAt(ctx context.Context, env *store.Environment, c *store
 	return s.Again(ctx, env, c, requested, resources, nil)
 }
 
-// Again is ForUserAt for what was granted before, for custom resources of these IDs; nil where that is not known. There is nothing
+// Again is ForUserAt for what was granted before, for custom resources of these IDs; nil where that is not known, and empty for none. There is nothing
 // of others, though they may have a scope of the same name since, and the client may ask for it.
 func (s *Scopes) Again(ctx context.Context, env *store.Environment, c *store.Client, requested, resources, before []string) (Granted, error) {
 	custom, err := s.granted(ctx, c)
