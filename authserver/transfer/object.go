@@ -47,6 +47,10 @@ func (im *importer) document(o *object, fileID string) (directory.Document, erro
 	return d, nil
 }
 
+// certificateNames is the member of an application that says whom its certificate names. That is what an authority has written, and no
+// reference, whatever it looks like.
+const certificateNames = "tlsClientAuthSubject"
+
 // rename replaces the IDs of what every environment has wherever a document names them.
 func (im *importer) rename(document []byte) []byte {
 	if len(im.ids) == 0 {
@@ -86,6 +90,9 @@ func (im *importer) renameIn(v any) (_ any, renamed bool) {
 		return v, renamed
 	case map[string]any:
 		for name := range v {
+			if name == certificateNames {
+				continue
+			}
 			var one bool
 			v[name], one = im.renameIn(v[name])
 			renamed = renamed || one
