@@ -10,9 +10,11 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -124,7 +126,8 @@ func (c *Client) GetJSON(ctx context.Context, url string) ([]byte, http.Header, 
 // PostForm posts a form and returns status and bounded body. auth, where not
 // nil, may set headers (basic authentication). A redirect is an error, and so is a
 // successful answer that is not JSON; other statuses are the caller's to judge. The request must bear
-// being repeated: it is sent once more when a pooled connection turns out to be closed.
+// being repeated: it is sent once more when the connection turns out to be closed, but not to a stranger's
+// address, unless the connection was a pooled one.
 func (c *Client) PostForm(ctx context.Context, url string, form url.Values, auth func(*http.Request)) (status int, header http.Header, body []byte, err error) {
 	return c.do(ctx, http.MethodPost, url, "", strings.NewReader(form.Encode()), auth)
 }
@@ -155,7 +158,7 @@ func (c *Client) do(ctx context.Context, method, url, accept string, form io.Rea
 	if auth != nil {
 		auth(r)
 	}
-	resp, err := c.http.Do(r)
+	resp, err := c.send(r)
 	if err != nil {
 		return 0, nil, nil, err
 	}
@@ -174,6 +177,30 @@ func (c *Client) do(ctx context.Context, method, url, accept string, form io.Rea
 		return 0, nil, nil, fmt.Errorf("%s %s: the answer is larger than %d bytes", method, url, c.options.MaxBody)
 	}
 	return resp.StatusCode, resp.Header, body, nil
+}
+
+// send makes the exchange, once more where the connection ended before any of the answer came. http.Transport does that itself only
+// where the connection was used before. A new one may end in the same way: a server that replaces its configuration closes what its old
+// listener had not accepted, or had not read of, while the new one is listening already (Caddy does). That is no outage.
+// Whoever hangs up on purpose is asked twice at most, and an address that a stranger named only once.
+func (c *Client) send(r *http.Request) (*http.Response, error) {
+	var connected, answered atomic.Bool // the transport's goroutines tell
+	trace := &httptrace.ClientTrace{
+		GotConn:              func(httptrace.GotConnInfo) { connected.Store(true) },
+		GotFirstResponseByte: func() { answered.Store(true) },
+	}
+	resp, err := c.http.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	// What is reset by the other end may be so before this end knows that it is connected.
+	ended := (connected.Load() || errors.Is(err, syscall.ECONNRESET)) && !answered.Load()
+	if err == nil || !ended || c.stranger || r.Context().Err() != nil {
+		return resp, err
+	}
+	if r.GetBody != nil {
+		if r.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return c.http.Do(r)
 }
 
 // hasType reports whether an answer is of the media type accept, or JSON where that is "". One without content need not be.

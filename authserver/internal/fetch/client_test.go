@@ -1,14 +1,18 @@
 package fetch_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -233,6 +237,87 @@ func TestClosedPooledConnection(t *testing.T) {
 	}
 	if n := requests.Load(); n != 3 {
 		t.Errorf("requests = %d, want 3", n)
+	}
+}
+
+// A server that replaces its configuration closes new connections that it has not read from: no outage either. One that goes on doing so
+// is one, and so is an answer that was begun. Whom a stranger named is asked once.
+func TestClosedNewConnection(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+	reset := func(c *net.TCPConn) { _ = c.SetLinger(0) }
+	read := func(c *net.TCPConn) {
+		r, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			t.Errorf("read request: %v", err)
+			return
+		}
+		if body, err := io.ReadAll(r.Body); err != nil || string(body) != map[string]string{http.MethodPost: "token=x"}[r.Method] {
+			t.Errorf("%s with body %q (%v), want the form each time", r.Method, body, err)
+		}
+	}
+	good := func(c *net.TCPConn) {
+		read(c)
+		_, _ = io.WriteString(c, answer)
+	}
+	for _, tt := range []struct {
+		name        string
+		connections []func(c *net.TCPConn) // what the server does with each before it closes it; the last goes for those after it
+		stranger    bool
+		want        int64 // connections
+		ok          bool
+	}{
+		{"answered at once", []func(*net.TCPConn){good}, false, 1, true},
+		{"reset", []func(*net.TCPConn){reset, good}, false, 2, true},
+		{"closed at once", []func(*net.TCPConn){func(*net.TCPConn) {}, good}, false, 2, true},
+		{"reset when the request was read", []func(*net.TCPConn){func(c *net.TCPConn) { read(c); reset(c) }, good}, false, 2, true},
+		{"closed when the request was read", []func(*net.TCPConn){read, good}, false, 2, true},
+		{"reset twice", []func(*net.TCPConn){reset, reset, good}, false, 2, false},
+		{"closed again and again", []func(*net.TCPConn){read}, false, 2, false},
+		{"closed in the middle of the header", []func(*net.TCPConn){func(c *net.TCPConn) { read(c); _, _ = io.WriteString(c, answer[:30]) }, good}, false, 1, false},
+		{"closed in the middle of the body", []func(*net.TCPConn){func(c *net.TCPConn) { read(c); _, _ = io.WriteString(c, answer[:len(answer)-1]) }, good}, false, 1, false},
+		{"a stranger's, answered", []func(*net.TCPConn){good}, true, 1, true},
+		{"a stranger's, closed", []func(*net.TCPConn){read, good}, true, 1, false},
+	} {
+		for method, call := range map[string]func(*fetch.Client, string) error{
+			"get": func(c *fetch.Client, url string) error { _, _, err := c.GetJSON(t.Context(), url); return err },
+			"post": func(c *fetch.Client, target string) error {
+				_, _, _, err := c.PostForm(t.Context(), target, url.Values{"token": {"x"}}, nil)
+				return err
+			},
+		} {
+			t.Run(tt.name+"/"+method, func(t *testing.T) {
+				l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var connections atomic.Int64
+				var server sync.WaitGroup
+				server.Go(func() {
+					for {
+						conn, err := l.AcceptTCP()
+						if err != nil {
+							return
+						}
+						n := int(connections.Add(1))
+						tt.connections[min(n, len(tt.connections))-1](conn)
+						_ = conn.Close()
+					}
+				})
+				c := newClient(t, fetch.Options{InsecureLoopbackHTTP: true, StrangerNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+				if tt.stranger {
+					c = c.Strangers()
+				}
+				err = call(c, "http://"+l.Addr().String()+"/")
+				_ = l.Close()
+				server.Wait()
+				if (err == nil) != tt.ok {
+					t.Errorf("error = %v, want none: %v", err, tt.ok)
+				}
+				if got := connections.Load(); got != tt.want {
+					t.Errorf("connections = %d, want %d", got, tt.want)
+				}
+			})
+		}
 	}
 }
 
