@@ -98,14 +98,14 @@ func (b *bench) authorityBefore(storage, gated, behind string) (*authority, erro
 				secret %s
 				grant authorization_code refresh_token
 				redirect_uri %s
-				allow openid
+				allow openid %s
 			}
 			user %s {
 				password %s
 			}
 		}
 `, env.name, env.id, a.issuer(env.id), env.algorithm, resourceID, audience, tokenScope, resourceSecret,
-			workerID, workerSecret, tokenScope, opaqueWorkerID, workerSecret, tokenScope, adminID, adminSecret, webID, webSecret, webRedirect, webUser, webPassword)
+			workerID, workerSecret, tokenScope, opaqueWorkerID, workerSecret, tokenScope, adminID, adminSecret, webID, webSecret, webRedirect, tokenScope, webUser, webPassword)
 	}
 	globals.WriteString("\t}\n")
 	var err error

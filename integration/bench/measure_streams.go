@@ -2,39 +2,43 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// How many streams are open, for how many tokens.
-const (
-	streamTokens = 100
-	perToken     = 10
-)
+// streamRound is a way to open streams and to have their tokens end.
+type streamRound struct {
+	name    string // of its rows
+	path    string
+	streams int
+	// begin gets the tokens, and a way to have them end that says when the last request for it was sent.
+	begin func(b *bench, a *authority, streams int) (tokens []string, end func() (time.Time, error), err error)
+}
 
-// gateStreams opens event streams through a gate, revokes all of their tokens, and waits until the last stream
-// is closed.
+// Where there are many streams they say nothing, as most do most of the time: what is measured is how they end.
+var streamRounds = []streamRound{
+	{"gate.streams", "/events", 1000, eachRevoked(100, 1)},
+	{"gate.streams.10000", "/quiet", 10_000, eachRevoked(100, 16)},
+	{"gate.streams.one_token", "/quiet", 10_000, eachRevoked(1, 1)},
+	{"gate.streams.session", "/quiet", 10_000, sessionEnded},
+}
+
+// gateStreams opens event streams through a gate, has all of their tokens end, and waits until the last stream is closed.
 func (b *bench) gateStreams() error {
-	api, err := net.Listen("tcp", "127.0.0.1:0")
+	api, err := startStreamAPI()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	events := &http.Server{ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }, Handler: http.HandlerFunc(sendEvents)}
-	go func() { _ = events.Serve(api) }() // always ErrServerClosed in the end
-	defer func() {
-		cancel()
-		_ = events.Close()
-	}()
-
-	a, err := b.authorityBefore(sqliteLines(filepath.Join(b.runs, "streams")), rsaEnvironment, fmt.Sprintf("\treverse_proxy %s\n", api.Addr()))
+	defer api.close()
+	behind := fmt.Sprintf("\treverse_proxy h2c://%s\n", api.addr)
+	a, err := b.authorityBefore(sqliteLines(filepath.Join(b.runs, "streams")), rsaEnvironment, behind)
 	if err != nil {
 		return err
 	}
@@ -42,113 +46,201 @@ func (b *bench) gateStreams() error {
 		return err
 	}
 	defer a.stop()
-	var lags []float64
+	var from byte // addresses that have been used, see open
+	for _, r := range streamRounds {
+		if err := b.streamRound(a, r, &from); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	return b.streamMemory(a, behind, &from)
+}
+
+// streamRound reports the medians of a few rounds: when the last stream has ended, and which share of them has within a
+// tenth of a second. Both count from the moment when the last revocation is asked for.
+func (b *bench) streamRound(a *authority, r streamRound, from *byte) error {
+	if b.quick {
+		r.streams = min(r.streams, 2000)
+	}
+	if limit := openFiles(); r.streams > limit-reserved {
+		b.report.add(missing(r.name+".last_end", "s", fmt.Sprintf("a process may have only %d files open", limit)))
+		return nil
+	}
+	var last, soon []float64
 	for range b.blocks(4) {
-		lag, err := b.endStreams(a)
+		tokens, end, err := r.begin(b, a, r.streams)
 		if err != nil {
 			return err
 		}
-		lags = append(lags, lag.Seconds())
+		*from++
+		o, err := open(a.gate, r.path, tokens, r.streams, *from)
+		if err != nil {
+			return err
+		}
+		time.Sleep(300 * time.Millisecond) // what opening them has left to do
+		var lags []time.Duration
+		since, err := end()
+		if err == nil {
+			lags, err = o.lags(since)
+		}
+		o.close()
+		if err != nil {
+			return err
+		}
+		last, soon = append(last, lags[len(lags)-1].Seconds()), append(soon, shareWithin(lags, 100*time.Millisecond))
 	}
-	b.report.add(value("gate.streams.last_end", median(lags), "s").target(atMost, 1))
+	b.report.add(value(r.name+".last_end", median(last), "s").target(atMost, 1), value(r.name+".within_100ms", median(soon), "of streams"))
 	return nil
 }
 
-// sendEvents sends one now and then.
-func sendEvents(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	for r.Context().Err() == nil {
-		if _, err := w.Write([]byte("data: tick\n\n")); err != nil {
-			return
+// reserved is how many descriptors a process needs for other things than clients.
+const reserved = 500
+
+// shareWithin is how many of the sorted lags are within d.
+func shareWithin(lags []time.Duration, d time.Duration) float64 {
+	n, _ := slices.BinarySearch(lags, d+1)
+	return float64(n) / float64(len(lags))
+}
+
+// eachRevoked has streams share a number of tokens, of which so many are revoked at a time.
+func eachRevoked(n, atOnce int) func(*bench, *authority, int) ([]string, func() (time.Time, error), error) {
+	return func(_ *bench, a *authority, _ int) ([]string, func() (time.Time, error), error) {
+		tokens, err := a.issue(rsaEnvironment, n)
+		if err != nil {
+			return nil, nil, err
 		}
-		_ = http.NewResponseController(w).Flush()
-		select {
-		case <-r.Context().Done():
-		case <-time.After(time.Second):
-		}
+		return tokens, func() (time.Time, error) {
+			var wait sync.WaitGroup
+			sent, errs := make([]time.Time, atOnce), make([]error, atOnce)
+			for w := range atOnce {
+				wait.Go(func() {
+					for i := w; i < n && errs[w] == nil; i += atOnce {
+						sent[w] = time.Now()
+						if status, body, err := ask(a.addr, a.revocationRequest(rsaEnvironment, tokens[i])); err != nil || status != http.StatusOK {
+							errs[w] = fmt.Errorf("revocation %d: status %d %.200s %w", i, status, body, err)
+						}
+					}
+				})
+			}
+			wait.Wait()
+			return slices.MaxFunc(sent, time.Time.Compare), errors.Join(errs...)
+		}, nil
 	}
 }
 
-// endStreams is one round: the time from the acknowledgment of the last revocation.
-func (b *bench) endStreams(a *authority) (time.Duration, error) {
-	tokens, err := a.issue(rsaEnvironment, streamTokens)
+// sessionEnded gives each stream a token of its own, all of them from one person's session, and has an administrator end that.
+func sessionEnded(b *bench, a *authority, streams int) ([]string, func() (time.Time, error), error) {
+	first := &person{authority: a, transport: &http.Transport{MaxIdleConnsPerHost: people}, scope: "openid " + tokenScope}
+	if err := first.passwordFlow(); err != nil {
+		return nil, nil, err
+	}
+	b.progress("%d tokens of one session", streams)
+	var wait sync.WaitGroup
+	tokens, errs := make([]string, streams), make([]error, people)
+	for w := range people {
+		wait.Go(func() {
+			p := *first // the same browser
+			if errs[w] = p.codeFlow(); errs[w] != nil {
+				return
+			}
+			for i := w; i < streams && errs[w] == nil; i += people {
+				tokens[i], errs[w] = p.access, p.refresh()
+			}
+		})
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+	admin, err := a.administers(rsaEnvironment)
+	if err != nil {
+		return nil, nil, err
+	}
+	var found struct {
+		Embedded struct {
+			Users []struct {
+				ID       string `json:"id"`
+				Username string `json:"username"`
+			} `json:"users"`
+		} `json:"_embedded"`
+	}
+	if err := admin.do(http.MethodGet, admin.path("/users", nil), nil, &found, http.StatusOK); err != nil {
+		return nil, nil, err
+	}
+	for _, u := range found.Embedded.Users {
+		if u.Username == webUser {
+			return tokens, func() (time.Time, error) {
+				sent := time.Now()
+				return sent, admin.do(http.MethodDelete, admin.path("/users/"+u.ID+"/sessions", nil), nil, nil, http.StatusNoContent)
+			}, nil
+		}
+	}
+	return nil, nil, errors.New("the user is not among the users")
+}
+
+// streamMemory reports what an open stream holds in the server, with a gate that watches it and without any.
+func (b *bench) streamMemory(a *authority, behind string, from *byte) error {
+	bare, addr, err := b.serveSite("streams-bare", b.bin.gatehouse, behind)
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
+	tokens, err := a.issue(rsaEnvironment, 1)
+	if err != nil {
+		return err
+	}
+	streams := min(10_000, openFiles()-reserved)
+	if b.quick {
+		streams = min(2000, streams)
+	}
+	held := func(s *server, addr string) (float64, error) {
+		before, err := s.inUse()
+		if err != nil {
+			return 0, err
+		}
+		*from++
+		o, err := open(addr, "/quiet", tokens, streams, *from)
+		if err != nil {
+			return 0, err
+		}
+		defer o.close()
+		time.Sleep(300 * time.Millisecond)
+		with, err := s.inUse()
+		return (with - before) / float64(streams) / 1024, err
+	}
+	watched, err := held(a.server, a.gate)
+	if err != nil {
+		return err
+	}
+	unwatched, err := held(bare, addr)
+	if err != nil {
+		return err
+	}
+	b.report.add(value("gate.streams.memory", watched, "KiB a stream").to("the same Caddy without a gate", unwatched, watched/unwatched))
+	return nil
+}
+
+// inUse is the memory of a server's heap and stacks that is in use after a garbage collection, in bytes.
+func (s *server) inUse() (float64, error) {
+	resp, err := http.Get("http://" + s.admin + "/debug/pprof/heap?gc=1&debug=1")
 	if err != nil {
 		return 0, err
 	}
-	open := make([]net.Conn, 0, streamTokens*perToken)
-	defer func() {
-		for _, c := range open {
-			_ = c.Close()
-		}
-	}()
-	var ends sync.WaitGroup
-	begin := time.Now()
-	last := make(chan time.Duration, streamTokens*perToken) // since begin
-	for _, token := range tokens {
-		for range perToken {
-			c, in, err := openEvents(a.gate, token)
-			if err != nil {
-				return 0, err
-			}
-			open = append(open, c)
-			ends.Go(func() {
-				for {
-					if _, err := in.ReadString('\n'); err != nil {
-						last <- time.Since(begin)
-						return
-					}
+	defer resp.Body.Close()
+	sum, found := 0.0, 0
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		for _, name := range []string{"# HeapAlloc = ", "# Stack = "} {
+			if rest, ok := strings.CutPrefix(lines.Text(), name); ok {
+				number, _, _ := strings.Cut(rest, " ")
+				n, err := strconv.ParseFloat(number, 64)
+				if err != nil {
+					return 0, err
 				}
-			})
+				sum, found = sum+n, found+1
+			}
 		}
 	}
-	for i, token := range tokens {
-		if status, body, err := ask(a.addr, a.revocationRequest(rsaEnvironment, token)); err != nil || status != http.StatusOK {
-			return 0, fmt.Errorf("revocation %d: status %d %.200s %w", i, status, body, err)
-		}
+	if found != 2 {
+		return 0, fmt.Errorf("profile of the heap of %s: status %s, without its sums", s.name, resp.Status)
 	}
-	revoked := time.Since(begin)
-	_ = time.AfterFunc(20*time.Second, func() {
-		for _, c := range open {
-			_ = c.SetDeadline(time.Now()) // those that go on still
-		}
-	})
-	ends.Wait()
-	close(last)
-	latest := revoked
-	for at := range last {
-		latest = max(latest, at)
-	}
-	if latest-revoked > 15*time.Second {
-		return 0, errors.New("streams went on after their tokens were revoked")
-	}
-	return latest - revoked, nil
-}
-
-// openEvents opens a stream and reads its first event.
-func openEvents(addr, token string) (net.Conn, *bufio.Reader, error) {
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, nil, err
-	}
-	in := bufio.NewReader(c)
-	if _, err = c.Write(get(addr, "/events", token)); err == nil {
-		err = readEvent(in)
-	}
-	if err != nil {
-		_ = c.Close()
-		return nil, nil, err
-	}
-	return c, in, nil
-}
-
-// readEvent reads the head of an answer, and what comes first of its body.
-func readEvent(in *bufio.Reader) error {
-	status, err := in.ReadString('\n')
-	if err != nil || !strings.HasPrefix(status, "HTTP/1.1 200 ") {
-		return fmt.Errorf("answer = %q, want 200 (%w)", status, err)
-	}
-	for line := status; line != "data: tick\n" && err == nil; {
-		line, err = in.ReadString('\n')
-	}
-	return err
+	return sum, nil
 }

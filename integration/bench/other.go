@@ -23,6 +23,8 @@ func cpuTime(int) time.Duration { return 0 }
 
 func heldUp(int) time.Duration { return 0 }
 
+func openFiles() int { return 0 }
+
 type poller struct{}
 
 func newPoller() (*poller, error) { return nil, errLinuxOnly }

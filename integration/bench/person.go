@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -95,7 +96,9 @@ type person struct {
 	authority *authority
 	transport *http.Transport
 	cookies   http.CookieJar
+	scope     string // "openid" if empty
 	token     string // refresh token
+	access    string // access token
 }
 
 // The verifier is the same for all, since nobody checks that it is drawn anew.
@@ -153,7 +156,7 @@ func (p *person) refresh() error {
 
 func (p *person) authorizeURL() string {
 	return p.authority.issuer(rsaEnvironment) + "/authorize?" + url.Values{
-		"client_id": {webID}, "redirect_uri": {webRedirect}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"},
+		"client_id": {webID}, "redirect_uri": {webRedirect}, "response_type": {"code"}, "scope": {cmp.Or(p.scope, "openid")}, "state": {"s"},
 		"nonce": {"n"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
 	}.Encode()
 }
@@ -192,7 +195,7 @@ func (p *person) tokens(form url.Values) error {
 	if json.Unmarshal(body, &answer) != nil || answer.AccessToken == "" || answer.IDToken == "" || answer.RefreshToken == "" {
 		return fmt.Errorf("token endpoint: status %d: %.200s", resp.StatusCode, body)
 	}
-	p.token = answer.RefreshToken
+	p.token, p.access = answer.RefreshToken, answer.AccessToken
 	return nil
 }
 
