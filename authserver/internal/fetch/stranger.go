@@ -13,13 +13,16 @@ import (
 // reserved are the networks that are global unicast by their bits, and still not
 // the public Internet: shared, test and benchmark space, and the ways in which an IPv6
 // address carries an IPv4 one that would be reached in its place (RFC 6890,
-// RFC 6052, RFC 3056, RFC 4380).
+// RFC 3056, RFC 4380).
 var reserved = prefixes(
 	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
 	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-	"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
-	"5f00::/16", "fec0::/10",
+	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 )
+
+// assigned is all of IPv6 that the public Internet has (RFC 4291 §2.4, IANA's registry). Of what is beside it, most is nothing yet, and the rest
+// leads elsewhere: translated and compatible IPv4 addresses (RFC 2765, RFC 6052, RFC 8215), segments, site-local ones.
+var assigned = netip.MustParsePrefix("2000::/3")
 
 func prefixes(texts ...string) []netip.Prefix {
 	list := make([]netip.Prefix, len(texts))
@@ -36,6 +39,9 @@ func (o Options) reachable(a netip.Addr) bool {
 	within := func(p netip.Prefix) bool { return p.Contains(a) }
 	if slices.ContainsFunc(o.StrangerNetworks, within) {
 		return true
+	}
+	if a.Is6() && !assigned.Contains(a) {
+		return false
 	}
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(reserved, within)
 }
