@@ -129,6 +129,7 @@ func TestAttackHelperDown(t *testing.T) {
 	redirect := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, evil.URL, code) }
 	}
+	endless := map[string]bool{"case_79/time-out": true, "case_79/slow drip": true} // a time-out ends them
 	for name, behave := range map[string]http.HandlerFunc{
 		"case_79/500": status(500), "case_79/401": status(401), "case_79/403": status(403), "case_79/429": status(429),
 		"case_79/400": status(400), "case_79/404": status(404), "case_79/503": status(503),
@@ -140,13 +141,19 @@ func TestAttackHelperDown(t *testing.T) {
 			c := newClock()
 			p := newProvider(t, nil)
 			is := p.introspected()
-			is.Timeout = 500 * time.Millisecond
+			if endless[name] {
+				is.Timeout = 500 * time.Millisecond
+			}
 			is.AnyAudience, is.Audience = true, nil
 			g := newGate(t, c, is)
 			p.set(func(p *provider) { p.introspect = behave })
 			g.expect(t, "opaque", unavailable(resourceserver.IntrospectionUnavailable))
 			// Nothing was remembered: the endpoint is well again, and so is the token.
 			p.answer(p.active(c))
+			if endless[name] {
+				g.recovers(t, "opaque", time.Minute)
+				return
+			}
 			c.Advance(time.Minute)
 			g.expect(t, "opaque", pass)
 		})

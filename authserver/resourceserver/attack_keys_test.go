@@ -310,6 +310,7 @@ func TestLyingIssuer(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write(keySet(rsaKey()))
 	}
+	endless := map[string]bool{"keys hang": true, "keys drip": true} // a time-out ends them
 	for name, behave := range map[string]func(p *provider){
 		"case_70/keys redirect":      func(p *provider) { p.keys = redirect },
 		"case_70/discovery redirect": func(p *provider) { p.discovered = redirect },
@@ -326,7 +327,9 @@ func TestLyingIssuer(t *testing.T) {
 			c := newClock()
 			p := newProvider(t, keySet(rsaKey()))
 			is := p.jwt()
-			is.Timeout = 200 * time.Millisecond
+			if endless[name] {
+				is.Timeout = 200 * time.Millisecond
+			}
 			g := newGate(t, c, is)
 			p.set(behave)
 			token := sign(p.claims(c))
@@ -335,6 +338,10 @@ func TestLyingIssuer(t *testing.T) {
 				p.keys, p.discovered = nil, nil
 				p.metadata["jwks_uri"] = p.issuer + "/jwks"
 			})
+			if endless[name] {
+				g.recovers(t, token, 11*time.Second)
+				return
+			}
 			c.Advance(11 * time.Second)
 			g.expect(t, token, pass)
 		})

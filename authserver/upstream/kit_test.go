@@ -113,7 +113,7 @@ func (a *authority) ca() []byte {
 // config asks a as the client gate.
 func (a *authority) config(c *clock) upstream.Config {
 	return upstream.Config{
-		TokenEndpoint: a.URL + "/token", ClientID: "gate", ClientSecret: "gate-secret", CA: a.ca(), Timeout: 2 * time.Second, Now: c.Now,
+		TokenEndpoint: a.URL + "/token", ClientID: "gate", ClientSecret: "gate-secret", CA: a.ca(), Timeout: 30 * time.Second, Now: c.Now,
 	}
 }
 
