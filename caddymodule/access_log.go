@@ -34,6 +34,8 @@ type accessLog struct {
 	logger *zap.Logger
 	// secrets are the canonical names of headers that say who somebody is, beside those that Caddy hides.
 	secrets []string
+	// also are canonical names of headers that hold an address, beside those that everybody writes one in.
+	also []string
 	// parameter is that of a query that holds an SSO token, in lower case.
 	parameter string
 }
@@ -145,8 +147,10 @@ func (l accessLog) shown(r *http.Request, header http.Header) (asked *http.Reque
 		asked.Method, asked.RequestURI = original.Method, original.RequestURI
 	}
 	asked.RequestURI, hidden = l.hide(asked.RequestURI)
-	for _, field := range addresses {
-		hidden = l.hideIn(asked.Header, field) || hidden
+	for _, list := range [][]string{addresses, l.also} {
+		for _, field := range list {
+			hidden = l.hideIn(asked.Header, field) || hidden
+		}
 	}
 	hidden = l.hideIn(answered, "Location") || hidden
 	for _, name := range l.secrets {

@@ -52,7 +52,11 @@ func (a *Authorizer) provision(b *BearerAuth) error {
 	case protocolForward:
 		// Assertions are in answers, where Caddy's access log would have them.
 		b.access.secrets = append(b.access.secrets, b.Upstream.headers()...)
-		return a.provisionForward()
+		if err := a.provisionForward(); err != nil {
+			return err
+		}
+		b.access.also = []string{a.URIHeader}
+		return nil
 	case protocolEnvoy:
 		if b.ClientCertificate != nil && b.ClientCertificate.Header != "" {
 			return errors.New("client_certificate: header is not for authorizer envoy: the header would be that of Envoy's client, and the message has the certificate")

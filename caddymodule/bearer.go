@@ -106,6 +106,7 @@ type BearerAuth struct {
 	forward      []ForwardClaim // with canonical header names
 	log          *zap.Logger
 	access       accessLog
+	logged       bool // requests may have lines in an access log
 	// namedMatcher reads a matcher where the Caddyfile adapter can: only it knows the named ones.
 	namedMatcher func() (caddy.ModuleMap, bool, error)
 }
@@ -154,7 +155,7 @@ func (b *BearerAuth) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	b.access = newGateLog(ctx, b.certificates.headers()...)
+	b.access, b.logged = newGateLog(ctx, b.certificates.headers()...), writesLog(ctx)
 	if err := b.provisionMetadata(possession); err != nil {
 		return err
 	}

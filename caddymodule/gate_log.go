@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -23,15 +25,41 @@ func newGateLog(ctx caddy.Context, certificates ...string) accessLog {
 // tokenParameter is the name of a token in an address, which is refused, or not looked at, and a token nevertheless (RFC 6750 §2.3).
 const tokenParameter = "access_token"
 
-// queried reports whether a request has a token in its address, or in that of the page that it comes from.
-func queried(r *http.Request) bool {
-	if r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, tokenParameter) {
+// writesLog reports whether the server that is being provisioned has an access log. Where that cannot be told, it may have one.
+func writesLog(ctx caddy.Context) bool {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return !ok || server.Logs != nil
+}
+
+// queried reports whether the line of a request in the access log would have a token in an address: in the request's own, as it came and as handlers
+// before this one have written it anew, in that of the page that it comes from, or in the one that another proxy asks about.
+func (b *BearerAuth) queried(r *http.Request) bool {
+	if !b.logged {
+		return false
+	}
+	if namesToken(r.URL.RawQuery) {
 		return true
 	}
-	for _, address := range r.Header["Referer"] {
-		if strings.Contains(address, tokenParameter) {
-			return true
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil && namesToken(original.URL.RawQuery) {
+		return true
+	}
+	return slices.ContainsFunc(r.Header["Referer"], namesToken) ||
+		b.Authorizer != nil && slices.ContainsFunc(r.Header[b.Authorizer.URIHeader], namesToken)
+}
+
+// namesToken reports whether an address, or its query alone, has a parameter of that name: in any case, and percent-encoded, as the line is searched.
+func namesToken(address string) bool {
+	for rest := address; rest != ""; {
+		end := strings.IndexAny(rest, "&?#;")
+		if end < 0 {
+			end = len(rest)
 		}
+		if name, _, ok := strings.Cut(rest[:end], "="); ok && len(name) >= len(tokenParameter) {
+			if plain, err := url.QueryUnescape(name); err != nil || strings.EqualFold(plain, tokenParameter) {
+				return true
+			}
+		}
+		rest = rest[min(end+1, len(rest)):]
 	}
 	return false
 }

@@ -13,7 +13,7 @@ import (
 // ServeHTTP lets r through or answers it. Identity headers are removed first,
 // from every request: a handler behind this one never sees the client's own.
 func (b *BearerAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Header[dpop.Header] != nil || b.certificates.said(r) || queried(r) {
+	if r.Header[dpop.Header] != nil || b.certificates.said(r) || b.queried(r) {
 		return b.serveUnlogged(w, r, next)
 	}
 	return b.serve(w, r, next)
