@@ -78,6 +78,14 @@ func BenchmarkVerifyStrangers(b *testing.B) {
 	}
 }
 
+// benchKeys are the thumbprints of as many keys as a busy gate sees in a minute.
+var benchKeys = func() (list [4096]string) {
+	for i := range list {
+		list[i] = fmt.Sprintf("%043d", i)
+	}
+	return list
+}()
+
 // BenchmarkWindow spends ids at a rate at which 300,000 are remembered at a time.
 func BenchmarkWindow(b *testing.B) {
 	w := dpop.NewWindow(0)
@@ -91,22 +99,41 @@ func BenchmarkWindow(b *testing.B) {
 		if n%4000 == 0 {
 			at = at.Add(time.Second)
 		}
-		if err := w.Spend(context.Background(), id, at.Add(75*time.Second), at); err != nil {
+		if err := w.Spend(context.Background(), benchKeys[n%uint64(len(benchKeys))], id, at.Add(75*time.Second), at); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkWindowOverShare asks for one more of a key that has all it may have, from all processors.
+func BenchmarkWindowOverShare(b *testing.B) {
+	w := dpop.NewWindow(1 << 16)
+	var id [32]byte
+	for n := uint64(0); ; n++ {
+		binary.LittleEndian.PutUint64(id[:], n*0x9e3779b97f4a7c15)
+		if w.Spend(context.Background(), benchKeys[0], id, now.Add(time.Minute), now) != nil {
+			break
+		}
+	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := w.Spend(context.Background(), benchKeys[0], id, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrOverShare) {
+				b.Error("a key has more than its share")
+			}
+		}
+	})
 }
 
 // BenchmarkWindowReplayed asks for one that is remembered, from all processors.
 func BenchmarkWindowReplayed(b *testing.B) {
 	w := dpop.NewWindow(0)
 	sum := sha256.Sum256([]byte("one"))
-	if err := w.Spend(context.Background(), sum, now.Add(time.Minute), now); err != nil {
+	if err := w.Spend(context.Background(), benchKeys[0], sum, now.Add(time.Minute), now); err != nil {
 		b.Fatal(err)
 	}
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := w.Spend(context.Background(), sum, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrReplayed) {
+			if err := w.Spend(context.Background(), benchKeys[0], sum, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrReplayed) {
 				b.Error("a used proof is good")
 			}
 		}

@@ -44,8 +44,8 @@ type Verifier struct {
 	Now func() time.Time
 }
 
-// Verify judges the values of the DPoP header of one request (RFC 9449 §4.3). Errors are *Error, ErrOtherKey, or, where it cannot be told
-// now, another one. The proof is spent last, so that only good ones take up room, and only who has the key can spend its jti: the token's, where
+// Verify judges the values of the DPoP header of one request (RFC 9449 §4.3). Errors are *Error, ErrOtherKey, ErrOverShare, or, where it cannot be
+// told now, another one. The proof is spent last, so that only good ones take up room, and only who has the key can spend its jti: the token's, where
 // Request says which that is, so that nobody fills the memory with keys made up beside a stolen token.
 //
 // The times of a proof are judged by iat alone: nbf and exp are not among its claims, and do no harm.
@@ -189,7 +189,7 @@ func (v *Verifier) spend(ctx context.Context, thumbprint string, c *jose.Claims,
 	buf = append(buf, c.ID...)
 	buf = append(buf, url...)
 	until := c.IssuedAt.Add(v.maxAge() + DefaultSkew + time.Second)
-	err := v.Replays.Spend(ctx, sha256.Sum256(buf), until, now)
+	err := v.Replays.Spend(ctx, thumbprint, sha256.Sum256(buf), until, now)
 	if errors.Is(err, ErrReplayed) {
 		return invalid("replayed", "The DPoP proof was used before.")
 	}

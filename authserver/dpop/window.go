@@ -12,7 +12,9 @@ import (
 // DefaultWindow is how many proofs a Window remembers unless told otherwise: at a minute each, those of 50,000 requests a second.
 const DefaultWindow = 1 << 22
 
-// Window is a Replays in memory, bounded in size: when it is full, nothing is accepted before something has expired. Safe for concurrent use.
+// Window is a Replays in memory, bounded in size: when it is full, nothing is accepted before something has expired. No key can fill it: how many
+// ids of one key it takes is a share of the room that is left (see share), of which each key has at least one. With the default
+// size, and proofs that are good for a minute, a key alone has 3,000 a second. Safe for concurrent use.
 //
 // Of an id it keeps 64 bits and the second of its end. Ids are hashes with something secret to the client in them, so that no other proof is
 // taken for a used one more than once in a million million; a used one is never taken for another.
@@ -21,9 +23,14 @@ type Window struct {
 	seeds  [2]uint64
 	shift  uint
 	shards []shard
+	shares *shares
+
+	whole sync.Mutex
+	swept int64 // when all shards were; guarded by whole
 }
 
-// NewWindow makes a window of at most max proofs; 0 means DefaultWindow. It takes memory as it fills, and less than 40 bytes for each.
+// NewWindow makes a window of at most max proofs; 0 means DefaultWindow. It takes half a megabyte, and more as it
+// fills: less than 50 bytes for each.
 func NewWindow(max int) *Window {
 	if max <= 0 {
 		max = DefaultWindow
@@ -33,18 +40,43 @@ func NewWindow(max int) *Window {
 	for log < most && max>>(log+1) >= least {
 		log++
 	}
-	w := &Window{seeds: [2]uint64{rand.Uint64(), rand.Uint64()}, shift: 64 - uint(log), shards: make([]shard, 1<<log)}
+	w := &Window{seeds: [2]uint64{rand.Uint64(), rand.Uint64()}, shift: 64 - uint(log), shards: make([]shard, 1<<log), shares: newShares()}
 	for i := range w.shards {
-		w.shards[i].max = max >> log
+		w.shards[i].max, w.shards[i].ends = max>>log, map[int64][]owner{}
 	}
 	return w
 }
 
-// Spend implements Replays. Errors are ErrReplayed and ErrFull.
-func (w *Window) Spend(_ context.Context, id [32]byte, until, now time.Time) error {
-	mark := binary.LittleEndian.Uint64(id[:])
+// Spend implements Replays. Errors are ErrReplayed, ErrFull and ErrOverShare.
+func (w *Window) Spend(_ context.Context, key string, id [32]byte, until, now time.Time) error {
+	mark, of := binary.LittleEndian.Uint64(id[:]), w.shares.owner(key)
+	s := &w.shards[w.place(mark)>>w.shift]
 	// Whole seconds, so that nothing ends early.
-	return w.shards[w.place(mark)>>w.shift].spend(w, mark, until.Unix()+1, now.Unix())
+	at := now.Unix()
+	end := max(until.Unix(), at) + 1
+	err := s.spend(w, mark, of, end, at)
+	if err == ErrOverShare {
+		w.sweep(at)
+		err = s.spend(w, mark, of, end, at)
+	}
+	return err
+}
+
+// sweep counts out what has expired in all shards, where nothing may have come by since: before a key is told that it has too many.
+// Once a second is enough.
+func (w *Window) sweep(now int64) {
+	w.whole.Lock()
+	defer w.whole.Unlock()
+	if now == w.swept {
+		return
+	}
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		s.sweep(w, now)
+		s.mu.Unlock()
+	}
+	w.swept = now
 }
 
 // place spreads the marks, its first bits over shards, its last ones over their tables.
@@ -57,12 +89,12 @@ func (w *Window) place(mark uint64) uint64 {
 // when too few places were never used.
 type shard struct {
 	mu    sync.Mutex
-	max   int           // live ones
-	table []used        // its length is a power of two
-	taken int           // places that were ever used
-	live  int           // those that had not expired at swept
-	count map[int64]int // of them, by their end
-	swept int64         // up to here count is empty
+	max   int               // live ones
+	table []used            // its length is a power of two
+	taken int               // places that were ever used
+	live  int               // those that had not expired at swept
+	ends  map[int64][]owner // whose they are, by their end
+	swept int64             // up to here ends is empty
 }
 
 // used is one id that was spent. Its end is in seconds; 0: never used.
@@ -74,16 +106,18 @@ type used struct {
 const smallestTable = 64
 
 // spend judges and marks in one step.
-func (s *shard) spend(w *Window, mark uint64, end, now int64) error {
+func (s *shard) spend(w *Window, mark uint64, of owner, end, now int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep(now)
+	s.sweep(w, now)
 	place, known := s.find(w, mark, now)
 	switch {
 	case known:
 		return ErrReplayed
 	case s.live >= s.max:
 		return ErrFull
+	case w.shares.count(of) >= s.share(w):
+		return ErrOverShare
 	case place < 0 || s.table[place].end == 0 && (s.taken+1)*4 > len(s.table)*3:
 		s.rebuild(w, now)
 		place, _ = s.find(w, mark, now)
@@ -92,14 +126,14 @@ func (s *shard) spend(w *Window, mark uint64, end, now int64) error {
 		s.taken++
 	}
 	s.table[place] = used{mark, end}
-	s.add(end)
+	s.live++
+	s.ends[end] = append(s.ends[end], of)
+	w.shares.add(of, 1)
 	return nil
 }
 
-func (s *shard) add(end int64) {
-	s.live++
-	s.count[end]++
-}
+// share is how many live ids a key may have now: ids are spread evenly, so the room in one shard tells that in all. At least one.
+func (s *shard) share(w *Window) int { return max(1, (s.max-s.live)*len(w.shards)/share) }
 
 // find looks for a live mark, and for a place to put it otherwise: -1 where there is no table yet.
 func (s *shard) find(w *Window, mark uint64, now int64) (place int, known bool) {
@@ -122,32 +156,39 @@ func (s *shard) find(w *Window, mark uint64, now int64) (place int, known bool) 
 	}
 }
 
-// sweep counts out what has expired at now.
-func (s *shard) sweep(now int64) {
+// sweep counts out what has expired at now. The places stay as they are until they are used again.
+func (s *shard) sweep(w *Window, now int64) {
 	if now <= s.swept {
 		s.swept = now // a clock that was set back
 		return
 	}
-	if now-s.swept > int64(len(s.count)) {
-		for end, n := range s.count {
+	if now-s.swept > int64(len(s.ends)) {
+		for end := range s.ends {
 			if end <= now {
-				s.live -= n
-				delete(s.count, end)
+				s.forget(w, end)
 			}
 		}
 	} else {
 		for end := s.swept + 1; end <= now; end++ {
-			s.live -= s.count[end]
-			delete(s.count, end)
+			s.forget(w, end)
 		}
 	}
 	s.swept = now
 }
 
+// forget counts out what ends then.
+func (s *shard) forget(w *Window, end int64) {
+	for _, of := range s.ends[end] {
+		w.shares.add(of, -1)
+	}
+	s.live -= len(s.ends[end])
+	delete(s.ends, end)
+}
+
 // rebuild moves what is live into a table with room for as much again.
 func (s *shard) rebuild(w *Window, now int64) {
 	old := s.table
-	s.taken, s.live, s.count = 0, 0, make(map[int64]int)
+	s.taken = 0
 	for _, u := range old {
 		if u.end > now {
 			s.taken++
@@ -167,6 +208,5 @@ func (s *shard) rebuild(w *Window, now int64) {
 			i = (i + 1) & uint64(size-1)
 		}
 		s.table[i] = u
-		s.add(u.end)
 	}
 }

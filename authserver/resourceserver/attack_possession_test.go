@@ -48,6 +48,49 @@ func TestAttack85OtherKeysFillNoMemory(t *testing.T) {
 	}
 }
 
+// Case 85: whoever has a token and its key can sign as many proofs as pleases; others have room for theirs nevertheless.
+func TestAttack85OneKeyFillsNoMemory(t *testing.T) {
+	c := newClock()
+	is := fixed(rsaKey())
+	g := newGate(t, c, is)
+	p := possession(c)
+	p.DPoP.Replays = dpop.NewWindow(64)
+	policy := &resourceserver.Policy{Possession: p}
+	try := func(h prover) verdict {
+		token := sign(h.bound(goodClaims(is.Issuer, c)))
+		return g.request(presented("DPoP", token, h.proof(c, token, nil)), policy)
+	}
+	want := verdict{http.StatusTooManyRequests, oauth.CodeTemporarilyUnavailable, resourceserver.ProofLimit}
+	passed := 0
+	for ; passed < 64; passed++ {
+		if got := try(mallory()); got != pass {
+			if got != want {
+				t.Errorf("more than its share: verdict = %v, want %v", got, want)
+			}
+			break
+		}
+	}
+	if passed < 1 || passed > 8 {
+		t.Errorf("one key has %d of 64, want a share", passed)
+	}
+	for n := range 3 {
+		if got := try(alice()); got != pass {
+			t.Errorf("another key's proof %d: verdict = %v, want %v", n, got, pass)
+		}
+	}
+	token := sign(mallory().bound(goodClaims(is.Issuer, c)))
+	_, err := g.Authorize(presented("DPoP", token, mallory().proof(c, token, nil)), policy)
+	w := httptest.NewRecorder()
+	resourceserver.WriteRefusal(w, err)
+	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || w.Header().Get("WWW-Authenticate") != "" {
+		t.Errorf("answer %d, %v, want 429 with Retry-After and no challenge", w.Code, w.Header())
+	}
+	c.Advance(2 * time.Minute)
+	if got := try(mallory()); got != pass {
+		t.Errorf("when its proofs have ended: verdict = %v, want %v", got, pass)
+	}
+}
+
 // Case 85: a token that is bound to a key is worth nothing without it.
 func TestAttack85DPoPAtTheResource(t *testing.T) {
 	c := newClock()
@@ -207,7 +250,7 @@ func TestAttack85DPoPAtTheResource(t *testing.T) {
 
 type nowhere struct{}
 
-func (nowhere) Spend(context.Context, [32]byte, time.Time, time.Time) error {
+func (nowhere) Spend(context.Context, string, [32]byte, time.Time, time.Time) error {
 	return errors.New("the store is away")
 }
 

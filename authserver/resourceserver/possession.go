@@ -122,6 +122,9 @@ func (p *Possession) proveKey(r *http.Request, proofs []string, token, key strin
 	if errors.Is(err, dpop.ErrOtherKey) {
 		return NotBound, errKeyNotProved
 	}
+	if errors.Is(err, dpop.ErrOverShare) {
+		return ProofLimit, err
+	}
 	if err != nil {
 		bad, ok := errors.AsType[*dpop.Error](err)
 		switch {

@@ -34,7 +34,7 @@ type Refusal struct {
 const retryAfter = 5
 
 // newRefusal makes a refusal. The challenge of RFC 6750 §3 goes with every status that
-// speaks about the token: with 503 there is none, the token may be good. extra are further parameters of the challenge.
+// speaks about the token: with 503 and 429 there is none, the token may be good. extra are further parameters of the challenge.
 func newRefusal(v voice, issuer int, why Reason, extra ...oauth.Param) *Refusal {
 	return newRefusalSaying(reasons[why].description, v, issuer, why, extra...)
 }
@@ -45,7 +45,7 @@ func newRefusalSaying(description string, v voice, issuer int, why Reason, extra
 	r := &Refusal{Why: why, Issuer: issuer, Failure: Failure{
 		Code: say.code, Description: description, Status: say.status, Reason: say.label,
 	}}
-	if why.unavailable() {
+	if why.temporary() {
 		r.RetryAfter = retryAfter
 	} else {
 		r.Challenges = v.challenges(&r.Failure, why, extra...)
