@@ -131,7 +131,7 @@ func assemble(c *Config) (*parts, error) {
 		Directory: p.directory, Tickets: st, Scopes: p.scopes, Keys: s.rings, Clients: out.keys, NewSecret: secret.New, Now: now,
 	}
 	p.issuer = &authorize.Issuer{
-		Codes: p.codes, Tokens: p.minter, IDTokens: p.idTokens, Sessions: p.sessions,
+		Scopes: p.scopes, Codes: p.codes, Tokens: p.minter, IDTokens: p.idTokens, Sessions: p.sessions,
 		NewID: secret.NewID, NewSecret: secret.New, Now: now, Issued: observer.TokenIssued,
 	}
 	p.flows = &flow.Engine{

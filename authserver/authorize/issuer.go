@@ -18,6 +18,7 @@ import (
 
 // Issuer makes codes and tokens. Safe for concurrent use.
 type Issuer struct {
+	Scopes    *token.Scopes
 	Codes     *token.Codes
 	Tokens    *token.Minter
 	IDTokens  *token.IDTokens
@@ -34,7 +35,8 @@ type Issuer struct {
 // the session ends what is made here. Errors are *oauth.Error where the client
 // may know: access_denied for a person or client that was disabled meanwhile, unauthorized_client for a client whose tokens are bound since,
 // login_required for a session that ended, invalid_request for a person without a
-// claim that a resource requires, invalid_scope for a resource that is gone.
+// claim that a resource requires, invalid_scope for a resource that is gone. Tokens have what is still granted to the client: whoever took
+// a scope from it has ended the tokens that had it, and this one was not among them.
 func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, b *session.Browser) (*Response, error) {
 	switch {
 	case b.Session == nil || b.Session.Subject != user.ID:
@@ -59,6 +61,15 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 	a := authorization(req, b.Session, i.NewID())
 	if subject := token.SubjectFor(client, user); subject != user.ID {
 		a.MappedSubject = subject
+	}
+	if oauth.TokenBearing(req.ResponseType) { // a code is judged when it is redeemed
+		var err error
+		if a, err = i.Scopes.Narrow(ctx, env, client, a, nil, nil); err != nil {
+			return nil, err
+		}
+		if err := idTokenNeeds(req.ResponseType, a.Scope); err != nil {
+			return nil, err
+		}
 	}
 	r := &Response{ReplyTo: req.ReplyTo}
 	made, err := i.make(ctx, env, req, client, user, a, r)

@@ -2,6 +2,7 @@ package authorize_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -215,6 +216,67 @@ func TestIssueDetails(t *testing.T) {
 			t.Errorf("%d codes of 20 differ", len(seen))
 		}
 	})
+}
+
+// TestIssueWhatIsStillGranted: what a client may not have any more since a person began to sign on is in no token that comes by the browser. Whoever took it
+// has ended the tokens that there were then; a code is judged when it is redeemed.
+func TestIssueWhatIsStillGranted(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(c *store.Client)
+		want   string // scopes and audience of the access token, or the error's code
+		email  bool   // in an ID token that comes alone
+	}{
+		{"all", func(*store.Client) {}, "openid email orders:read @ https://orders.example.com", true},
+		{"the resource is not granted", func(c *store.Client) { delete(c.Grants, "orders") }, "openid email @ https://api.pingone.com", true},
+		{"a scope of claims is not", func(c *store.Client) { c.Grants[store.ResourceOpenID] = []string{"openid"} }, "openid orders:read @ https://orders.example.com", false},
+		{"openid itself is not", func(c *store.Client) { c.Grants[store.ResourceOpenID] = []string{"email"} }, "email orders:read @ https://orders.example.com", false},
+		{"nothing is", func(c *store.Client) { c.Grants = nil }, oauth.CodeInvalidScope, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newKit(t)
+			b := k.browser()
+			token, _ := k.read("response_type", "code token", "scope", "openid email orders:read")
+			alone, _ := k.read("response_type", "id_token", "scope", "openid email orders:read")
+			now := *k.client
+			now.Grants = maps.Clone(now.Grants)
+			tt.change(&now)
+			k.directory.clients["app"] = &now
+
+			r, err := k.issuer.Issue(t.Context(), k.env, token, &now, k.user, b)
+			if err != nil {
+				if got := oauth.From(err).Code; got != tt.want {
+					t.Fatalf("error = %v, want %s", err, tt.want)
+				}
+				if _, err := k.issuer.Issue(t.Context(), k.env, alone, &now, k.user, b); oauth.From(err).Code != tt.want {
+					t.Errorf("an ID token alone: error = %v, want %s", err, tt.want)
+				}
+				return
+			}
+			c := k.open(t, param(r, "access_token"))
+			audience := c["aud"].([]any)
+			if got := fmt.Sprint(c["scope"], " @ ", audience[0]); got != tt.want || len(audience) != 1 {
+				t.Errorf("access token: %s, want %s", got, tt.want)
+			}
+			if got := param(r, "scope"); got != c["scope"] {
+				t.Errorf("scope of the answer = %q, want the token's", got)
+			}
+			r, err = k.issuer.Issue(t.Context(), k.env, alone, &now, k.user, b)
+			if !slices.Contains(now.Grants[store.ResourceOpenID], "openid") {
+				if r != nil || oauth.From(err).Code != oauth.CodeInvalidScope {
+					t.Errorf("an ID token alone: %v, %v, want invalid_scope", r, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, got := k.open(t, param(r, "id_token"))["email"]; got != tt.email {
+				t.Errorf("ID token with email: %t, want %t", got, tt.email)
+			}
+		})
+	}
 }
 
 func TestIssueRefuses(t *testing.T) {

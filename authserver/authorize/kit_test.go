@@ -108,6 +108,7 @@ func newKit(t testing.TB) *kit {
 	}
 	k.sessions = &session.Sessions{Store: k.db, NewID: secret.NewID, NewSecret: secret.New, Now: k.clock.Now}
 	k.issuer = &authorize.Issuer{
+		Scopes:   k.reader.Scopes,
 		Codes:    &token.Codes{Tickets: k.db, NewSecret: secret.New, Now: k.clock.Now},
 		Tokens:   &token.Minter{Keys: k.rings, Store: k.db, NewID: secret.NewID, NewSecret: secret.New, Now: k.clock.Now, Directory: k.directory},
 		IDTokens: &token.IDTokens{Keys: k.rings, Now: k.clock.Now, Directory: k.directory},

@@ -17,9 +17,17 @@ func allowedScope(ctx context.Context, d *draft) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(d.req.ResponseType, oauth.ResponseIDToken) && !slices.Contains(granted.Scope, oauth.ScopeOpenID) {
-		return oauth.InvalidScope("An ID token needs the scope openid")
+	if err := idTokenNeeds(d.req.ResponseType, granted.Scope); err != nil {
+		return err
 	}
 	d.req.Scope, d.req.Audience, d.req.Resources, d.req.TTL = granted.Scope, granted.Audience, granted.Resources, granted.TTL
+	return nil
+}
+
+// idTokenNeeds refuses a response type with an ID token where the scope that makes one is not granted.
+func idTokenNeeds(types, scope []string) error {
+	if slices.Contains(types, oauth.ResponseIDToken) && !slices.Contains(scope, oauth.ScopeOpenID) {
+		return oauth.InvalidScope("An ID token needs the scope openid")
+	}
 	return nil
 }

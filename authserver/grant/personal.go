@@ -75,8 +75,6 @@ func (p *Personal) person(ctx context.Context, r Request, a *token.Authorization
 // narrow is a with the scopes that the new access token has: those asked for, or
 // all, as far as they are still granted to the client, and those of the resources that the request names (RFC 8707 §2.2), which must
 // be of those that the first token was for; no token is for others. The family keeps its own.
-// No token lives longer than the first one, so that it is known for how long a
-// grant that has ended must be remembered (token.Revoker.EndGrant).
 func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization, requested []string) (token.Authorization, error) {
 	named, err := oauth.ParseResources(r.Form.All("resource"))
 	if err != nil {
@@ -87,27 +85,12 @@ func (p *Personal) narrow(ctx context.Context, r Request, a token.Authorization,
 			return a, oauth.InvalidTarget("The resource exceeds what was granted")
 		}
 	}
-	if len(named) == 0 {
-		named = a.Named
-	}
 	for _, name := range requested {
 		if !slices.Contains(a.Scope, name) {
 			return a, oauth.InvalidScope("The scope exceeds what was granted")
 		}
 	}
-	if len(requested) == 0 {
-		requested = a.Scope
-	}
-	before := a.Resources
-	if before == nil && slices.Contains(a.Audience, r.Environment.APIAudience) {
-		before = []string{} // it is known: none, since a custom one shares no token with this audience
-	}
-	granted, err := p.Scopes.Again(ctx, r.Environment, r.Client, requested, named, before)
-	if err != nil {
-		return a, err
-	}
-	a.Scope, a.Audience, a.Resources, a.TTL = granted.Scope, granted.Audience, granted.Resources, min(a.TTL, granted.TTL)
-	return a, nil
+	return p.Scopes.Narrow(ctx, r.Environment, r.Client, a, requested, named)
 }
 
 // settle is asked last, with what looking at the session has said after

@@ -108,6 +108,7 @@ func New(t testing.TB) *Rig {
 	g.Engine = &flow.Engine{
 		Flows: g.Store, Consents: g.Store, Directory: g.Directory, Users: g.Users, Sessions: g.Sessions,
 		Issuer: &authorize.Issuer{
+			Scopes:   g.Reader.Scopes,
 			Codes:    g.Codes,
 			Tokens:   &token.Minter{Keys: rings, Store: g.Store, NewID: secret.NewID, NewSecret: secret.New, Now: g.Clock.Now, Directory: g.Directory},
 			IDTokens: g.IDTokens,
