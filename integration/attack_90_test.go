@@ -347,6 +347,15 @@ func TestAttack90StreamsOverReload(t *testing.T) {
 				rewrite(t, n, tt.change)
 			}
 			n.reload(t)
+			if tt.change != nil { // all end with the grace period, as soon as the machine comes to it
+				for _, s := range append(slices.Clone(all), others...) {
+					select {
+					case <-s.ended:
+					case <-time.After(10 * time.Second):
+						t.Fatalf("%s goes on, want it to end with the grace period", s.kind)
+					}
+				}
+			}
 			time.Sleep(grace + 500*time.Millisecond)
 			counted := n.streamEnds(t)
 			went := 0
