@@ -101,6 +101,7 @@ func assemble(c *Config) (*parts, error) {
 	}
 	p.possession = &endpoint.Possession{
 		Replays: s.serverReplays(), Nonces: s.Nonces, Certificate: certificate, Now: now,
+		Address: c.Address, NoLimit: c.InsecureNoLimit,
 	}
 
 	p.scopes = &token.Scopes{Directory: p.directory}

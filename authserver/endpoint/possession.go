@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/limit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -24,6 +26,13 @@ type Possession struct {
 	// Certificate is what a client presented, nil for none.
 	Certificate func(*http.Request) (*mtls.Certificate, error)
 	Now         func() time.Time
+	// Address is the client's address without a port. Default: that of the connection.
+	Address func(*http.Request) string
+	// NoLimit exempts addresses from the limit on public clients. Default: nobody.
+	NoLimit func(address string) bool
+
+	once   sync.Once
+	proofs *limit.Limiter // of public clients, by address
 }
 
 // errNoPossession is the cause where a server was put together without.
@@ -31,11 +40,11 @@ var errNoPossession = errors.New("nothing here judges proofs of possession")
 
 // Client is what a client proves at an endpoint that makes tokens, called by the last part of its URL: a key where it sends
 // a proof, and its certificate where its tokens are bound to that. Either is invalid_dpop_proof or invalid_request (400) where the client
-// must prove it and does not.
+// must prove it and does not; temporarily_unavailable (429) where a public client proves too often, or a key.
 func (p *Possession) Client(w http.ResponseWriter, r *http.Request, env *store.Environment, client *store.Client, endpoint string) (token.Confirmation, error) {
 	var proved token.Confirmation
 	var err error
-	if proved.JKT, err = p.Key(w, r, env, endpoint); err != nil {
+	if proved.JKT, err = p.clientKey(w, r, env, client, endpoint); err != nil {
 		return token.Confirmation{}, err
 	}
 	if client.DPoPBound && proved.JKT == "" {
@@ -57,13 +66,33 @@ func (p *Possession) Client(w http.ResponseWriter, r *http.Request, env *store.E
 	}
 }
 
-// Key is the thumbprint of the key of a request's DPoP proof; "" where it brings none. A proof that is no good is 400.
+// clientKey is Key for an endpoint that has no limit of its own on public clients.
+func (p *Possession) clientKey(w http.ResponseWriter, r *http.Request, env *store.Environment, client *store.Client, endpoint string) (string, error) {
+	if p == nil || client.AuthMethod != oauth.AuthNone {
+		return p.Key(w, r, env, endpoint)
+	}
+	return p.keyIn(limited{p.Replays, func() error { return p.allow(r) }}, w, r, env, endpoint)
+}
+
+// Key is the thumbprint of the key of a request's DPoP proof; "" where it brings none. A proof that is no good is 400, one too many of its key 429.
 func (p *Possession) Key(w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint string) (string, error) {
+	return p.keyIn(p.replays(), w, r, env, endpoint)
+}
+
+func (p *Possession) replays() dpop.Replays {
+	if p == nil {
+		return nil
+	}
+	return p.Replays
+}
+
+// keyIn is Key with the proofs that were used.
+func (p *Possession) keyIn(used dpop.Replays, w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint string) (string, error) {
 	values := r.Header[dpop.Header]
 	if len(values) == 0 {
 		return "", nil
 	}
-	proof, err := p.proof(r.Context(), w, values, env, endpoint, dpop.Request{Method: r.Method})
+	proof, err := p.proof(r.Context(), used, w, values, env, endpoint, dpop.Request{Method: r.Method})
 	if err == nil {
 		return proof.Thumbprint, nil
 	}
@@ -72,16 +101,16 @@ func (p *Possession) Key(w http.ResponseWriter, r *http.Request, env *store.Envi
 			Code: e.Code, Status: http.StatusBadRequest, Reason: "dpop_" + e.Reason, Description: e.Description, Cause: err,
 		}
 	}
-	return "", oauth.CannotTell("judge a DPoP proof", err)
+	return "", notJudged(err)
 }
 
 // proof judges the DPoP header of a request to an endpoint of env, whose URL as does not say. Where the environment demands nonces, and the
 // proof has none or an old one, the answer brings one.
-func (p *Possession) proof(ctx context.Context, w http.ResponseWriter, values []string, env *store.Environment, endpoint string, as dpop.Request) (*dpop.Proof, error) {
+func (p *Possession) proof(ctx context.Context, used dpop.Replays, w http.ResponseWriter, values []string, env *store.Environment, endpoint string, as dpop.Request) (*dpop.Proof, error) {
 	if p == nil {
 		return nil, errNoPossession
 	}
-	v := dpop.Verifier{Replays: p.Replays, Now: p.Now}
+	v := dpop.Verifier{Replays: used, Now: p.Now}
 	if env.DPoPNonces {
 		var err error
 		if v.Nonces, err = p.Nonces(); err != nil {
@@ -159,14 +188,14 @@ func (p *Possession) Holder(w http.ResponseWriter, r *http.Request, env *store.E
 
 // key judges the proof that goes with a token.
 func (p *Possession) key(w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint, realm string, as Presented, t *token.Active) error {
-	_, err := p.proof(r.Context(), w, r.Header[dpop.Header], env, endpoint, dpop.Request{Method: r.Method, AccessToken: as.Token, Thumbprint: t.Bound.JKT})
+	_, err := p.proof(r.Context(), p.replays(), w, r.Header[dpop.Header], env, endpoint, dpop.Request{Method: r.Method, AccessToken: as.Token, Thumbprint: t.Bound.JKT})
 	switch e, bad := errors.AsType[*dpop.Error](err); {
 	case bad:
 		return as.denied(http.StatusUnauthorized, realm, e.Code, "", e.Description).WithCause(err)
 	case errors.Is(err, dpop.ErrOtherKey):
 		return as.invalid(realm, errors.New("a token that is bound to another key"))
 	case err != nil:
-		return oauth.CannotTell("judge a DPoP proof", err)
+		return notJudged(err)
 	}
 	return nil
 }
