@@ -17,39 +17,62 @@ import (
 // is set below Caddy's writers.
 type exchange struct {
 	http.ResponseWriter
-	r *http.Request
+	r *http.Request // nil when its connection is being closed
 }
 
-// SetWriteDeadline is for deadlines that are over, with http.ResponseController.
+// SetWriteDeadline is for deadlines that are over, with http.ResponseController. It does not wait.
 func (x *exchange) SetWriteDeadline(deadline time.Time) error {
-	if x.closed() {
-		return nil
+	conn, own := x.conn()
+	if !own {
+		return http.NewResponseController(bottom(x.ResponseWriter)).SetWriteDeadline(deadline)
 	}
-	return http.NewResponseController(bottom(x.ResponseWriter)).SetWriteDeadline(deadline)
+	switch conn := conn.(type) {
+	// The client sees the end now. To close is more work, as whoever uses the connection has to let it go: it is done
+	// when as much has been done for all that end with this one.
+	case *net.TCPConn:
+		_ = conn.CloseWrite() // fails if it is closed already
+	case *net.UnixConn:
+		_ = conn.CloseWrite()
+	default:
+		x.close(conn)
+	}
+	return nil
 }
 
-// SetReadDeadline is for deadlines that are over, with http.ResponseController.
+// SetReadDeadline is for deadlines that are over, with http.ResponseController. It does not wait.
 func (x *exchange) SetReadDeadline(deadline time.Time) error {
-	if x.closed() {
-		return nil
+	conn, own := x.conn()
+	if !own {
+		return http.NewResponseController(bottom(x.ResponseWriter)).SetReadDeadline(deadline)
 	}
-	return http.NewResponseController(bottom(x.ResponseWriter)).SetReadDeadline(deadline)
+	x.close(conn)
+	return nil
 }
 
-// closed closes the connection if it is this exchange's alone.
-func (x *exchange) closed() bool {
-	if x.r.ProtoMajor != 1 {
-		return false
+// conn is the connection if it is this exchange's own, and nil if it is being closed.
+func (x *exchange) conn() (conn net.Conn, own bool) {
+	if x.r == nil {
+		return nil, true
 	}
-	conn, ok := x.r.Context().Value(connKey{}).(net.Conn)
-	if !ok {
-		return false
+	if x.r.ProtoMajor != 1 {
+		return nil, false
+	}
+	if conn, own = x.r.Context().Value(connKey{}).(net.Conn); !own {
+		return nil, false
 	}
 	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secured.NetConn() // TLS would wait for a client that does not read, to take its leave
 	}
-	go func() { _ = conn.Close() }() // those of others may wait too
-	return true
+	return conn, true
+}
+
+// close closes the connection, once.
+func (x *exchange) close(conn net.Conn) {
+	if x.r == nil {
+		return
+	}
+	x.r = nil
+	go func() { _ = conn.Close() }() // waits for who reads from it, and those of others may wait longer
 }
 
 // bottom is the writer of net/http below those of Caddy.

@@ -86,7 +86,8 @@ func (x *Watched) Done() (ended Reason) {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-// end ends the exchange of that turn, unless it is over already. reached is false where nothing of it could be reached.
+// end has nothing more be sent in the exchange of that turn, unless it is over already; release must follow. reached is false
+// where its ResponseWriter does not let that be done.
 func (x *Watched) end(turn uint64, why Reason) (ended, reached bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -94,19 +95,23 @@ func (x *Watched) end(turn uint64, why Reason) (ended, reached bool) {
 		return false, false
 	}
 	x.ended = why
+	// Writes first: a handler that sees its reads fail must not be able to say a last word.
+	return true, http.NewResponseController(x.w).SetWriteDeadline(past) == nil
+}
+
+// release has the handler of an exchange that end has been called for learn of it, and the client be heard no more. reached is false where
+// neither can be done.
+func (x *Watched) release(turn uint64) (reached bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.turn != turn {
+		return true // the handler has returned meanwhile
+	}
 	if x.cancel != nil {
 		x.cancel()
 		reached = true
 	}
-	// Writes first: a handler that sees its reads fail must not be able to say a last word.
-	c := http.NewResponseController(x.w)
-	if c.SetWriteDeadline(past) == nil {
-		reached = true
-	}
-	if c.SetReadDeadline(past) == nil {
-		reached = true
-	}
-	return true, reached
+	return http.NewResponseController(x.w).SetReadDeadline(past) == nil || reached
 }
 
 // StreamObserver is an Observer that is told of exchanges which were ended: why, and how long after it was to be, at most.

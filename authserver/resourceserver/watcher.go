@@ -104,7 +104,9 @@ func (w *watcher) start(x *Watched, e *entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		x.end(x.turn, e.unknown()) // turn is the caller's
+		turn := x.turn // the caller's
+		x.end(turn, e.unknown())
+		x.release(turn)
 		return
 	}
 	if !w.running.Load() {
@@ -162,8 +164,10 @@ func (w *watcher) close() {
 	w.cancel()
 	w.wg.Wait()
 	refs, _ := w.collect(nil, func(*entry) bool { return true })
+	ends := endings{w: w}
+	defer ends.release()
 	for _, ref := range refs {
-		w.end(ref, ref.entry.unknown(), ref.entry.token.index(), 0)
+		ends.add(ref, ref.entry.unknown(), ref.entry.token.index(), 0)
 	}
 }
 

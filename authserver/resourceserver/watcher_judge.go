@@ -9,6 +9,8 @@ import (
 func (w *watcher) check(refs []watchRef, now round) {
 	var elsewhere map[*entry][]watchRef
 	var bad map[*entry]outcome // of this process: few, even when many have the same
+	ends := endings{w: w}
+	defer ends.release()
 	for _, ref := range refs {
 		e := ref.entry
 		if e.token.issuer.config.Local == nil {
@@ -27,7 +29,7 @@ func (w *watcher) check(refs []watchRef, now round) {
 				bad[ref.entry] = o
 			}
 		}
-		w.settle(ref, e, o, now)
+		w.settle(ref, e, o, now, &ends)
 	}
 	for e, refs := range elsewhere {
 		if !e.checking.CompareAndSwap(false, true) {
@@ -97,13 +99,15 @@ func (w *watcher) again(e *entry, now round) (*entry, outcome) {
 // judge finds out whether a token of an issuer elsewhere is still good.
 func (w *watcher) judge(e *entry, refs []watchRef, now round) {
 	e, o := w.again(e, now)
+	ends := endings{w: w}
+	defer ends.release()
 	for _, ref := range refs {
-		w.settle(ref, e, o, now)
+		w.settle(ref, e, o, now, &ends)
 	}
 }
 
 // settle has an exchange go on, by what was found out last, or end.
-func (w *watcher) settle(ref watchRef, e *entry, o outcome, now round) {
+func (w *watcher) settle(ref watchRef, e *entry, o outcome, now round, ends *endings) {
 	is := ref.entry.token.issuer
 	switch {
 	case w.ctx.Err() != nil: // close says what becomes of it
@@ -113,27 +117,12 @@ func (w *watcher) settle(ref watchRef, e *entry, o outcome, now round) {
 		}
 	case o.why == NotYetValid: // a clock was set back
 	case o.why == Expired:
-		w.end(ref, o.why, is.index, now.clock.Sub(ref.entry.token.Claims.Expiry.Add(is.config.ClockSkew)))
+		ends.add(ref, o.why, is.index, now.clock.Sub(ref.entry.token.Claims.Expiry.Add(is.config.ClockSkew)))
 	case o.why.unavailable() && !ref.x.unsureFor(ref.turn, unsureGrace):
 	case is.config.Local != nil:
-		w.end(ref, o.why, is.index, time.Since(now.sure))
+		ends.add(ref, o.why, is.index, time.Since(now.sure))
 	default:
-		w.end(ref, o.why, is.index, time.Since(now.last))
-	}
-}
-
-func (w *watcher) end(ref watchRef, why Reason, issuer int, lag time.Duration) {
-	ended, reached := ref.x.end(ref.turn, why)
-	if !ended {
-		return
-	}
-	if !reached {
-		w.warned.Do(func() {
-			w.v.config.Log.Error("an exchange cannot be ended when its token ends: its ResponseWriter lets nobody set deadlines")
-		})
-	}
-	if w.v.streams != nil {
-		w.v.streams.StreamEnded(issuer, why, max(0, lag))
+		ends.add(ref, o.why, is.index, time.Since(now.last))
 	}
 }
 
