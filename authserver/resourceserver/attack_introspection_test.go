@@ -472,8 +472,10 @@ func TestIntrospectionIsSingleFlight(t *testing.T) {
 	}()
 	waitFor(t, "the call", func() bool { return p.introspections.Load() == 1 })
 	var wg sync.WaitGroup
+	var asking atomic.Int64
 	for range 50 {
 		wg.Go(func() {
+			asking.Add(1)
 			if got := g.ask("opaque"); got != pass {
 				t.Errorf("verdict = %v, want %v", got, pass)
 			}
@@ -483,7 +485,8 @@ func TestIntrospectionIsSingleFlight(t *testing.T) {
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("error of the first caller = %v, want %v", err, context.Canceled)
 	}
-	time.Sleep(20 * time.Millisecond)
+	waitFor(t, "the questions", func() bool { return asking.Load() == 50 })
+	time.Sleep(200 * time.Millisecond) // they wait for the one answer
 	close(release)
 	wg.Wait()
 	if n := p.introspections.Load(); n != 1 {

@@ -38,6 +38,19 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+// says waits until the log has the text: opening goes on in the background.
+func (l *logBuffer) says(t *testing.T, text string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !strings.Contains(l.String(), text) {
+		if time.Now().After(deadline) {
+			t.Errorf("log = %q, want %q in it", l.String(), text)
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // start starts a handle with a log that is closed at the test's end.
 func start(t *testing.T, dsn string) (*postgres.DB, *logBuffer) {
 	t.Helper()
@@ -91,6 +104,7 @@ func TestServerAwayAndBack(t *testing.T) {
 	if err := db.Ping(ctx); err == nil {
 		t.Error("Ping of a server that is down = nil, want an error")
 	}
+	log.says(t, "database is not available")
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -325,9 +339,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if err := db.Ping(ctx); err == nil {
 		t.Error("a database of version 1000 is opened, want an error")
 	}
-	if !strings.Contains(log.String(), "version 1000 by a newer program") {
-		t.Errorf("log = %q, want the reason in it", log.String())
-	}
+	log.says(t, "version 1000 by a newer program")
 }
 
 // A server that does not wait for the disk is told to.
