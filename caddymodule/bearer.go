@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"go.uber.org/zap"
 	"golang.org/x/net/http/httpguts"
@@ -100,6 +99,7 @@ type BearerAuth struct {
 	upstream    *upstreamCredentials // nil: the token is kept or stripped, see StripToken
 	metadata    *publicMetadata      // nil without ResourceMetadata
 	strictPaths bool
+	judged      bool // there are rules or conditions, which may be about methods
 	strip       *resourceserver.HeaderStripper
 	// certificates are those of clients; nil where none are looked at.
 	certificates *clientCertificates
@@ -193,17 +193,14 @@ func (b *BearerAuth) warn(ctx caddy.Context) {
 // provisionHeaders checks the identity headers and prepares to strip them.
 func (b *BearerAuth) provisionHeaders() error {
 	var names []string
-	folded := map[string]string{}
 	for _, f := range b.ForwardClaims {
 		if err := f.check(); err != nil {
 			return err
 		}
 		f.Header = http.CanonicalHeaderKey(f.Header)
-		fold := foldHeader(f.Header)
-		if other, ok := folded[fold]; ok {
-			return fmt.Errorf("forward_claim: an upstream may take header %s for %s: each may be set once", f.Header, other)
+		if i := slices.IndexFunc(b.forward, func(g ForwardClaim) bool { return resourceserver.SameHeader(f.Header, g.Header) }); i >= 0 {
+			return fmt.Errorf("forward_claim: an upstream may take header %s for %s: each may be set once", f.Header, b.forward[i].Header)
 		}
-		folded[fold] = f.Header
 		names = append(names, f.Header)
 		b.forward = append(b.forward, f)
 	}
@@ -218,11 +215,6 @@ func (b *BearerAuth) provisionHeaders() error {
 	}
 	b.strip = resourceserver.NewHeaderStripper(names...)
 	return nil
-}
-
-// foldHeader gives the same for all headers that an upstream may take for one another.
-func foldHeader(name string) string {
-	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
 }
 
 // reservedHeaders frame or route a request, or carry credentials; a claim must

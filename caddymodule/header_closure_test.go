@@ -30,7 +30,7 @@ func TestPropertyHeaderClosure(t *testing.T) {
 		for i, c := range b {
 			switch {
 			case c == '-':
-				b[i] = "--_."[random.IntN(4)]
+				b[i] = "----_.!#$%&'*+^`|~"[random.IntN(18)]
 			case random.IntN(2) == 0:
 				b[i] = strings.ToLower(name)[i]
 			default:

@@ -175,7 +175,7 @@ func (u *upstreamCredentials) provisionAssertion(ctx caddy.Context, b *BearerAut
 	if a.Issuer == "" {
 		return errors.New("assertion: issuer is missing: it, or the gate's url, names the gate")
 	}
-	if i := slices.IndexFunc(b.ForwardClaims, func(f ForwardClaim) bool { return foldHeader(f.Header) == foldHeader(a.header()) }); i >= 0 {
+	if i := slices.IndexFunc(b.ForwardClaims, func(f ForwardClaim) bool { return resourceserver.SameHeader(f.Header, a.header()) }); i >= 0 {
 		return fmt.Errorf("assertion: an upstream may take header %s for %s of forward_claim", a.header(), b.ForwardClaims[i].Header)
 	}
 	keys, err := newAssertionKeys(ctx, a.Issuer, a.KeyFiles)

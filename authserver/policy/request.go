@@ -10,6 +10,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
 // headers is the map of a request's headers: names in lower case, several values joined by commas.
@@ -53,17 +55,15 @@ func (h headers) Contains(key ref.Val) ref.Val {
 }
 
 // twin reports whether a header is there that an upstream may take for the one of that name, or for a part of it: those with CGI-like interfaces do not tell
-// hyphen, underscore and dot apart (RFC 3875 §4.1.18). What it says may be something else.
+// hyphen, underscore and the like apart (RFC 3875 §4.1.18). What it says may be something else.
 func (h headers) twin(canonical string) bool {
 	for name := range h {
-		if len(name) == len(canonical) && name != canonical && strings.EqualFold(folder.Replace(name), folder.Replace(canonical)) {
+		if name != canonical && resourceserver.SameHeader(name, canonical) {
 			return true
 		}
 	}
 	return false
 }
-
-var folder = strings.NewReplacer("_", "-", ".", "-")
 
 // Size implements traits.Sizer.
 func (h headers) Size() ref.Val { return h.all().Size() }

@@ -8,7 +8,7 @@ import (
 )
 
 // HeaderStripper removes identity headers that a client sent: every
-// spelling of the names that an upstream may fold to one of them (case, '-', '_', '.'), any
+// spelling of the names that an upstream may fold to one of them (case, and '-', '_', '.' and whatever else is neither letter nor digit), any
 // number of times, in trailers too, and from the list in Connection, by which a client could
 // otherwise have the header removed that is set later. It is prepared once and safe for concurrent use.
 type HeaderStripper struct {
@@ -34,21 +34,34 @@ func NewHeaderStripper(names ...string) *HeaderStripper {
 	return s
 }
 
-// fold maps the characters that CGI-like interfaces do not tell apart to one
-// (RFC 3875 §4.1.18, and the servers that treat '.' alike).
+// fold maps the characters that CGI-like interfaces do not tell apart to one: '-' and '_' (RFC 3875 §4.1.18), and, since some servers
+// (lighttpd is one) write '_' for all that no environment variable has, every other character of header names but letters and digits.
 var fold = func() (t [256]byte) {
 	for i := range t {
 		c := byte(i)
 		switch {
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
-		case c == '_' || c == '.':
+		case strings.IndexByte("!#$%&'*+.^_`|~", c) >= 0: // RFC 9110 §5.6.2
 			c = '-'
 		}
 		t[i] = c
 	}
 	return t
 }()
+
+// SameHeader reports whether an upstream may take one name of a header for the other.
+func SameHeader(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if fold[a[i]] != fold[b[i]] {
+			return false
+		}
+	}
+	return true
+}
 
 func lengthBit(n int) uint64 { return 1 << min(n, 63) }
 

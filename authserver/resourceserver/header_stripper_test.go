@@ -25,6 +25,8 @@ func TestAttackIdentityHeaders(t *testing.T) {
 		{"case_63/dot", "X.User.Id"},
 		{"case_63/mixed", "X-User_Id"},
 		{"case_63/dot and underscore", "X.User_Id"},
+		{"case_63/what some servers write as an underscore", "X!User~Id"},
+		{"case_63/and the rest of it", "X|User'Id"},
 		{"case_64/case", "x-USER-id"},
 		{"case_64/case and underscore", "x_uSER_iD"},
 		{"case_67/other identity header", "X-Scopes"},
