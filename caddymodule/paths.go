@@ -15,7 +15,8 @@ const (
 
 // provisionPaths decides whether ambiguous paths are refused: where what is required depends on the path, and wherever it was asked for.
 func (b *BearerAuth) provisionPaths() error {
-	depends := len(b.rules) > 0 || len(b.Allow) > 0 || b.MCP != nil
+	b.judged = len(b.rules) > 0 || len(b.Allow) > 0
+	depends := b.judged || b.MCP != nil
 	switch b.Paths {
 	case "":
 		b.strictPaths = depends

@@ -49,7 +49,7 @@ func (b *BearerAuth) admit(w http.ResponseWriter, r *http.Request) decision {
 	if d.err == nil {
 		d.err = b.pass(r, &d)
 	}
-	if d.err != nil && b.Shadow && !d.final {
+	if d.err != nil && b.Shadow && !d.final && !isTunnel(r) {
 		b.overlook(r, &d)
 	}
 	return d
@@ -80,6 +80,11 @@ type passage struct {
 func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision) {
 	if b.strictPaths && ambiguous(r.URL) {
 		d.err = b.refusal(r, resourceserver.AmbiguousPath, nil)
+		return d
+	}
+	if b.judged && oddMethod(r.Method) {
+		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+		d.err = errMethod
 		return d
 	}
 	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
@@ -238,6 +243,11 @@ func (b *BearerAuth) overlook(r *http.Request, d *decision) {
 		d.passage = new(passage)
 	}
 	forget(r)
+	if wantsH2C(r.Header) {
+		// It goes on in HTTP/1.1: in a tunnel the client would write identity headers that nobody removes.
+		delete(r.Header, "Upgrade")
+		delete(r.Header, "Http2-Settings")
+	}
 	if b.StripToken || b.upstream != nil && b.upstream.replace {
 		dropToken(r.Header)
 	}

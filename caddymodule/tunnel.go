@@ -18,6 +18,11 @@ func isExtendedConnect(r *http.Request) bool {
 		(r.ProtoMajor == 2 && len(r.Header[":protocol"]) > 0 && r.Header[":protocol"][0] == "websocket" || r.ProtoMajor == 3 && r.Proto == "websocket")
 }
 
+// isTunnel reports whether r is a CONNECT for something else than a WebSocket.
+func isTunnel(r *http.Request) bool {
+	return r.Method == http.MethodConnect && !isExtendedConnect(r)
+}
+
 // passedMethod is the method that the upstream gets.
 func passedMethod(r *http.Request) string {
 	if isExtendedConnect(r) {

@@ -1,6 +1,7 @@
 package caddymodule_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -48,5 +49,51 @@ func TestAttack54ExtendedConnect(t *testing.T) {
 		if status, body := ask(http.MethodConnect, "websocket", nil, token(scope)...); status != 403 || up.last() != nil {
 			t.Errorf("a WebSocket without %s: status = %d, body %q, want 403", missing, status, body)
 		}
+	}
+}
+
+// TestAttack54MethodOfRule: some frameworks take "delete" for DELETE, for which a rule would be. Where nothing is about methods, they are the upstream's.
+func TestAttack54MethodOfRule(t *testing.T) {
+	for name, gated := range map[string]struct {
+		option string
+		want   int
+	}{
+		"a rule":      {"rule @write {\nscope write\n}", 400},
+		"a condition": {"allow \"request.method != 'DELETE' || 'write' in token.scope\"", 400},
+		"neither":     {"", 200},
+	} {
+		base, up := gate(t, "@write method DELETE\nbearer_auth {"+trusted+"\n"+gated.option+"\n}")
+		token := mint(t, map[string]any{"scope": "write"})
+		for method, want := range map[string]int{"DELETE": 200, "delete": gated.want, "Delete": gated.want} {
+			got := answerOf(t, raw(t, base, method+" / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer "+token+"\r\n\r\n"))
+			if asked := up.last() != nil; got.Status != want || asked != (want == 200) {
+				t.Errorf("%s: %s: status = %d, upstream asked: %v, want %d", name, method, got.Status, asked, want)
+			}
+		}
+	}
+}
+
+// TestAttack72ShadowTunnel: in shadow mode too, no client gets a tunnel in which it could write identity headers: an upgrade to h2c goes on as the request that
+// it would be without, whatever else is wrong with it, and a CONNECT does not.
+func TestAttack72ShadowTunnel(t *testing.T) {
+	base, up := gate(t, "bearer_auth {"+trusted+"\nforward_claim sub X-User-Id\npaths strict\nshadow\n}")
+	ask := func(line, more string) answer {
+		return answerOf(t, raw(t, base, line+" HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "+mint(t, nil)+"\r\n"+more+"\r\n"))
+	}
+	for _, path := range []string{"/x", "/x//y"} {
+		for _, upgrade := range []string{"h2c", "H2C", "websocket, h2c"} {
+			got := ask("GET "+path, "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: "+upgrade+"\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n")
+			if h := up.last(); got.Status != 200 || h == nil || len(h["Upgrade"])+len(h["Http2-Settings"]) > 0 {
+				t.Errorf("%s with Upgrade: %s: status = %d, the upstream got %v, want 200 without an upgrade", path, upgrade, got.Status, h)
+			}
+		}
+	}
+	if got := ask("GET /x", "Connection: Upgrade, close\r\nUpgrade: websocket\r\n"); got.Status != 200 {
+		t.Errorf("nearest good: status = %d, want 200", got.Status)
+	} else if h := up.last(); fmt.Sprint(h["Upgrade"]) != "[websocket]" {
+		t.Errorf("nearest good: the upstream got Upgrade: %q, want websocket", h["Upgrade"])
+	}
+	if got := ask("CONNECT a:80", "Connection: close\r\n"); got.Status != 400 || up.last() != nil {
+		t.Errorf("CONNECT: status = %d, want 400", got.Status)
 	}
 }

@@ -1,0 +1,26 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
+)
+
+// oddMethod reports whether an upstream may take a method for another one than it is. Methods are told apart by case (RFC 9110 §9.1), and none that is
+// registered has lower-case letters; but some frameworks (Django, Werkzeug) write all of them in upper case, so that "delete" is none that a rule about
+// DELETE is for, and deletes.
+func oddMethod(method string) bool {
+	for i := range len(method) {
+		if c := method[i]; 'a' <= c && c <= 'z' {
+			return true
+		}
+	}
+	return false
+}
+
+// errMethod refuses such a method where rules or conditions may be about methods.
+var errMethod = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "The method must be written in upper case.",
+	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(), Challenges: errH2C.Challenges,
+}
