@@ -3,11 +3,13 @@ package authserver_test
 import (
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,12 +30,20 @@ type stranger struct {
 	site *httptest.Server
 	hits atomic.Int64
 	down atomic.Bool
+
+	asked, goOn chan struct{} // what is below /slow/ says that it was asked, and waits
 }
 
 // newStranger makes a server that accepts documents, or not, and a site that has two: /public.json and /confidential.json.
 func newStranger(t testing.TB, registration declared.Registration) *stranger {
 	t.Helper()
-	s := &stranger{}
+	return newStrangerAt(t, registration, true)
+}
+
+// newStrangerAt is newStranger where addresses are limited, or not.
+func newStrangerAt(t testing.TB, registration declared.Registration, noLimit bool) *stranger {
+	t.Helper()
+	s := &stranger{asked: make(chan struct{}, 100), goOn: make(chan struct{})}
 	mux := http.NewServeMux()
 	document := func(path string, more map[string]any) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
@@ -59,6 +69,11 @@ func newStranger(t testing.TB, registration declared.Registration) *stranger {
 	document("/public.json", nil)
 	document("/confidential.json", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": s.site.URL + "/keys"})
 	document("/other.json", map[string]any{"client_id": s.site.URL + "/public.json"})
+	mux.HandleFunc("/slow/", func(w http.ResponseWriter, _ *http.Request) {
+		s.asked <- struct{}{}
+		<-s.goOn
+		w.WriteHeader(http.StatusNotFound)
+	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(testkit.JWKS(t, testkit.SigningKey(t, testkit.ECKey, "ES256", "stranger")))
@@ -68,7 +83,7 @@ func newStranger(t testing.TB, registration declared.Registration) *stranger {
 		Users:     []declared.User{{Username: "alice", Password: "alice-demo-pass", Claims: map[string]any{"name": "Alice"}}},
 		Resources: []declared.Resource{{Name: "orders", Audience: orders, Scopes: []string{"orders:read"}, Secret: "orders-secret"}},
 	}}}
-	s.rig = newRig(t, rigOptions{config: &config, noLimit: true, outbound: authserver.Outbound{
+	s.rig = newRig(t, rigOptions{config: &config, noLimit: noLimit, outbound: authserver.Outbound{
 		CA:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.site.Certificate().Raw}),
 		Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}})
@@ -175,6 +190,37 @@ func TestClientOfADocument(t *testing.T) {
 			t.Errorf("no code: %v", back)
 		}
 	})
+}
+
+// TestDocumentsOfOneAddress: who names clients whose sites do not answer keeps nobody at another address from signing on.
+func TestDocumentsOfOneAddress(t *testing.T) {
+	s := newStrangerAt(t, accepting, false)
+	from := func(address, id string) int {
+		r := httptest.NewRequest(http.MethodGet, s.request(id), nil)
+		r.RemoteAddr = address + ":1234"
+		return s.do(r).status
+	}
+	const underWay = 8
+	var all sync.WaitGroup
+	for i := range underWay {
+		all.Go(func() {
+			if got := from("192.0.2.7", fmt.Sprintf("%s/slow/%d", s.site.URL, i)); got != http.StatusBadRequest {
+				t.Errorf("no document: %d, want 400", got)
+			}
+		})
+	}
+	for range underWay {
+		<-s.asked
+	}
+	good := s.site.URL + "/public.json"
+	if got := from("192.0.2.7", good); got != http.StatusServiceUnavailable {
+		t.Errorf("one more: %d, want 503", got)
+	}
+	if got := from("192.0.2.8", good); got == http.StatusServiceUnavailable || got >= 400 {
+		t.Errorf("from another address: %d, want the sign-on page", got)
+	}
+	close(s.goOn)
+	all.Wait()
 }
 
 // TestAttack120MetadataDocument: what is no good as an identifier, or has no good document, is an unknown client at every endpoint.

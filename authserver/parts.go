@@ -91,7 +91,7 @@ func assemble(c *Config) (*parts, error) {
 			return p.ender.EndClient(ctx, env, client)
 		},
 	}
-	documents := &registration.Documents{Cache: out.documents, Registrar: p.registrar}
+	documents := &registration.Documents{Cache: out.documents, Registrar: p.registrar, NoLimit: c.InsecureNoLimit}
 	p.directory = &directory.Live{
 		Declared: c.Directory, Store: st, Open: p.registrar.Open, Document: documents.Client, Sealer: s.sealer, Now: now,
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/registration"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
@@ -18,8 +19,9 @@ import (
 // configuration; replacing it interrupts nothing. Safe for concurrent use.
 type Server struct {
 	host      web.Host
-	routes    map[string]*route // by path behind the environment's
-	trees     []tree            // of the surfaces that are exposed
+	address   func(*http.Request) string // Config.Address
+	routes    map[string]*route          // by path behind the environment's
+	trees     []tree                     // of the surfaces that are exposed
 	parts     *parts
 	alongside func(job func(context.Context)) (end func())
 	ends      []func() // of what Start began
@@ -38,7 +40,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		host:   web.Host{Log: c.Log, NewID: secret.NewID, Served: c.State.config.Observer.Served, Now: c.State.config.Now},
-		routes: map[string]*route{},
+		routes: map[string]*route{}, address: c.Address,
 	}
 	table := routes(&c, parts)
 	for _, rt := range table {
@@ -126,7 +128,7 @@ func (s *Server) atHost(r *http.Request) (*store.Environment, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if t := s.tree(r); t != nil {
 		if rt, serve := t.match(r); rt != nil {
-			web.Handle(&s.host, rt, w, r, serve)
+			web.Handle(&s.host, rt, w, s.told(r), serve) // of which environment, it finds out
 		} else {
 			web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return web.NotFound() })
 		}
@@ -142,8 +144,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		around = s.preflight(r.Context(), rt, env)
 	}
 	web.Handle(&s.host, around, w, r, func(w http.ResponseWriter, r *http.Request) error {
+		if env.Registration.Documents {
+			r = s.told(r)
+		}
 		return rt.serve(w, r, env)
 	})
+}
+
+// told is r with its address, for the fetching of clients' documents.
+func (s *Server) told(r *http.Request) *http.Request {
+	return r.WithContext(registration.WithAddress(r.Context(), func() string { return web.Address(s.address, r) }))
 }
 
 // tree is the one that a request's path is of, or nil.

@@ -19,6 +19,8 @@ type Documents struct {
 	Cache *DocumentCache
 	// Registrar has the rules of metadata.
 	Registrar *Registrar
+	// NoLimit exempts addresses from their part of what may be fetched, not from what there is for all. Default: nobody.
+	NoLimit func(address string) bool
 
 	mu    sync.Mutex
 	known map[documentOf]verdict
@@ -40,7 +42,7 @@ func (d *Documents) Client(ctx context.Context, env *store.Environment, id strin
 	if u == nil {
 		return nil, store.ErrNotFound
 	}
-	doc, err := d.Cache.get(ctx, u)
+	doc, err := d.Cache.get(ctx, u, func() asker { return d.asker(ctx) })
 	if err != nil {
 		return nil, err
 	}

@@ -35,13 +35,17 @@ const (
 	// documentPause is between two attempts at one document: an error is forgotten after it.
 	documentPause = 10 * time.Second
 
-	// How often documents are fetched: anybody may name addresses here, and nobody is to be troubled by that.
-	fetchesPerHost      = 1.0 // a second
-	fetchesAtOncePer    = 10
-	fetchesInAll        = 10.0 // a second
-	fetchesAtOnceInAll  = 100
-	fetchesUnderWay     = 32 // and as many for clients that there are
-	maxDocumentsWaiting = 64 // requests that wait for one document
+	// How often documents are fetched: anybody may name addresses here, and nobody is to be troubled by that. One who does has a part
+	// of what there is for all.
+	fetchesPerAddress         = 1.0 // a second, of whoever names them
+	fetchesAtOncePerAddress   = 20
+	fetchesUnderWayPerAddress = 8
+	fetchesPerHost            = 1.0 // a second
+	fetchesAtOncePer          = 10
+	fetchesInAll              = 10.0 // a second
+	fetchesAtOnceInAll        = 100
+	fetchesUnderWay           = 32 // and as many for clients that there are
+	maxDocumentsWaiting       = 64 // requests that wait for one document
 )
 
 // DocumentCache fetches metadata documents of clients, and keeps them for a while. It outlives configurations. Safe for concurrent use;
@@ -52,13 +56,14 @@ type DocumentCache struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	once       sync.Once
-	hosts, all *limit.Limiter
-	mu         sync.Mutex
-	slots      map[string]*list.Element // of *slot, by identifier
-	order      list.List                // the one that nobody asked for the longest is at the back
-	flights    int
-	small      *fetch.Client
+	once                  sync.Once
+	addresses, hosts, all *limit.Limiter
+	mu                    sync.Mutex
+	slots                 map[string]*list.Element // of *slot, by identifier
+	order                 list.List                // the one that nobody asked for the longest is at the back
+	flights               int
+	flightsOf             map[string]int // of them, those that an address has begun
+	small                 *fetch.Client
 }
 
 // document is one that was fetched. The cache's mu guards all but its body.
@@ -80,8 +85,8 @@ type slot struct {
 }
 
 // get gives a document, from the cache or its server: store.ErrNotFound where there is none that may be used, temporarily_unavailable
-// where that cannot be told now.
-func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) {
+// where that cannot be told now. by says who wants it, where it is not there.
+func (c *DocumentCache) get(ctx context.Context, u *url.URL, by func() asker) (*document, error) {
 	c.once.Do(c.init)
 	id := u.String()
 	c.mu.Lock()
@@ -92,11 +97,12 @@ func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) 
 		switch {
 		case s == nil:
 			// What is refused takes no room.
-			if err := c.admit(u, false); err != nil {
+			who := by()
+			if err := c.admit(u, who); err != nil {
 				return nil, err
 			}
 			s = c.add(id)
-			c.fetch(ctx, s, u)
+			c.fetch(ctx, s, u, who)
 			if s.err != nil {
 				return nil, s.err
 			}
@@ -106,10 +112,14 @@ func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) 
 		case s.err != nil && now.Before(s.retry):
 			return s.stale(now, s.err)
 		case s.flight == nil:
-			if err := c.admit(u, s.good != nil && s.good.accepted); err != nil {
+			who := renewal
+			if s.good == nil || !s.good.accepted {
+				who = by()
+			}
+			if err := c.admit(u, who); err != nil {
 				return s.stale(now, err)
 			}
-			c.fetch(ctx, s, u)
+			c.fetch(ctx, s, u, who)
 			if s.err != nil {
 				return s.stale(now, s.err)
 			}
@@ -128,9 +138,10 @@ func (c *DocumentCache) get(ctx context.Context, u *url.URL) (*document, error) 
 }
 
 func (c *DocumentCache) init() {
+	c.addresses = &limit.Limiter{Rate: fetchesPerAddress, Burst: fetchesAtOncePerAddress, Now: c.Now}
 	c.hosts = &limit.Limiter{Rate: fetchesPerHost, Burst: fetchesAtOncePer, Now: c.Now}
 	c.all = &limit.Limiter{Rate: fetchesInAll, Burst: fetchesAtOnceInAll, Now: c.Now}
-	c.slots = map[string]*list.Element{}
+	c.slots, c.flightsOf = map[string]*list.Element{}, map[string]int{}
 	c.small = c.Client.Strangers().Limited(maxDocument)
 }
 
@@ -180,13 +191,22 @@ func (s *slot) stale(now time.Time, err error) (*document, error) {
 }
 
 // admit counts a fetch, or refuses it. What strangers name shares measures that one of them can use up, those of any host included; the
-// document of a client that there is is renewed all the same: there are not many, and each is fetched every documentPause at most.
-func (c *DocumentCache) admit(u *url.URL, client bool) error {
-	if c.flights >= fetchesUnderWay && (!client || c.flights >= 2*fetchesUnderWay) {
+// document of a client that there is is renewed all the same: there are not many, and each is fetched every documentPause at most. What an
+// address is refused, for itself alone, costs the others nothing.
+func (c *DocumentCache) admit(u *url.URL, who asker) error {
+	if c.flights >= fetchesUnderWay && (!who.renewal || c.flights >= 2*fetchesUnderWay) {
 		return cannotFetch(1, errors.New("too many documents are being fetched"))
 	}
-	if client {
+	if who.renewal {
 		return nil
+	}
+	if who.limited {
+		if c.flightsOf[who.address] >= fetchesUnderWayPerAddress {
+			return cannotFetch(1, errors.New("too many documents are being fetched for the address"))
+		}
+		if ok, after := c.addresses.Allow(who.address); !ok {
+			return cannotFetch(max(1, int(after/time.Second)), errors.New("documents are fetched too often for the address"))
+		}
 	}
 	ok, after := c.hosts.Allow(u.Hostname())
 	if ok {
@@ -221,9 +241,12 @@ func (c *DocumentCache) wait(ctx context.Context, s *slot) error {
 
 // fetch asks the document's server, for all who wait. The caller holds mu, and does not while this asks. Who began it may hang up: others
 // wait for it.
-func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL) {
+func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL, who asker) {
 	s.flight = make(chan struct{})
 	c.flights++
+	if who.limited {
+		c.flightsOf[who.address]++
+	}
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), documentTimeout)
 	body, header, err := c.small.GetJSON(ctx, s.id)
@@ -244,6 +267,11 @@ func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL) {
 	close(s.flight)
 	s.flight = nil
 	c.flights--
+	if who.limited {
+		if c.flightsOf[who.address]--; c.flightsOf[who.address] == 0 {
+			delete(c.flightsOf, who.address)
+		}
+	}
 }
 
 // accept notes that a document is a client's.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,14 @@ import (
 // outcome is what asking for a client came to: "ok", "none" or "later".
 func outcome(t testing.TB, d *registration.Documents, id string) string {
 	t.Helper()
-	c, err := d.Client(t.Context(), accepting(), id)
+	return outcomeFrom(t, d, "", id)
+}
+
+// outcomeFrom is outcome for somebody at an address.
+func outcomeFrom(t testing.TB, d *registration.Documents, address, id string) string {
+	t.Helper()
+	ctx := registration.WithAddress(t.Context(), func() string { return address })
+	c, err := d.Client(ctx, accepting(), id)
 	switch {
 	case err == nil && c.ID == id:
 		return "ok"
@@ -190,10 +198,11 @@ func TestDocumentsAreFetchedSeldom(t *testing.T) {
 	s.set(describing())
 	clock := testkit.NewClock(noon)
 	d := documents(t, s, clock, loopbackNetwork)
+	// Everybody has an address of their own.
 	count := func(n int, id func(i int) string) map[string]int {
 		got := map[string]int{}
 		for i := range n {
-			got[outcome(t, d, id(i))]++
+			got[outcomeFrom(t, d, fmt.Sprintf("198.51.%d.%d", i/256, i%256), id(i))]++
 		}
 		return got
 	}
@@ -228,13 +237,14 @@ func TestDocumentsAreFetchedSeldom(t *testing.T) {
 		}
 		clock.Advance(40 * time.Hour) // longer than anything old is used
 		for i := range 200 {
-			_ = outcome(t, d, path("one.example.com")(i+100))
-			_ = outcome(t, d, s.url(fmt.Sprintf("x%d.example.com", i), "/c"))
+			from := fmt.Sprintf("198.51.100.%d", i)
+			_ = outcomeFrom(t, d, from, path("one.example.com")(i+100))
+			_ = outcomeFrom(t, d, from, s.url(fmt.Sprintf("x%d.example.com", i), "/c"))
 		}
-		if got := outcome(t, d, path("one.example.com")(99)); got != "later" {
+		if got := outcomeFrom(t, d, "203.0.113.1", path("one.example.com")(99)); got != "later" {
 			t.Errorf("a new one of the host: %s, want later", got)
 		}
-		if got := outcome(t, d, s.url("new.example.com", "/c")); got != "later" {
+		if got := outcomeFrom(t, d, "203.0.113.1", s.url("new.example.com", "/c")); got != "later" {
 			t.Errorf("a new one of another host: %s, want later", got)
 		}
 		if got := outcome(t, d, client); got != "ok" {
@@ -254,6 +264,105 @@ func TestDocumentsAreFetchedSeldom(t *testing.T) {
 		s.hits.Store(0)
 		if got := outcome(t, d, bad); got != "none" || s.hits.Load() != 0 {
 			t.Errorf("no client: %s after %d requests, want none without any", got, s.hits.Load())
+		}
+	})
+}
+
+// TestDocumentsAreFetchedForEverybody: one address that names as many documents as it can makes nobody else wait.
+func TestDocumentsAreFetchedForEverybody(t *testing.T) {
+	s := newSite(t)
+	s.set(describing())
+	host := func(i int) string { return s.url(fmt.Sprintf("h%d.example.com", i), "/c") }
+	const atOnce = 20
+	fill := func(t *testing.T, d *registration.Documents, address string, from, n int) (ok int) {
+		for i := range n {
+			if outcomeFrom(t, d, address, host(from+i)) == "ok" {
+				ok++
+			}
+		}
+		return ok
+	}
+	t.Run("a part for each address", func(t *testing.T) {
+		clock := testkit.NewClock(noon)
+		d := documents(t, s, clock, loopbackNetwork)
+		if got := fill(t, d, "192.0.2.7", 0, 200); got != atOnce {
+			t.Errorf("one address: %d documents, want %d", got, atOnce)
+		}
+		if got := outcomeFrom(t, d, "192.0.2.7", host(1)); got != "ok" {
+			t.Errorf("one that is known: %s, want ok", got)
+		}
+		if got := outcomeFrom(t, d, "192.0.2.8", host(1000)); got != "ok" {
+			t.Errorf("another address: %s, want ok", got)
+		}
+		if got := outcomeFrom(t, d, "::ffff:192.0.2.7", host(1001)); got != "later" {
+			t.Errorf("the address, written otherwise: %s, want later", got)
+		}
+		if got := fill(t, d, "2001:db8::1", 2000, 200); got != atOnce {
+			t.Errorf("one IPv6 address: %d documents, want %d", got, atOnce)
+		}
+		if got := outcomeFrom(t, d, "2001:db8::2", host(1002)); got != "later" {
+			t.Errorf("another one of its network: %s, want later", got)
+		}
+		if got := outcomeFrom(t, d, "2001:db8:0:1::1", host(1003)); got != "ok" {
+			t.Errorf("one of another network: %s, want ok", got)
+		}
+		clock.Advance(3 * time.Second)
+		if got := fill(t, d, "192.0.2.7", 3000, 50); got != 3 {
+			t.Errorf("3 s later: %d documents, want 3", got)
+		}
+	})
+	t.Run("nobody has said from where", func(t *testing.T) {
+		d := documents(t, s, testkit.NewClock(noon), loopbackNetwork)
+		got := map[string]int{}
+		for i := range 50 {
+			if _, err := d.Client(t.Context(), accepting(), host(i)); err == nil {
+				got["ok"]++
+			} else if e := oauth.From(err); e.Status == http.StatusServiceUnavailable && e.RetryAfter > 0 {
+				got["later"]++
+			}
+		}
+		if got["ok"] != atOnce || got["later"] != 50-atOnce {
+			t.Errorf("%v, want %d ok and the others later", got, atOnce)
+		}
+	})
+	t.Run("an address without limit has no more than all have", func(t *testing.T) {
+		d := documents(t, s, testkit.NewClock(noon), loopbackNetwork)
+		d.NoLimit = func(address string) bool { return address == "192.0.2.99" }
+		if got := fill(t, d, "192.0.2.99", 0, 200); got != 100 {
+			t.Errorf("%d documents, want 100", got)
+		}
+	})
+	t.Run("sites that do not answer", func(t *testing.T) {
+		d := documents(t, s, testkit.NewClock(noon), loopbackNetwork)
+		goOn, asked := make(chan struct{}), make(chan struct{}, 100)
+		s.set(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.Host, "h") {
+				asked <- struct{}{}
+				<-goOn
+			}
+			describing()(w, r)
+		})
+		const underWay = 8
+		var all sync.WaitGroup
+		for i := range underWay {
+			all.Go(func() { _ = outcomeFrom(t, d, "192.0.2.7", host(i)) })
+		}
+		for range underWay {
+			<-asked
+		}
+		if got := outcomeFrom(t, d, "192.0.2.7", s.url("quick.example.com", "/1")); got != "later" {
+			t.Errorf("one more for the address: %s, want later", got)
+		}
+		if got := outcomeFrom(t, d, "192.0.2.8", s.url("quick.example.com", "/1")); got != "ok" {
+			t.Errorf("one for another address: %s, want ok", got)
+		}
+		close(goOn)
+		all.Wait()
+		if got := outcomeFrom(t, d, "192.0.2.7", s.url("quick.example.com", "/2")); got != "ok" {
+			t.Errorf("when they have answered: %s, want ok", got)
+		}
+		if n := d.Cache.FlightsOf(); n != 0 {
+			t.Errorf("%d addresses are remembered, want none", n)
 		}
 	})
 }

@@ -19,5 +19,12 @@ func (c *DocumentCache) Kept() int {
 	return len(c.slots)
 }
 
+// FlightsOf is for how many addresses documents are being fetched.
+func (c *DocumentCache) FlightsOf() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.flightsOf)
+}
+
 // MaxDocuments is how many there may be.
 const MaxDocuments = maxDocuments
