@@ -213,6 +213,21 @@ func refreshAmnesia(t *testing.T) {
 	if got := on(func(e *declared.Environment) { e.Users[0].Disabled = true }).renewAt("first", before).outcome(); got != "400 invalid_grant" {
 		t.Errorf("user disabled: %s", got)
 	}
+	// Or the client proves nothing any more: what was given to who did is not for whoever has it now.
+	before = text(tokensOf(t, newAgent(t, g), "first"), "refresh_token")
+	open := on(func(e *declared.Environment) {
+		for i := range e.Applications {
+			if a := &e.Applications[i]; a.ClientID == "first" {
+				a.AuthMethod, a.Secret = "none", ""
+			}
+		}
+	})
+	if got := open.form(envA, "token", public("first"), "grant_type=refresh_token", "refresh_token="+before).outcome(); got != "400 invalid_grant" {
+		t.Errorf("without authentication: %s", got)
+	}
+	if got := g.renewAt("first", before).outcome(); got != "200" {
+		t.Errorf("with it, as before: %s, want 200", got)
+	}
 }
 
 var varying = regexp.MustCompile(`value="[^"]*"|flowId=[0-9a-f-]+`)

@@ -58,7 +58,7 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 	case err != nil:
 		return nil, unavailable(fmt.Errorf("join the session: %w", err))
 	}
-	a := authorization(req, b.Session, i.NewID())
+	a := authorization(req, client, b.Session, i.NewID())
 	if subject := token.SubjectFor(client, user); subject != user.ID {
 		a.MappedSubject = subject
 	}
@@ -87,12 +87,13 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 }
 
 // authorization is what the person grants: what a code stands for.
-func authorization(req *Request, s *session.Session, grant string) token.Authorization {
+func authorization(req *Request, client *store.Client, s *session.Session, grant string) token.Authorization {
 	a := token.Authorization{
 		Grant: grant, Client: req.Client,
 		On:    token.SignedOn{Subject: s.Subject, Session: s.ID, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR},
 		Scope: req.Scope, Audience: req.Audience, Resources: req.Resources, Named: req.Named, TTL: req.TTL, Claims: req.Claims, Nonce: req.Nonce,
 		Challenge: req.Challenge, Method: req.Method, Bound: token.Confirmation{JKT: req.JKT},
+		Authenticated: client.AuthMethod != oauth.AuthNone,
 	}
 	if req.RedirectSent {
 		a.RedirectURI = req.ReplyTo.URI

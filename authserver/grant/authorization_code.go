@@ -64,8 +64,8 @@ func (g *AuthorizationCode) Token(ctx context.Context, r Request) (*Response, er
 
 // belongs judges whether a request may redeem the code for a.
 func belongs(a *token.Authorization, r Request) error {
-	if a.Client != r.Client.ID {
-		return refused("the code is another client's")
+	if !a.MayBe(r.Client) {
+		return refused("the code is another client's, or the client authenticated when it was given out")
 	}
 	// Where the authorization request named no redirect_uri there is nothing to
 	// repeat (RFC 6749 §4.1.3).

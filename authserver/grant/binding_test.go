@@ -96,3 +96,47 @@ func TestPropertyAbsentProofNeverPasses(t *testing.T) {
 		}
 	})
 }
+
+// TestAuthenticationStays: what was granted to a client that authenticates is worth nothing to who merely names it, once it is registered as public; by
+// which method it authenticates is its own business.
+func TestAuthenticationStays(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		authenticated bool
+		method        string // of the client by now
+		want          string // error code
+	}{
+		{"authenticated, and does", true, oauth.AuthClientSecretBasic, ""},
+		{"in another way", true, oauth.AuthPrivateKeyJWT, ""},
+		{"not any more", true, oauth.AuthNone, oauth.CodeInvalidGrant},
+		{"never did", false, oauth.AuthNone, ""},
+		{"did not, and does", false, oauth.AuthClientSecretBasic, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig(t)
+			web := g.Clients["web"]
+			a := g.Authorize(t, "web", g.SignOn(t), "openid")
+			a.Authenticated = tt.authenticated
+			first, code := g.redeem(t, "web", g.Code(t, a))
+			if code != "" {
+				t.Fatalf("at first: %s", code)
+			}
+			another := g.Code(t, a)
+			was := web.AuthMethod
+			web.AuthMethod = tt.method
+			if _, code := g.redeem(t, "web", another); code != tt.want {
+				t.Errorf("a code: %q, want %q", code, tt.want)
+			}
+			if _, code := g.renew(t, "web", first.RefreshToken); code != tt.want {
+				t.Errorf("a refresh token: %q, want %q", code, tt.want)
+			}
+			if web.AuthMethod = was; tt.want == "" {
+				return
+			}
+			// The attempt has cost the client nothing.
+			if _, code := g.renew(t, "web", first.RefreshToken); code != "" {
+				t.Errorf("the refresh token with authentication again: %s", code)
+			}
+		})
+	}
+}

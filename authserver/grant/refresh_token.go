@@ -45,8 +45,8 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 		return nil, refused("the refresh token is unknown or expired")
 	case err != nil:
 		return nil, err
-	case held.Authorization.Client != r.Client.ID:
-		return nil, refused("the refresh token is another client's")
+	case !held.Authorization.MayBe(r.Client):
+		return nil, refused("the refresh token is another client's, or the client authenticated when it was given out")
 	case !held.Authorization.Bound.MetBy(r.Proved):
 		return nil, refused("the refresh token is bound to a key or certificate that was not proved")
 	case held.Ended:

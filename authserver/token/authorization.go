@@ -39,8 +39,16 @@ type Authorization struct {
 	RedirectURI   string `json:"redirect_uri,omitempty"` // "" where the request had none
 	Challenge     string `json:"code_challenge,omitempty"`
 	Method        string `json:"code_challenge_method,omitempty"`
+	// Authenticated: the client that it was granted to authenticates. It is worth nothing to one that has ceased to: whoever has a code or
+	// refresh token could say that they are that one. False in what earlier releases stored.
+	Authenticated bool `json:"authenticated,omitempty"`
 	// Bound is what the code, and then the refresh token of a public client, is bound to (RFC 9449 §5, §10; RFC 8705 §4).
 	Bound Confirmation `json:"cnf,omitzero"`
+}
+
+// MayBe reports whether the client, as it is now, may use what was granted to it then: it authenticates if it did.
+func (a Authorization) MayBe(client *store.Client) bool {
+	return a.Client == client.ID && !(a.Authenticated && client.AuthMethod == oauth.AuthNone)
 }
 
 // In is env as the authorization saw it. A domain that the environment has lost
