@@ -49,15 +49,17 @@ run: ## serve Caddyfile.example: authorization server, gate, a demo API and a de
 
 # Databases sync to the disk at each commit. Where a file system in memory has room (in KiB) for the tests' files, they are
 # there: what tests kill is a process, and memory outlives that as a disk does. Programs are built where they always
-# are, as such a file system may not let them run. The journeys from outside wait more than they work: they begin first, and everything
+# are, as such a file system may not let them run: that the go command alone is told, in a file, since tests make their
+# directories where GOTMPDIR says. The journeys from outside wait more than they work: they begin first, and everything
 # else runs beside them.
 test: prepare vet ## run every test: unit, SQLite and PostgreSQL, the real binary from outside; race detector on
-	@export GOTMPDIR="$${GOTMPDIR:-$${TMPDIR:-/tmp}}"; \
-	room=$$(df -Pk -t tmpfs /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
+	@room=$$(df -Pk -t tmpfs /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
 	dir=/dev/shm/gatehouse-test-$$(id -u); \
 	if [ "$${room:-0}" -ge $(MEMORY) ] && { mkdir $$dir 2>/dev/null || dir=$$(mktemp -d $$dir-XXXXXX); }; then \
 		trap 'rm -rf "$$dir"' EXIT; trap 'exit 130' INT TERM; \
-		chmod 711 "$$dir"; export TMPDIR="$$dir"; echo "Temporary files are in $$dir."; \
+		chmod 711 "$$dir"; \
+		{ cat "$$($(GO) env GOENV)" 2>/dev/null; echo; echo "GOTMPDIR=$${GOTMPDIR:-$${TMPDIR:-/tmp}}"; } >"$$dir/go.env"; \
+		unset GOTMPDIR; export GOENV="$$dir/go.env" TMPDIR="$$dir"; echo "Temporary files are in $$dir."; \
 	fi; \
 	echo "Running the journeys from outside and, beside them, all other tests; results follow those of the journeys ..."; \
 	GATEHOUSE_RACE="$(RACE)" $(GO) test $(RACE) -timeout 30m $(TESTFLAGS) ./integration/... ./...

@@ -18,7 +18,8 @@ import (
 var scratch string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "gatehouse-integration-")
+	programs, _ := exec.Command("go", "env", "GOTMPDIR").Output() // empty: where temporary files are
+	dir, err := os.MkdirTemp(strings.TrimSpace(string(programs)), "gatehouse-integration-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

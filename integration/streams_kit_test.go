@@ -234,7 +234,7 @@ func follow(t testing.TB, kind string, in io.ReadCloser, cancel context.CancelFu
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-s.ended })
-	eventually(t, 5*time.Second, kind+" begins", func() bool { return s.came.Load() > 0 })
+	eventually(t, 20*time.Second, kind+" begins", func() bool { return s.came.Load() > 0 })
 	return s
 }
 
@@ -242,7 +242,7 @@ func follow(t testing.TB, kind string, in io.ReadCloser, cancel context.CancelFu
 func (s *stream) goesOn(t testing.TB) {
 	t.Helper()
 	was := s.came.Load()
-	for deadline := time.Now().Add(5 * time.Second); s.came.Load() == was; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); s.came.Load() == was; time.Sleep(5 * time.Millisecond) {
 		select {
 		case <-s.ended:
 			t.Errorf("%s has ended, want it to go on", s.kind)
