@@ -118,18 +118,17 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		b.verifier.observer.Decided(-1, resourceserver.Allowed)
 		return d
 	}
-	d.token, d.err = b.verifier.Authorize(r, b.policy, also...)
-	b.giveNonce(w, r, &d)
+	d.token, d.err = b.authorize(w, r, also...)
 	return d
 }
 
-// giveNonce gives the client another nonce while its last one is still good (RFC 9449 §8.2).
-func (b *BearerAuth) giveNonce(w http.ResponseWriter, r *http.Request, d *decision) {
-	if d.err == nil && b.policy.Possession != nil {
-		if nonce := b.policy.Possession.Nonce(r); nonce != "" {
-			w.Header()[dpop.NonceHeader] = []string{nonce}
-		}
+// authorize has the token of r judged. It gives the client another nonce while its last one is still good (RFC 9449 §8.2).
+func (b *BearerAuth) authorize(w http.ResponseWriter, r *http.Request, also ...*resourceserver.Policy) (*resourceserver.Token, error) {
+	token, nonce, err := b.verifier.AuthorizeWithNonce(r, b.policy, also...)
+	if nonce != "" {
+		w.Header()[dpop.NonceHeader] = []string{nonce}
 	}
+	return token, err
 }
 
 // decideTools is the rest of decide for requests whose bodies say what they need.
@@ -143,11 +142,10 @@ func (b *BearerAuth) decideTools(w http.ResponseWriter, r *http.Request, also []
 		}
 		b.verifier.observer.Decided(-1, why)
 	} else {
-		d.token, d.err = b.verifier.Authorize(r, b.policy, slices.Concat(also, tools.policies())...)
+		d.token, d.err = b.authorize(w, r, slices.Concat(also, tools.policies())...)
 		if tools.failed != nil {
 			d.err = tools.failed
 		}
-		b.giveNonce(w, r, &d)
 	}
 	d.final = d.err != nil && bodyGone(r, d.err)
 	return d

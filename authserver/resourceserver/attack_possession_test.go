@@ -264,17 +264,17 @@ func TestAttack85Nonces(t *testing.T) {
 	policy := &resourceserver.Policy{Possession: p}
 	token := sign(alice().bound(goodClaims(is.Issuer, c)))
 	useNonce := verdict{http.StatusUnauthorized, oauth.CodeUseDPoPNonce, resourceserver.UseNonce}
-	ask := func(nonce any) (verdict, *http.Request, http.Header) {
+	ask := func(nonce any) (_ verdict, renewed string, _ http.Header) {
 		changes := claims{"nonce": nonce}
 		r := presented("DPoP", token, alice().proof(c, token, changes))
-		_, err := g.Authorize(r, policy)
+		_, renewed, err := g.AuthorizeWithNonce(r, policy)
 		h := http.Header{}
 		if err == nil {
-			return pass, r, h
+			return pass, renewed, h
 		}
 		resourceserver.SetRefusalHeaders(h, err)
 		refusal, _ := errors.AsType[*resourceserver.Refusal](err)
-		return verdict{refusal.Status, refusal.Code, refusal.Why}, r, h
+		return verdict{refusal.Status, refusal.Code, refusal.Why}, renewed, h
 	}
 	stranger := dpop.NewNonces(append(make([]byte, 31), 1), 4*time.Minute)
 	got, _, h := ask(nil)
@@ -288,17 +288,16 @@ func TestAttack85Nonces(t *testing.T) {
 	for name, nonce := range map[string]any{
 		"of another server": stranger.Current(c.Now()), "empty": "", "number": 7, "garbage": "x",
 	} {
-		if got, _, h := ask(nonce); got != useNonce || h.Get("DPoP-Nonce") != first {
+		if got, beside, h := ask(nonce); got != useNonce || h.Get("DPoP-Nonce") != first || beside != "" {
 			t.Errorf("%s: verdict = %v with nonce %q, want %v with %q", name, got, h.Get("DPoP-Nonce"), useNonce, first)
 		}
 	}
-	got, r, _ := ask(first)
-	if got != pass || p.Nonce(r) != "" {
-		t.Errorf("verdict = %v, nonce %q, want it to pass, and no other", got, p.Nonce(r))
+	got, renewed, _ := ask(first)
+	if got != pass || renewed != "" {
+		t.Errorf("verdict = %v, nonce %q, want it to pass, and no other", got, renewed)
 	}
 	c.Advance(2 * time.Minute)
-	got, r, _ = ask(first)
-	second := p.Nonce(r)
+	got, second, _ := ask(first)
 	if got != pass || second == "" || second == first {
 		t.Errorf("verdict = %v, nonce %q, want it to pass, and another", got, second)
 	}
@@ -318,11 +317,17 @@ func TestAttack85Nonces(t *testing.T) {
 		}
 	})
 	t.Run("nothing to renew", func(t *testing.T) {
-		var none *resourceserver.Possession
-		for name, got := range map[string]string{
-			"nil": none.Nonce(r), "no nonces": possession(c).Nonce(r), "no proof": p.Nonce(bearer("x")), "not a proof": p.Nonce(presented("DPoP", "x", "x.y.z")),
+		for name, tt := range map[string]struct {
+			r      *http.Request
+			policy *resourceserver.Policy
+		}{
+			"no policy":             {bearer(sign(goodClaims(is.Issuer, c))), nil},
+			"no proof":              {bearer(sign(goodClaims(is.Issuer, c))), policy},
+			"no nonces":             {presented("DPoP", token, alice().proof(c, token, claims{"nonce": second})), &resourceserver.Policy{Possession: possession(c)}},
+			"not a proof":           {presented("DPoP", token, "x.y.z"), policy},
+			"refused by the policy": {presented("DPoP", token, alice().proof(c, token, claims{"nonce": second})), &resourceserver.Policy{Possession: p, Scopes: []string{"other"}}},
 		} {
-			if got != "" {
+			if _, got, _ := g.AuthorizeWithNonce(tt.r, tt.policy); got != "" {
 				t.Errorf("%s: nonce = %q, want none", name, got)
 			}
 		}

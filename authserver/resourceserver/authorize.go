@@ -15,16 +15,26 @@ import (
 //
 // What Authorize remembers is what tokens say, never a verdict: two policies share none.
 func (v *Verifier) Authorize(r *http.Request, p *Policy, also ...*Policy) (*Token, error) {
+	t, _, err := v.AuthorizeWithNonce(r, p, also...)
+	return t, err
+}
+
+// AuthorizeWithNonce is Authorize, and gives the DPoP-Nonce that the answer to r should bring (RFC 9449 §8.2), "" for none: a fresh one, where p
+// demands nonces and that of the request's proof is getting old. For a request that is refused the Refusal has it.
+func (v *Verifier) AuthorizeWithNonce(r *http.Request, p *Policy, also ...*Policy) (t *Token, nonce string, err error) {
 	if p == nil {
 		p = &noPolicy
 	}
-	t, refusal := v.authorize(r, p, also)
+	t, renew, refusal := v.authorize(r, p, also)
 	if refusal != nil {
 		v.decided(refusal.Issuer, refusal.Why)
-		return nil, refusal
+		return nil, "", refusal
 	}
 	v.decided(t.issuer.index, Allowed)
-	return t, nil
+	if renew {
+		nonce = p.Possession.nonce()
+	}
+	return t, nonce, nil
 }
 
 var noPolicy Policy // read only
@@ -49,8 +59,8 @@ func (v *Verifier) decided(issuer int, why Reason) {
 	}
 }
 
-// authorize is the one way of a request: credentials, token, possession, policies.
-func (v *Verifier) authorize(r *http.Request, p *Policy, also []*Policy) (*Token, *Refusal) {
+// authorize is the one way of a request: credentials, token, possession, policies. renew tells that the client should have a newer nonce.
+func (v *Verifier) authorize(r *http.Request, p *Policy, also []*Policy) (t *Token, renew bool, refusal *Refusal) {
 	c, why := credentialsIn(r.Header)
 	if c.scheme == schemeDPoP && !p.Possession.takesDPoP() {
 		c.scheme = noScheme // not one that would do here
@@ -59,22 +69,22 @@ func (v *Verifier) authorize(r *http.Request, p *Policy, also []*Policy) (*Token
 		}
 	}
 	if why != Allowed {
-		return nil, v.refusals.of(p.voice(c.scheme), outcome{why: why, issuer: -1})
+		return nil, false, v.refusals.of(p.voice(c.scheme), outcome{why: why, issuer: -1})
 	}
 	now := v.config.Now()
 	t, o := v.verify(r.Context(), c.token, now)
 	if o.why != Allowed {
-		return nil, v.refusals.of(p.voice(c.scheme), o)
+		return nil, false, v.refusals.of(p.voice(c.scheme), o)
 	}
 	if c.scheme == schemeDPoP || t.bound != (Confirmation{}) || p.Possession != nil {
-		if o = p.Possession.prove(r, c, t); o.why != Allowed {
-			return nil, v.notProved(p, c.scheme, t, o)
+		if o, renew = p.Possession.prove(r, c, t); o.why != Allowed {
+			return nil, false, v.notProved(p, c.scheme, t, o)
 		}
 	}
 	if refusal := v.judge(r, p, also, c.scheme, t, now); refusal != nil {
-		return nil, refusal
+		return nil, false, refusal
 	}
-	return t, nil
+	return t, renew, nil
 }
 
 // notProved is the refusal where possession is not proved. What is wrong with a proof is said: it is made anew for each
@@ -126,7 +136,7 @@ func (v *Verifier) forbidden(p *Policy, also []*Policy, used scheme, t *Token, w
 // Authenticate takes the token out of r and verifies it. Errors are *Refusal. A token that is bound to a key or a certificate is refused:
 // there is no policy that says how possession is proved.
 func (v *Verifier) Authenticate(r *http.Request) (*Token, error) {
-	t, refusal := v.authorize(r, &noPolicy, nil)
+	t, _, refusal := v.authorize(r, &noPolicy, nil)
 	if refusal != nil {
 		return nil, refusal
 	}

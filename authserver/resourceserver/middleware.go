@@ -17,12 +17,12 @@ func (v *Verifier) Middleware(p *Policy) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			t, err := v.Authorize(r, p)
+			t, nonce, err := v.AuthorizeWithNonce(r, p)
 			if err != nil {
 				WriteRefusal(w, err)
 				return
 			}
-			if nonce := p.Possession.Nonce(r); nonce != "" {
+			if nonce != "" {
 				w.Header()[dpop.NonceHeader] = []string{nonce}
 			}
 			r, watched := v.Watch(w, r, t)

@@ -1,7 +1,6 @@
 package resourceserver
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
-	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 )
@@ -86,19 +84,22 @@ var (
 )
 
 // prove judges whether r proves possession of all that t is bound to. A proof that
-// nothing asks for is refused as well: whoever sent it believes in a protection that the token does not have.
-func (p *Possession) prove(r *http.Request, c credentials, t *Token) outcome {
-	not := func(why Reason, cause error) outcome {
-		return outcome{why: why, issuer: t.index(), cause: cause}
+// nothing asks for is refused as well: whoever sent it believes in a protection that the token does not have. renew tells that the client
+// should have a newer nonce than its proof's.
+func (p *Possession) prove(r *http.Request, c credentials, t *Token) (o outcome, renew bool) {
+	not := func(why Reason, cause error) (outcome, bool) {
+		return outcome{why: why, issuer: t.index(), cause: cause}, false
 	}
 	proofs := r.Header[dpop.Header]
 	switch {
 	case (c.scheme == schemeDPoP) != (t.bound.Key != ""):
 		return not(NotBound, nil) // RFC 9449 §7.1, §7.2
 	case c.scheme == schemeDPoP:
-		if why, cause := p.proveKey(r, proofs, c.token, t.bound.Key); why != Allowed {
+		proof, why, cause := p.proveKey(r, proofs, c.token, t.bound.Key)
+		if why != Allowed {
 			return not(why, cause)
 		}
+		renew = proof.RenewNonce
 	case p.takesDPoP() && len(proofs) > 0:
 		return not(NotBound, nil)
 	}
@@ -107,35 +108,35 @@ func (p *Possession) prove(r *http.Request, c credentials, t *Token) outcome {
 			return not(why, cause)
 		}
 	}
-	return outcome{issuer: t.index()}
+	return outcome{issuer: t.index()}, renew
 }
 
-// proveKey judges the DPoP proof of r (RFC 9449 §7.1).
-func (p *Possession) proveKey(r *http.Request, proofs []string, token, key string) (Reason, error) {
+// proveKey judges the DPoP proof of r (RFC 9449 §7.1), which it gives where that is good.
+func (p *Possession) proveKey(r *http.Request, proofs []string, token, key string) (*dpop.Proof, Reason, error) {
 	if !p.takesDPoP() {
-		return NotBound, nil
+		return nil, NotBound, nil
 	}
 	if p.URL == nil {
-		return InvalidProof, errNoURL
+		return nil, InvalidProof, errNoURL
 	}
-	_, err := p.DPoP.Verify(r.Context(), proofs, dpop.Request{Method: r.Method, URL: p.URL(r), AccessToken: token, Thumbprint: key})
+	proof, err := p.DPoP.Verify(r.Context(), proofs, dpop.Request{Method: r.Method, URL: p.URL(r), AccessToken: token, Thumbprint: key})
 	if errors.Is(err, dpop.ErrOtherKey) {
-		return NotBound, errKeyNotProved
+		return nil, NotBound, errKeyNotProved
 	}
 	if errors.Is(err, dpop.ErrOverShare) {
-		return ProofLimit, err
+		return nil, ProofLimit, err
 	}
 	if err != nil {
 		bad, ok := errors.AsType[*dpop.Error](err)
 		switch {
 		case !ok:
-			return ProofUnavailable, err
+			return nil, ProofUnavailable, err
 		case bad.Code == oauth.CodeUseDPoPNonce:
-			return UseNonce, err
+			return nil, UseNonce, err
 		}
-		return InvalidProof, err
+		return nil, InvalidProof, err
 	}
-	return Allowed, nil
+	return proof, Allowed, nil
 }
 
 // proveCertificate compares the client's certificate with the token's (RFC 8705 §3).
@@ -167,38 +168,4 @@ func (p *Possession) nonce() string {
 		return ""
 	}
 	return p.DPoP.Nonces.Current(p.now())
-}
-
-// Nonce is the DPoP-Nonce that the answer to r should bring (RFC 9449 §8.2), "" for none: a fresh one, where nonces are demanded and that
-// of the request's proof is getting old. r is a request that Authorize has let pass; for those that it refused the Refusal has a
-// nonce. It costs nothing where no nonces are demanded. A nil Possession has none.
-func (p *Possession) Nonce(r *http.Request) string {
-	if !p.takesDPoP() || p.DPoP.Nonces == nil {
-		return ""
-	}
-	proofs := r.Header[dpop.Header]
-	if len(proofs) != 1 {
-		return ""
-	}
-	now := p.now()
-	if _, renew := p.DPoP.Nonces.Valid(nonceOf(proofs[0]), now); !renew {
-		return ""
-	}
-	return p.DPoP.Nonces.Current(now)
-}
-
-// nonceOf reads the nonce of a proof that was found good.
-func nonceOf(proof string) string {
-	_, rest, _ := strings.Cut(proof, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	text, err := base64.RawURLEncoding.DecodeString(payload)
-	if err != nil {
-		return ""
-	}
-	claims, err := jose.ParseClaims(text, jose.Limits{})
-	if err != nil {
-		return ""
-	}
-	nonce, _ := claims.Text("nonce")
-	return nonce
 }
