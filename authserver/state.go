@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
@@ -41,13 +40,12 @@ func NewState(c StateConfig) (*State, error) {
 	if err := c.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &State{config: c, revocations: token.NewRevocations(c.Now), newEnvs: make(chan struct{}, 1), running: make(chan struct{})}
+	s := &State{
+		config: c, revocations: token.NewRevocations(c.Now), verified: cache.New[*token.Active](cache.Config{}),
+		newEnvs: make(chan struct{}, 1), running: make(chan struct{}),
+	}
 	s.outbounds = map[string]*outbound{}
 	s.life, s.stop = context.WithCancel(context.Background())
-	var err error
-	if s.verified, err = cache.New[*token.Active](cache.Config{}); err != nil {
-		return nil, fmt.Errorf("verified-token cache: %w", err)
-	}
 	s.rings = keys.New(keys.Config{
 		Store: c.Store, Sealer: s.sealer, Now: c.Now, Log: c.Log, Rotated: c.Observer.KeyRotated,
 		Policies: s.policies, Changed: s.keysChanged,

@@ -177,10 +177,7 @@ func assembleKit(t testing.TB, d *declared.Directory, st store.Store, clock *tes
 	rings := keys.New(keys.Config{Store: st, Sealer: sealer, Now: now, Log: log, Policies: policies(st)})
 	set := token.NewRevocations(now)
 	feed(t, st, clock, set)
-	verified, err := cache.New[*token.Active](cache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	verified := cache.New[*token.Active](cache.Config{})
 	t.Cleanup(verified.Close)
 
 	registrar := &registration.Registrar{Store: st, Sealer: sealer, NewID: secret.NewID, NewSecret: secret.New, Now: now, Outbound: outbound}

@@ -42,7 +42,7 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-func (v *Verifier) build() (err error) {
+func (v *Verifier) build() error {
 	for i, config := range v.config.Issuers {
 		is, err := newIssuer(i, config, &v.config)
 		if err != nil {
@@ -60,12 +60,8 @@ func (v *Verifier) build() (err error) {
 			v.opaque = is
 		}
 	}
-	if v.good, err = cache.New[*entry](cache.Config{MaxBytes: v.config.GoodCacheBytes}); err != nil {
-		return fmt.Errorf("cache_size: %w", err)
-	}
-	if v.bad, err = cache.New[refused](cache.Config{MaxBytes: v.config.BadCacheBytes}); err != nil {
-		return fmt.Errorf("cache_size: %w", err)
-	}
+	v.good = cache.New[*entry](cache.Config{MaxBytes: v.config.GoodCacheBytes})
+	v.bad = cache.New[refused](cache.Config{MaxBytes: v.config.BadCacheBytes})
 	return nil
 }
 

@@ -31,12 +31,8 @@ type perToken struct {
 	done    func()
 }
 
-func newPerToken(c *Config) (*perToken, error) {
-	tokens, err := cache.New[obtained](cache.Config{MaxBytes: c.CacheBytes})
-	if err != nil {
-		return nil, err
-	}
-	return &perToken{now: c.Now, timeout: c.Timeout, tokens: tokens, done: func() {}}, nil
+func newPerToken(c *Config) *perToken {
+	return &perToken{now: c.Now, timeout: c.Timeout, tokens: cache.New[obtained](cache.Config{MaxBytes: c.CacheBytes}), done: func() {}}
 }
 
 // Token implements Source.
@@ -98,11 +94,7 @@ func NewExchange(c Config) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPerToken(&c)
-	if err != nil {
-		s.close()
-		return nil, err
-	}
+	p := newPerToken(&c)
 	p.done = s.close
 	p.ask = func(_ context.Context, raw string, _ *resourceserver.Token) (obtained, *Error) {
 		form := url.Values{

@@ -35,13 +35,7 @@ func NewPhantom(c Config) (Source, error) {
 			return nil, err
 		}
 	}
-	p, err := newPerToken(&c)
-	if err != nil {
-		if s != nil {
-			s.close()
-		}
-		return nil, err
-	}
+	p := newPerToken(&c)
 	ph := &phantom{perToken: p, server: s, config: &c}
 	p.ask = ph.obtain
 	if s != nil {

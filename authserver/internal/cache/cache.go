@@ -22,8 +22,11 @@ import (
 // next Get then misses and its caller finds out again.
 type Cache[V any] struct {
 	seed  maphash.Seed
-	inner *ristretto.Cache[uint64, *entry[V]]
+	inner atomic.Pointer[ristretto.Cache[uint64, *entry[V]]] // nil until the first Put: its counters are large, and many a cache stays empty
+	build sync.Mutex
 	max   int64
+	// entries are what the counters are for.
+	entries int64
 
 	stripes   [stripes]stripe
 	evictions atomic.Uint64
@@ -56,6 +59,11 @@ type stripe struct {
 
 const stripes = 16
 
+// countersPerEntry is how many of the admission policy's counters there are for each entry. Ten, as is usual, find one or two percent more
+// where far more tokens are in use than fit, and take 3 MiB of every heap, whose garbage collector lets it grow by a multiple of that:
+// past the processor's cache, which costs each request more.
+const countersPerEntry = 4
+
 // entryOverhead is what one entry costs beside the token and the value's own
 // memory, as measured: the entry itself, its places in the map and the policy,
 // and what the allocator rounds up.
@@ -79,13 +87,24 @@ func (c Config) withDefaults() Config {
 }
 
 // New makes a cache. Close frees it.
-func New[V any](config Config) (*Cache[V], error) {
+func New[V any](config Config) *Cache[V] {
 	config = config.withDefaults()
-	c := &Cache[V]{seed: maphash.MakeSeed(), max: config.MaxBytes}
-	var err error
-	c.inner, err = ristretto.NewCache(&ristretto.Config[uint64, *entry[V]]{
-		NumCounters:        10 * config.MaxEntries,
-		MaxCost:            config.MaxBytes,
+	return &Cache[V]{seed: maphash.MakeSeed(), max: config.MaxBytes, entries: config.MaxEntries}
+}
+
+// room is the inner cache, made if this is the first use of it. The caller has begun.
+func (c *Cache[V]) room() *ristretto.Cache[uint64, *entry[V]] {
+	if inner := c.inner.Load(); inner != nil {
+		return inner
+	}
+	c.build.Lock()
+	defer c.build.Unlock()
+	if inner := c.inner.Load(); inner != nil {
+		return inner
+	}
+	inner, err := ristretto.NewCache(&ristretto.Config[uint64, *entry[V]]{
+		NumCounters:        countersPerEntry * c.entries,
+		MaxCost:            c.max,
 		BufferItems:        64,
 		IgnoreInternalCost: true, // entryOverhead has it
 		KeyToHash:          func(key uint64) (uint64, uint64) { return key, 0 },
@@ -93,9 +112,10 @@ func New[V any](config Config) (*Cache[V], error) {
 		OnReject:           c.rejected,
 	})
 	if err != nil {
-		return nil, err
+		panic(err) // it refuses only sizes that Config's defaults exclude
 	}
-	return c, nil
+	c.inner.Store(inner)
+	return inner
 }
 
 // evicted is told what had to go for another, and everything at the end.
@@ -108,7 +128,7 @@ func (c *Cache[V]) evicted(*ristretto.Item[*entry[V]]) {
 // rejected is told what did not get in, which includes a second write of a token
 // that came before the first had taken effect; that one has lost nothing.
 func (c *Cache[V]) rejected(item *ristretto.Item[*entry[V]]) {
-	if _, there := c.inner.GetTTL(item.Key); !there {
+	if _, there := c.inner.Load().GetTTL(item.Key); !there {
 		c.refused.Add(1)
 	}
 }
@@ -139,7 +159,10 @@ func (c *Cache[V]) Get(token string, now time.Time) (v V, ok bool) {
 	if s == nil {
 		return v, false
 	}
-	e, ok := c.inner.Get(maphash.String(c.seed, token))
+	var e *entry[V]
+	if inner := c.inner.Load(); inner != nil {
+		e, ok = inner.Get(maphash.String(c.seed, token))
+	}
 	if !ok || e.token != token || !e.live(now) {
 		s.misses.Add(1)
 		return v, false
@@ -172,7 +195,7 @@ func (c *Cache[V]) Put(token string, v V, size int, now, end time.Time) {
 		wall:  end.Round(0),
 		mono:  now.Add(stay),
 	}
-	if !c.inner.Set(e.key, e, cost) {
+	if !c.room().Set(e.key, e, cost) {
 		c.refused.Add(1)
 	}
 	if last := c.swept.Load(); last == nil || now.Sub(*last).Abs() >= sweepEvery {
@@ -191,8 +214,10 @@ func (c *Cache[V]) Drop(token string) {
 		return
 	}
 	defer s.other.Add(1)
-	c.inner.Del(maphash.String(c.seed, token))
-	c.inner.Wait() // a write still queued would otherwise show up after Del
+	if inner := c.inner.Load(); inner != nil {
+		inner.Del(maphash.String(c.seed, token))
+		inner.Wait() // a write still queued would otherwise show up after Del
+	}
 }
 
 // Wait returns when everything Put before has taken effect; tests need it.
@@ -202,7 +227,9 @@ func (c *Cache[V]) Wait() {
 		return
 	}
 	defer s.other.Add(1)
-	c.inner.Wait()
+	if inner := c.inner.Load(); inner != nil {
+		inner.Wait()
+	}
 }
 
 // Stats is a snapshot since the cache was made.
@@ -223,8 +250,12 @@ func (c *Cache[V]) Stats() Stats {
 		return st
 	}
 	defer s.other.Add(1)
-	st.Bytes = c.max - c.inner.RemainingCost()
-	c.inner.IterValues(func(*entry[V]) bool {
+	inner := c.inner.Load()
+	if inner == nil {
+		return st
+	}
+	st.Bytes = c.max - inner.RemainingCost()
+	inner.IterValues(func(*entry[V]) bool {
 		st.Entries++
 		return false
 	})
@@ -242,7 +273,9 @@ func (c *Cache[V]) Close() {
 				time.Sleep(50 * time.Microsecond)
 			}
 		}
-		c.inner.Close()
+		if inner := c.inner.Load(); inner != nil {
+			inner.Close()
+		}
 	})
 }
 

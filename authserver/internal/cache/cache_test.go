@@ -3,6 +3,7 @@ package cache_test
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,10 +21,7 @@ var raceDetector bool
 
 func newCache[V any](t testing.TB, c cache.Config) *cache.Cache[V] {
 	t.Helper()
-	made, err := cache.New[V](c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := cache.New[V](c)
 	t.Cleanup(made.Close)
 	return made
 }
@@ -351,13 +349,34 @@ func TestConcurrentUseAndClose(t *testing.T) {
 	}
 }
 
+// TestAnEmptyCacheAnswers: before the first Put there is nothing to ask, and everything may be asked.
+func TestAnEmptyCacheAnswers(t *testing.T) {
+	c := newCache[int](t, cache.Config{})
+	if _, ok := c.Get("token", start); ok {
+		t.Error("found in an empty cache")
+	}
+	c.Drop("token")
+	c.Wait()
+	if got := c.Stats(); got != (cache.Stats{Misses: 1}) {
+		t.Errorf("stats = %+v, want one miss", got)
+	}
+	var wait sync.WaitGroup
+	for i := range 8 { // the first ones at the same time
+		wait.Go(func() { c.Put(strconv.Itoa(i), i, 0, start, start.Add(time.Hour)) })
+	}
+	wait.Wait()
+	c.Wait()
+	for i := range 8 {
+		if got, ok := c.Get(strconv.Itoa(i), start); !ok || got != i {
+			t.Errorf("Get(%d) = %d, %v", i, got, ok)
+		}
+	}
+}
+
 func TestCloseEndsGoroutinesAndForgets(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 10 {
-		c, err := cache.New[int](cache.Config{MaxBytes: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := cache.New[int](cache.Config{MaxBytes: 1 << 20})
 		c.Put("token", 1, 0, start, start.Add(time.Hour))
 		c.Close()
 		c.Close()

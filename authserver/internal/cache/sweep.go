@@ -20,8 +20,9 @@ func (c *Cache[V]) sweep(now time.Time) {
 		return
 	}
 	defer s.other.Add(1)
+	inner := c.inner.Load() // Put began this: there is one
 	var ended []uint64
-	c.inner.IterValues(func(e *entry[V]) (stop bool) {
+	inner.IterValues(func(e *entry[V]) (stop bool) {
 		if !e.live(now) {
 			ended = append(ended, e.key)
 		}
@@ -32,9 +33,9 @@ func (c *Cache[V]) sweep(now time.Time) {
 			return
 		}
 		// One put again in the meantime goes too; it will be missed once.
-		c.inner.Del(key)
+		inner.Del(key)
 		if i%sweepBatch == sweepBatch-1 {
-			c.inner.Wait()
+			inner.Wait()
 		}
 	}
 }

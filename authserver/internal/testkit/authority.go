@@ -77,10 +77,7 @@ func NewAuthority(t testing.TB, st store.Store, clock *Clock) *Authority {
 	a.Rings = keys.New(keys.Config{Store: st, Sealer: sealer, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	a.Set = token.NewRevocations(clock.Now)
 	a.feed(t)
-	verified, err := cache.New[*token.Active](cache.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	verified := cache.New[*token.Active](cache.Config{})
 	t.Cleanup(verified.Close)
 	a.Sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: clock.Now}
 	a.Scopes = &token.Scopes{Directory: a.Directory()}
