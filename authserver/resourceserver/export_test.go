@@ -6,3 +6,9 @@ func (v *Verifier) Settle() {
 	v.good.Wait()
 	v.bad.Wait()
 }
+
+// Watching is how many exchanges are being watched.
+func (v *Verifier) Watching() int { return v.watch.watching() }
+
+// Watches reports whether there is a goroutine that looks after exchanges.
+func (v *Verifier) Watches() bool { return v.watch.running.Load() }

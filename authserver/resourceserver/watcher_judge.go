@@ -13,7 +13,11 @@ func (w *watcher) check(refs []watchRef, now round) {
 	defer ends.release()
 	for _, ref := range refs {
 		e := ref.entry
-		if e.token.issuer.config.Local == nil {
+		if is := e.token.issuer; is.config.Local == nil {
+			if why := is.checkTimes(e.token.Claims, now.clock); why == Expired { // nobody has to be asked, and many may expire at once
+				w.settle(ref, e, outcome{why: why, issuer: is.index}, now, &ends)
+				continue
+			}
 			if elsewhere == nil {
 				elsewhere = make(map[*entry][]watchRef)
 			}
@@ -31,22 +35,33 @@ func (w *watcher) check(refs []watchRef, now round) {
 		}
 		w.settle(ref, e, o, now, &ends)
 	}
-	for e, refs := range elsewhere {
-		if !e.checking.CompareAndSwap(false, true) {
-			continue
+	for e := range elsewhere {
+		if !e.checking.CompareAndSwap(false, true) { // it waits still, or is being asked about
+			delete(elsewhere, e)
 		}
+	}
+	if len(elsewhere) > 0 {
+		w.wg.Go(func() { w.checkElsewhere(elsewhere, now) })
+	}
+}
+
+// checkElsewhere judges tokens of issuers elsewhere, so many at a time, until all have had their turn: with many streams that takes longer than a round.
+func (w *watcher) checkElsewhere(tokens map[*entry][]watchRef, now round) {
+	for e, refs := range tokens {
 		select {
 		case w.checks <- struct{}{}:
-			w.wg.Go(func() {
-				defer func() {
-					e.checking.Store(false)
-					<-w.checks
-				}()
-				w.judge(e, refs, now)
-			})
-		default: // in the next round
-			e.checking.Store(false)
+		case <-w.ctx.Done():
+			return
 		}
+		w.wg.Go(func() {
+			defer func() {
+				e.checking.Store(false)
+				<-w.checks
+			}()
+			now := now
+			now.clock = w.v.config.Now() // it may have waited
+			w.judge(e, refs, now)
+		})
 	}
 }
 
