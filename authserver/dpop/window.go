@@ -3,6 +3,7 @@ package dpop
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math/bits"
 	"math/rand/v2"
 	"sync"
@@ -55,7 +56,7 @@ func (w *Window) Spend(_ context.Context, key string, id [32]byte, until, now ti
 	at := now.Unix()
 	end := max(until.Unix(), at) + 1
 	err := s.spend(w, mark, of, end, at)
-	if err == ErrOverShare {
+	if errors.Is(err, ErrOverShare) {
 		w.sweep(at)
 		err = s.spend(w, mark, of, end, at)
 	}
