@@ -176,7 +176,7 @@ func assembleKit(t testing.TB, d *declared.Directory, st store.Store, clock *tes
 	t.Cleanup(outbound.Close)
 	rings := keys.New(keys.Config{Store: st, Sealer: sealer, Now: now, Log: log, Policies: policies(st)})
 	set := token.NewRevocations(now)
-	feed(t, st, clock, set)
+	testkit.Feed(t, st, clock, set)
 	verified := cache.New[*token.Active](cache.Config{})
 	t.Cleanup(verified.Close)
 
@@ -225,18 +225,6 @@ func policies(st store.Store) keys.Policies {
 			all = append(all, keys.Policy{ID: id, KeyLength: int(p.KeyLength), DN: p.DN, Period: p.Period(), Validity: p.Validity()})
 		}
 		return all, nil
-	}
-}
-
-// feed keeps the set of revocations up to date until the test ends.
-func feed(t testing.TB, st store.Store, clock *testkit.Clock, set *token.Revocations) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	var job sync.WaitGroup
-	job.Go(func() { _ = st.WatchRevocations(ctx, clock.Now(), set.Watcher()) })
-	t.Cleanup(func() { cancel(); job.Wait() })
-	if err := set.Wait(ctx); err != nil {
-		t.Fatalf("revocation feed: %v", err)
 	}
 }
 

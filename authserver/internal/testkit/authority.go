@@ -76,7 +76,7 @@ func NewAuthority(t testing.TB, st store.Store, clock *Clock) *Authority {
 	}
 	a.Rings = keys.New(keys.Config{Store: st, Sealer: sealer, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	a.Set = token.NewRevocations(clock.Now)
-	a.feed(t)
+	Feed(t, st, clock, a.Set)
 	verified := cache.New[*token.Active](cache.Config{})
 	t.Cleanup(verified.Close)
 	a.Sessions = &session.Sessions{Store: st, NewID: secret.NewID, NewSecret: secret.New, Now: clock.Now}
@@ -94,13 +94,19 @@ func NewAuthority(t testing.TB, st store.Store, clock *Clock) *Authority {
 	return a
 }
 
-// feed keeps the set up to date until the test ends.
-func (a *Authority) feed(t testing.TB) {
+// Feed keeps a set of revocations up to date until the test ends. It is up to date when Feed returns: a busy machine may take longer to open a
+// database than a request would wait for it.
+func Feed(t testing.TB, st store.Store, clock *Clock, set *token.Revocations) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var job sync.WaitGroup
-	job.Go(func() { _ = a.Store.WatchRevocations(ctx, a.Clock.Now(), a.Set.Watcher()) })
+	job.Go(func() { _ = st.WatchRevocations(ctx, clock.Now(), set.Watcher()) })
 	t.Cleanup(func() { cancel(); job.Wait() })
-	if err := a.Set.Wait(ctx); err != nil {
+	err := set.Wait(ctx)
+	for until := time.Now().Add(time.Minute); err != nil && time.Now().Before(until); {
+		err = set.Wait(ctx)
+	}
+	if err != nil {
 		t.Fatalf("revocation feed: %v", err)
 	}
 }
