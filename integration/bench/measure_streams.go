@@ -192,11 +192,7 @@ func (b *bench) streamMemory(a *authority, behind string, from *byte) error {
 	if b.quick {
 		streams = min(2000, streams)
 	}
-	held := func(s *server, addr string) (float64, error) {
-		before, err := s.inUse()
-		if err != nil {
-			return 0, err
-		}
+	hold := func(s *server, addr string) (float64, error) {
 		*from++
 		o, err := open(addr, "/quiet", tokens, streams, *from)
 		if err != nil {
@@ -204,7 +200,19 @@ func (b *bench) streamMemory(a *authority, behind string, from *byte) error {
 		}
 		defer o.close()
 		time.Sleep(300 * time.Millisecond)
-		with, err := s.inUse()
+		return s.inUse()
+	}
+	held := func(s *server, addr string) (float64, error) {
+		// What the first ones leave behind, pools and goroutines, the next ones use.
+		if _, err := hold(s, addr); err != nil {
+			return 0, err
+		}
+		time.Sleep(2 * time.Second)
+		before, err := s.inUse()
+		if err != nil {
+			return 0, err
+		}
+		with, err := hold(s, addr)
 		return (with - before) / float64(streams) / 1024, err
 	}
 	watched, err := held(a.server, a.gate)
@@ -219,13 +227,17 @@ func (b *bench) streamMemory(a *authority, behind string, from *byte) error {
 	return nil
 }
 
-// inUse is the memory of a server's heap and stacks that is in use after a garbage collection, in bytes.
+// inUse is the memory of a server's heap and stacks that is in use after garbage collections, in bytes: the first one leaves what pools hold
+// to the second.
 func (s *server) inUse() (float64, error) {
-	resp, err := http.Get("http://" + s.admin + "/debug/pprof/heap?gc=1&debug=1")
-	if err != nil {
-		return 0, err
+	var resp *http.Response
+	for range 2 {
+		var err error
+		if resp, err = http.Get("http://" + s.admin + "/debug/pprof/heap?gc=1&debug=1"); err != nil {
+			return 0, err
+		}
+		defer resp.Body.Close()
 	}
-	defer resp.Body.Close()
 	sum, found := 0.0, 0
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		for _, name := range []string{"# HeapAlloc = ", "# Stack = "} {
