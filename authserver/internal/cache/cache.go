@@ -59,11 +59,6 @@ type stripe struct {
 
 const stripes = 16
 
-// countersPerEntry is how many of the admission policy's counters there are for each entry. Ten, as is usual, find one or two percent more
-// where far more tokens are in use than fit, and take 3 MiB of every heap, whose garbage collector lets it grow by a multiple of that:
-// past the processor's cache, which costs each request more.
-const countersPerEntry = 4
-
 // entryOverhead is what one entry costs beside the token and the value's own
 // memory, as measured: the entry itself, its places in the map and the policy,
 // and what the allocator rounds up.
@@ -103,7 +98,7 @@ func (c *Cache[V]) room() *ristretto.Cache[uint64, *entry[V]] {
 		return inner
 	}
 	inner, err := ristretto.NewCache(&ristretto.Config[uint64, *entry[V]]{
-		NumCounters:        countersPerEntry * c.entries,
+		NumCounters:        10 * c.entries,
 		MaxCost:            c.max,
 		BufferItems:        64,
 		IgnoreInternalCost: true, // entryOverhead has it

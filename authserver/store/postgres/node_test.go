@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,47 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/postgres"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/storetest"
 	"github.com/caddy-gatehouse/gatehouse/integration/pgtest"
 )
 
-// logBuffer is a log that tests may read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// says waits until the log has the text: opening goes on in the background.
-func (l *logBuffer) says(t *testing.T, text string) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !strings.Contains(l.String(), text) {
-		if time.Now().After(deadline) {
-			t.Errorf("log = %q, want %q in it", l.String(), text)
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // start starts a handle with a log that is closed at the test's end.
-func start(t *testing.T, dsn string) (*postgres.DB, *logBuffer) {
+func start(t *testing.T, dsn string) (*postgres.DB, *testkit.Buffer) {
 	t.Helper()
-	log := &logBuffer{}
+	log := &testkit.Buffer{}
 	db, err := postgres.New(postgres.Config{DSN: dsn, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +73,7 @@ func TestServerAwayAndBack(t *testing.T) {
 	if err := db.Ping(ctx); err == nil {
 		t.Error("Ping of a server that is down = nil, want an error")
 	}
-	log.says(t, "database is not available")
+	log.Says(t, "database is not available")
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +308,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if err := db.Ping(ctx); err == nil {
 		t.Error("a database of version 1000 is opened, want an error")
 	}
-	log.says(t, "version 1000 by a newer program")
+	log.Says(t, "version 1000 by a newer program")
 }
 
 // A server that does not wait for the disk is told to.

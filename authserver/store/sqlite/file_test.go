@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,32 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store/sqlite"
 )
-
-// logBuffer is a log that tests may read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 func TestNothingBeforeStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub", "gatehouse.db")
@@ -103,7 +84,7 @@ func TestPaths(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), wait)
 			defer cancel()
-			var log logBuffer
+			var log testkit.Buffer
 			db := sqlite.New(sqlite.Config{Path: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			db.Start()
 			defer db.Close()
@@ -117,25 +98,12 @@ func TestPaths(t *testing.T) {
 			if err == nil {
 				t.Error("Ping = nil, want an error")
 			}
-			log.says(t, tt.want)
-			log.says(t, path)
+			log.Says(t, tt.want)
+			log.Says(t, path)
 			if n := strings.Count(log.String(), "not available"); n != 1 {
 				t.Errorf("the log says so %d times, want once", n)
 			}
 		})
-	}
-}
-
-// says waits until the log has the text: opening goes on in the background.
-func (l *logBuffer) says(t *testing.T, text string) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !strings.Contains(l.String(), text) {
-		if time.Now().After(deadline) {
-			t.Errorf("log = %q, want %q in it", l.String(), text)
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -171,7 +139,7 @@ func TestSecondProcessWaits(t *testing.T) {
 	if err := first.ReplaceKeyRing(t.Context(), "env", 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	var log logBuffer
+	var log testkit.Buffer
 	second := sqlite.New(sqlite.Config{Path: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	second.Start()
 	defer second.Close()
@@ -180,14 +148,14 @@ func TestSecondProcessWaits(t *testing.T) {
 	if err := second.Ping(ctx); err == nil {
 		t.Error("a second handle opens the file in use, want an error")
 	}
-	log.says(t, "in use by another process")
+	log.Says(t, "in use by another process")
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, version, err := second.KeyRing(t.Context(), "env"); version != 1 || err != nil {
 		t.Errorf("KeyRing after the first has closed = %d, %v, want 1, nil", version, err)
 	}
-	log.says(t, "database is available")
+	log.Says(t, "database is available")
 }
 
 func TestNewerDatabaseIsRefused(t *testing.T) {
@@ -206,7 +174,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 		}
 	}
 	newer(1000)
-	var log logBuffer
+	var log testkit.Buffer
 	db := sqlite.New(sqlite.Config{Path: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	db.Start()
 	defer db.Close()
@@ -215,5 +183,5 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	if err := db.Ping(ctx); err == nil {
 		t.Error("a database of version 1000 is opened, want an error")
 	}
-	log.says(t, "version 1000 by a newer program")
+	log.Says(t, "version 1000 by a newer program")
 }
