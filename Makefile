@@ -90,7 +90,7 @@ prepare:
 		echo "Not installed, so that the tests that need it will be skipped:$$missing. On Debian: apt-get install$$missing"; \
 	fi
 
-bench: ## measure against bare Caddy, caddy-jwt and raw signing (about 15 minutes); writes bin/bench.json
+bench: ## measure against bare Caddy, caddy-jwt and raw signing (about 20 minutes); writes bin/bench.json
 	$(GO) run ./integration/bench
 
 caddy: ## build bin/caddy with xcaddy from xcaddy.json
