@@ -164,10 +164,12 @@ func sameWork(t *testing.T) {
 			}
 		}
 		k.mail.wait(t, 2) // alice's and bob's
+		k.Settle()        // and what was done in the background for the others
 		compare(t, 1, func(name string) { _, _ = k.Recover(t.Context(), k.env, name, "WRONGONE", goodPassword, address) })
 	})
 	t.Run("forgotten password, up to the answer", func(t *testing.T) {
 		k.mail.block = make(chan struct{})
+		defer k.Settle()
 		defer close(k.mail.block)
 		hashes := k.hashes.Load()
 		for _, name := range names {

@@ -11,3 +11,6 @@ func ParsePHC(s string) (string, error) {
 
 // KeepEncoded gives what is kept of an encoded password, for the fuzz target.
 func KeepEncoded(value string) (string, error) { return keepEncoded(value) }
+
+// Settle waits until what has been put off is done.
+func (u *Users) Settle() { u.outgoing.done.Wait() }
