@@ -83,13 +83,11 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		return d
 	}
 	if b.judged && oddMethod(r.Method) {
-		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
-		d.err = errMethod
+		d.err = b.invalid(errMethod)
 		return d
 	}
 	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
-		b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
-		d.err = errH2C
+		d.err = b.invalid(errH2C)
 		return d
 	}
 	if r.Method == http.MethodOptions && isPreflight(r) {
@@ -98,8 +96,7 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 	}
 	if r.Method == http.MethodConnect {
 		if !isExtendedConnect(r) {
-			b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
-			d.err = errTunnel
+			d.err = b.invalid(errTunnel)
 			return d
 		}
 		handshake, done := asHandshake(r)
@@ -155,6 +152,12 @@ func (b *BearerAuth) decideTools(w http.ResponseWriter, r *http.Request, also []
 func (b *BearerAuth) refusal(r *http.Request, why resourceserver.Reason, cause error) error {
 	b.verifier.observer.Decided(-1, why)
 	return b.verifier.Refuse(r, b.policy, nil, why, cause)
+}
+
+// invalid is the refusal of a request that is no good whatever its token, counted.
+func (b *BearerAuth) invalid(err error) error {
+	b.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+	return err
 }
 
 // passOn hands r to the handlers behind this one.
