@@ -27,13 +27,21 @@ func requirePKCE(_ context.Context, d *draft) error {
 	if !slices.Contains(d.req.ResponseType, oauth.ResponseCode) {
 		return nil
 	}
-	s256 := d.env.Strict || d.client.PKCE == store.PKCES256Required
+	d.req.Challenge, d.req.Method = challenge, method
+	return d.req.protected(d.env, d.client)
+}
+
+// protected judges whether the challenge of r is what the client and the environment demand of a code.
+func (r *Request) protected(env *store.Environment, client *store.Client) error {
+	if !slices.Contains(r.ResponseType, oauth.ResponseCode) {
+		return nil
+	}
+	s256 := env.Strict || client.PKCE == store.PKCES256Required
 	switch {
-	case method == "" && (s256 || d.client.PKCE != store.PKCEOptional || d.client.AuthMethod == oauth.AuthNone):
+	case r.Method == "" && (s256 || client.PKCE != store.PKCEOptional || client.AuthMethod == oauth.AuthNone):
 		return oauth.InvalidRequest("The parameter code_challenge is missing")
-	case s256 && method != oauth.ChallengeS256:
+	case s256 && r.Method != oauth.ChallengeS256:
 		return oauth.InvalidRequest("The code_challenge_method must be S256")
 	}
-	d.req.Challenge, d.req.Method = challenge, method
 	return nil
 }

@@ -35,7 +35,8 @@ type Issuer struct {
 // the session ends what is made here. Errors are *oauth.Error where the client
 // may know: access_denied for a person or client that was disabled meanwhile, unauthorized_client for a client whose tokens are bound since,
 // login_required for a session that ended, invalid_request for a person without a
-// claim that a resource requires, invalid_scope for a resource that is gone. Tokens have what is still granted to the client: whoever took
+// claim that a resource requires and for a code without the challenge that the client needs since, invalid_scope and invalid_target for a resource
+// that is gone. Tokens have what is still granted to the client: whoever took
 // a scope from it has ended the tokens that had it, and this one was not among them.
 func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request, client *store.Client, user *store.User, b *session.Browser) (*Response, error) {
 	switch {
@@ -51,6 +52,10 @@ func (i *Issuer) Issue(ctx context.Context, env *store.Environment, req *Request
 		return nil, oauth.AuthorizationError(oauth.CodeAccessDenied, "The account or the application is disabled")
 	case !mayBeBearers(req.ResponseType, client): // since the request was judged
 		return nil, oauth.UnauthorizedClient("The response_type is not enabled for this client")
+	}
+	// Since then the client may have ceased to authenticate: without a challenge the code would be anybody's who finds it.
+	if err := req.protected(env, client); err != nil {
+		return nil, err
 	}
 	switch err := i.Sessions.Join(ctx, env, b, client.ID); {
 	case errors.Is(err, store.ErrNotFound):

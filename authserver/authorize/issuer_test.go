@@ -289,6 +289,8 @@ func TestIssueRefuses(t *testing.T) {
 	asleep.Enabled = false
 	bound, certified := *k.client, *k.client
 	bound.DPoPBound, certified.CertificateBound = true, true
+	public := *k.client
+	public.AuthMethod = oauth.AuthNone
 	implicit, _ := k.read("response_type", "code token", "nonce", "n")
 	hinted, _ := k.read("claims", `{"id_token":{"sub":{"value":"bob-id"}}}`)
 
@@ -304,6 +306,7 @@ func TestIssueRefuses(t *testing.T) {
 		"a disabled client":                 {req, &asleep, k.user, oauth.CodeAccessDenied},
 		"a token that must be bound since":  {implicit, &bound, k.user, oauth.CodeUnauthorizedClient},
 		"and to a certificate":              {implicit, &certified, k.user, oauth.CodeUnauthorizedClient},
+		"a code that is anybody's since":    {req, &public, k.user, oauth.CodeInvalidRequest},
 		"another client":                    {req, other, k.user, oauth.CodeServerError},
 		"another person than the hint's":    {hinted, k.client, k.user, oauth.CodeServerError},
 	} {

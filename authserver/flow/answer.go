@@ -55,7 +55,9 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 	if refused, ok := errors.AsType[*oauth.Error](err); ok {
 		switch refused.Code {
 		case oauth.CodeAccessDenied, oauth.CodeLoginRequired, // the person or the session ended this very moment
-			oauth.CodeInvalidRequest, oauth.CodeInvalidScope: // a resource requires what the person does not have, or is gone
+			oauth.CodeInvalidRequest,                        // a resource requires what the person does not have, or the client a challenge
+			oauth.CodeInvalidScope, oauth.CodeInvalidTarget, // a resource is gone
+			oauth.CodeUnauthorizedClient: // a token would have to be bound by now
 			return authorize.Refuse(env, reply, refused, correlation), nil
 		}
 	}

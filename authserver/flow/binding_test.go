@@ -240,22 +240,46 @@ func TestAttack106(t *testing.T) {
 
 // TestAttack99 is a client's way that was switched off while a person signed on.
 func TestAttack99(t *testing.T) {
+	challenged := func(method string) func(*authorize.Request) {
+		return func(r *authorize.Request) {
+			r.Challenge, r.Method = oauth.S256("the-verifier-of-this-request-is-long-enough"), method
+		}
+	}
+	plain, s256 := challenged(oauth.ChallengePlain), challenged(oauth.ChallengeS256)
+	token := func(r *authorize.Request) {
+		r.ResponseType, r.ReplyTo.Mode = []string{oauth.ResponseToken}, oauth.ModeFragment
+	}
+	const resource = "https://orders.example.com"
+	at := func(r *authorize.Request) { token(r); r.Named = []string{resource} }
+	public := func(c *store.Client) { c.AuthMethod = oauth.AuthNone }
 	tests := []struct {
-		name string
-		edit func(*store.Client)
-		want string // error of the answer; "" for a refusal that does not travel, "-" for success
+		name    string
+		request func(*authorize.Request) // nil: a code without a challenge
+		edit    func(*store.Client)
+		want    string // error of the answer; "" for a refusal that does not travel, "-" for success
 	}{
-		{"nothing", func(c *store.Client) { c.Name = "New name" }, "-"},
-		{"response type", func(c *store.Client) { c.ResponseTypes = []string{"id_token"} }, "unauthorized_client"},
-		{"grant type", func(c *store.Client) { c.GrantTypes = []string{oauth.GrantImplicit} }, "unauthorized_client"},
-		{"redirect URI", func(c *store.Client) { c.RedirectURIs = []string{"https://app.example.com/other"} }, ""},
-		{"client", func(c *store.Client) { c.Enabled = false }, ""},
+		{"nothing", nil, func(c *store.Client) { c.Name = "New name" }, "-"},
+		{"response type", nil, func(c *store.Client) { c.ResponseTypes = []string{"id_token"} }, "unauthorized_client"},
+		{"grant type", nil, func(c *store.Client) { c.GrantTypes = []string{oauth.GrantImplicit} }, "unauthorized_client"},
+		{"redirect URI", nil, func(c *store.Client) { c.RedirectURIs = []string{"https://app.example.com/other"} }, ""},
+		{"client", nil, func(c *store.Client) { c.Enabled = false }, ""},
+		{"authentication, of a request without PKCE", nil, public, "invalid_request"},
+		{"authentication", s256, public, "-"},
+		{"codes without PKCE", nil, func(c *store.Client) { c.PKCE = store.PKCERequired }, "invalid_request"},
+		{"plain challenges", plain, func(c *store.Client) { c.PKCE = store.PKCES256Required }, "invalid_request"},
+		{"plain challenges, of a request without", s256, func(c *store.Client) { c.PKCE = store.PKCES256Required }, "-"},
+		{"bearer tokens", token, func(c *store.Client) { c.DPoPBound = true }, "unauthorized_client"},
+		{"a resource that the request names", at, func(*store.Client) {}, "invalid_target"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := flowtest.New(t)
 			b := g.Browser()
-			f := g.MustStart(b, g.Request(flowtest.Web), flow.UsernamePasswordRequired)
+			req := g.Request(flowtest.Web)
+			if tt.request != nil {
+				tt.request(req)
+			}
+			f := g.MustStart(b, req, flow.UsernamePasswordRequired)
 			f = g.MustAct(b, f.ID, flow.CheckPassword, alice(), flow.Completed)
 			g.Directory.EditClient(g.Env.ID, flowtest.Web, tt.edit)
 			r, err := g.Answer(b, f)
