@@ -35,7 +35,9 @@ func refuseTunnel(req *http.Request) error {
 	return nil
 }
 
-// checkType refuses bodies that are read in another way than ours.
+// checkType refuses bodies that are read in another way than ours. There is no parameter but charset, in its plain form: readers do not agree on what
+// others mean, and one that knows nothing of RFC 2231 reads "charset=utf-7; charset*=utf-8''utf-8" as UTF-7, in which a quotation mark can be
+// written so that it is none in UTF-8.
 func checkType(h http.Header) error {
 	types, codings := h["Content-Type"], h["Content-Encoding"]
 	if len(types) != 1 || len(codings) > 1 || len(codings) == 1 && !strings.EqualFold(codings[0], "identity") {
@@ -45,8 +47,10 @@ func checkType(h http.Header) error {
 	if err != nil || name != "application/json" {
 		return errType
 	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return errType
+	for name, value := range params {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") || strings.IndexByte(types[0], '*') >= 0 {
+			return errType
+		}
 	}
 	return nil
 }
