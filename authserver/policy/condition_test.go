@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -248,11 +249,27 @@ func TestBounds(t *testing.T) {
 	bare.RemoteAddr = "@"
 	unverified := request()
 	unverified.TLS.VerifiedChains = nil
+	crowded, full := request(), request()
+	for i := range 2001 {
+		crowded.Header["X-"+strconv.Itoa(i)] = []string{""}
+	}
+	for i := range 2000 - len(full.Header) {
+		full.Header["X-"+strconv.Itoa(i)] = []string{""}
+	}
+	elsewhere := request()
+	elsewhere.TLS = new(tls.ConnectionState) // of a request that another proxy asks about
 	tests := []struct {
 		expression string
 		r          *http.Request
 		want       error
 	}{
+		{`!request.headers.exists(name, name == "x-tenant")`, crowded, policy.ErrTooLong},
+		{`size(request.headers) < 5000`, crowded, policy.ErrTooLong},
+		{`!request.headers.exists(name, name == "x-other")`, full, nil},
+		{`tls.version != "1.0"`, elsewhere, policy.ErrAbsent},
+		{`!(tls.version in ["1.0", "1.1"])`, elsewhere, policy.ErrAbsent},
+		{`tls.server_name != "admin.example.com"`, elsewhere, policy.ErrAbsent},
+		{`tls.present && tls.version != "1.0" && tls.server_name != "admin.example.com"`, request(), nil},
 		{`claims.long != "x"`, r, policy.ErrTooLong},
 		{`claims.long.matches("(a*)*b") || true`, r, nil},
 		{`!("b" in claims.many)`, r, policy.ErrTooLong},

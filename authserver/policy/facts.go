@@ -41,6 +41,9 @@ func (f *facts) ResolveName(name string) (any, bool) {
 	case "request.query":
 		return query(r.URL.RawQuery), true
 	case "request.headers":
+		if len(r.Header) > maxList { // who goes through a part of them may not come by the one that counts
+			return types.WrapErr(ErrTooLong), true
+		}
 		return headers(r.Header), true
 	case "request.client_ip":
 		return address(f.around.ClientIP(r)), true
@@ -90,10 +93,14 @@ func (f *facts) ofTLS(name string) ref.Val {
 		return types.WrapErr(ErrAbsent)
 	}
 	switch name {
-	case "tls.version":
+	case "tls.version", "tls.server_name":
+		if state.Version == 0 { // the connection is another proxy's, which does not tell
+			return types.WrapErr(ErrAbsent)
+		}
+		if name == "tls.server_name" {
+			return text(state.ServerName)
+		}
 		return types.String(strings.TrimPrefix(tls.VersionName(state.Version), "TLS "))
-	case "tls.server_name":
-		return text(state.ServerName)
 	case "tls.client_fingerprint":
 		// Whoever signed it: the client has shown that it has the key.
 		if len(state.PeerCertificates) == 0 {

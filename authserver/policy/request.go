@@ -74,7 +74,7 @@ func (h headers) Iterator() traits.Iterator { return h.all().Iterator() }
 func (h headers) all() traits.Mapper {
 	all := make(map[string]any, len(h))
 	for name, values := range h {
-		if !hidden[name] && len(values) > 0 && len(all) < maxList {
+		if !hidden[name] && len(values) > 0 {
 			all[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
 	}
