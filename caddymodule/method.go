@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
@@ -22,5 +23,19 @@ func oddMethod(method string) bool {
 // errMethod refuses such a method where rules or conditions may be about methods.
 var errMethod = &oauth.Error{
 	Code: oauth.CodeInvalidRequest, Description: "The method must be written in upper case.",
+	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(), Challenges: errH2C.Challenges,
+}
+
+// isTrace reports whether a method is TRACE to somebody. It is answered with the request as the upstream has it (RFC 9110 §9.3.8).
+func isTrace(method string) bool { return len(method) == len(http.MethodTrace) && strings.EqualFold(method, http.MethodTrace) }
+
+// adds reports whether requests have something from the gate that is for the upstream, and not for their clients: another token, an assertion, claims.
+func (b *BearerAuth) adds() bool {
+	return len(b.forward) > 0 || b.upstream != nil && (b.upstream.source != nil || b.upstream.signer != nil)
+}
+
+// errTrace refuses a TRACE where that is so: its client would be told.
+var errTrace = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "TRACE is not possible here.",
 	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(), Challenges: errH2C.Challenges,
 }

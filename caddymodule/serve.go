@@ -86,6 +86,10 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		d.err = b.invalid(errMethod)
 		return d
 	}
+	if (b.judged || b.MCP != nil) && hidesHeader(r.Header) {
+		d.err = b.invalid(errHidden)
+		return d
+	}
 	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
 		d.err = b.invalid(errH2C)
 		return d
@@ -200,6 +204,9 @@ func (b *BearerAuth) pass(r *http.Request, d *decision) error {
 		}
 		logDecision(r, preflightLog{})
 		return nil
+	}
+	if isTrace(r.Method) && b.adds() {
+		return errTrace
 	}
 	if b.upstream != nil {
 		if err := b.upstream.apply(r.Context(), r, rawToken(r, d.token), d.token); err != nil {
