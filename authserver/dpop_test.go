@@ -150,6 +150,15 @@ func TestDPoPRefresh(t *testing.T) {
 		if text(got, "token_type") != "DPoP" {
 			t.Errorf("refresh with a proof: %s, token_type %q, want DPoP", got.outcome(), text(got, "token_type"))
 		}
+		refresh := "refresh_token=" + text(got, "refresh_token")
+		for name, as := range map[string]credential{"other key": newHolder(t, g.clock).as(public("app"), "token"), "no key": public("app")} {
+			if got := g.form(envA, "token", as, "grant_type=refresh_token", refresh).outcome(); got != "400 invalid_grant" {
+				t.Errorf("%s, after a refresh with a proof: %s, want 400 invalid_grant", name, got)
+			}
+		}
+		if got := g.form(envA, "token", h.as(public("app"), "token"), "grant_type=refresh_token", refresh).outcome(); got != "200" {
+			t.Errorf("the key: %s, want 200", got)
+		}
 	})
 	t.Run("binding outlives rotation", func(t *testing.T) {
 		h := newHolder(t, g.clock)

@@ -2,9 +2,11 @@ package grant_test
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
@@ -64,6 +66,87 @@ func TestAttack112BoundFamilies(t *testing.T) {
 				t.Fatalf("exchange %d with its key: %s", i, refused)
 			}
 		}
+	})
+}
+
+// TestAttack112BoundLater: a public client that begins to prove a key with a refresh token that was anybody's gets one that is bound to it (RFC 9449 §5), on
+// every node; what it had before is a replay as ever, whoever brings it, and with whatever key.
+func TestAttack112BoundLater(t *testing.T) {
+	const key, other = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+	none, own, foreign := token.Confirmation{}, token.Confirmation{JKT: key}, token.Confirmation{JKT: other}
+	onEachStore(t, func(t *testing.T, nodes []*rig) {
+		renew := func(n int, raw string, proved token.Confirmation) (*grant.Response, string) {
+			r := nodes[n].request("web", "refresh_token="+raw)
+			r.Proved = proved
+			return answer(nodes[n].refresh.Token(t.Context(), r))
+		}
+		begin := func(t *testing.T, grace time.Duration) string {
+			t.Helper()
+			for _, n := range nodes {
+				n.Clients["web"].AuthMethod, n.Clients["web"].RefreshTokenGrace = oauth.AuthNone, grace
+			}
+			return nodes[0].signIn(t, "web", "openid").RefreshToken
+		}
+		must := func(t *testing.T, n int, raw string, proved token.Confirmation) *grant.Response {
+			t.Helper()
+			got, refused := renew(n, raw, proved)
+			if refused != "" {
+				t.Fatalf("refresh with %+v: %s, want tokens", proved, refused)
+			}
+			return got
+		}
+		never := func(t *testing.T, raw string, proved token.Confirmation) {
+			t.Helper()
+			for n := range nodes {
+				if _, refused := renew(n, raw, proved); refused != oauth.CodeInvalidGrant {
+					t.Errorf("refresh on node %d with %+v: %q, want invalid_grant", n, proved, refused)
+				}
+			}
+		}
+		t.Run("bound from then on", func(t *testing.T) {
+			raw := must(t, 1, must(t, 0, begin(t, 0), none).RefreshToken, own).RefreshToken
+			for i := range 3 {
+				never(t, raw, none)
+				never(t, raw, foreign)
+				got := must(t, i%2, raw, own)
+				if got.Bound != own {
+					t.Errorf("the token is bound to %+v, want %+v", got.Bound, own)
+				}
+				raw = got.RefreshToken
+			}
+		})
+		for name, proved := range map[string]token.Confirmation{"nothing": none, "another key": foreign, "the key": own} {
+			t.Run("what was before, with "+name, func(t *testing.T) {
+				before := begin(t, 0)
+				got := must(t, 0, before, own)
+				never(t, before, proved)
+				never(t, got.RefreshToken, own)
+				if nodes[0].Active(t, got.Access.Raw) { // it was replayed there first
+					t.Error("the access token works after a replay")
+				}
+			})
+		}
+		t.Run("repeated within the grace period", func(t *testing.T) {
+			before := begin(t, time.Minute)
+			next := must(t, 0, before, own).RefreshToken
+			if again := must(t, 1, before, own).RefreshToken; again != next {
+				t.Error("the repetition has another successor")
+			}
+			never(t, before, none)
+			never(t, before, foreign)
+			if got := must(t, 1, next, own); got.Bound != own {
+				t.Errorf("the token is bound to %+v, want %+v", got.Bound, own)
+			}
+		})
+		t.Run("a client that authenticates", func(t *testing.T) {
+			raw := begin(t, 0)
+			for _, n := range nodes {
+				n.Clients["web"].AuthMethod = oauth.AuthClientSecretBasic
+			}
+			for _, proved := range []token.Confirmation{own, foreign, none} {
+				raw = must(t, 0, raw, proved).RefreshToken
+			}
+		})
 	})
 }
 

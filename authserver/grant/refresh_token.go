@@ -48,7 +48,7 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	case !held.Authorization.MayBe(r.Client):
 		return nil, refused("the refresh token is another client's, or the client authenticated when it was given out")
 	case !held.Authorization.Bound.MetBy(r.Proved):
-		return nil, refused("the refresh token is bound to a key or certificate that was not proved")
+		return nil, g.unproved(ctx, r, held)
 	case held.Ended:
 		return nil, g.replayed(ctx, r, held, errors.New("the refresh token has ended"))
 	}
@@ -69,6 +69,9 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	if err != nil {
 		return nil, err
 	}
+	if bound := kept(r); !bound.IsZero() && bound != held.Authorization.Bound {
+		held.Bind(bound) // a public client that proves more than it did before (RFC 9449 §5, RFC 8705 §4)
+	}
 	next, err := g.Refresh.Exchange(ctx, env, r.Client, held)
 	switch {
 	case errors.Is(err, store.ErrSpent):
@@ -85,6 +88,25 @@ func (g *RefreshToken) Token(ctx context.Context, r Request) (*Response, error) 
 	}
 	response.RefreshToken = next.Reveal()
 	return response, nil
+}
+
+// unproved refuses a token that is bound to what was not proved. Where the family was not bound from the beginning, one that was used before may
+// have been anybody's: then it is a replay like any other. Otherwise whoever stole such a token, and was the first to use it with a key of
+// their own, would never be found out by its owner's next attempt.
+func (g *RefreshToken) unproved(ctx context.Context, r Request, held token.Held) error {
+	cause := errors.New("the refresh token is bound to a key or certificate that was not proved")
+	if !held.Authorization.BoundLater || !held.Spent {
+		return refused(cause.Error())
+	}
+	// It was exchanged, and will not be again: this tells whether the grace period has passed.
+	switch _, err := g.Refresh.Exchange(ctx, r.Environment, r.Client, held); {
+	case errors.Is(err, store.ErrSpent):
+		return g.replayed(ctx, r, held, cause)
+	case err == nil, errors.Is(err, store.ErrNotFound):
+		return refused(cause.Error())
+	default:
+		return err
+	}
 }
 
 // replayed refuses a token, and ends its grant if it was used before: also when

@@ -31,6 +31,9 @@ type RefreshToken struct {
 	// Sealed is the token itself, encrypted by package token, so that a repeated
 	// exchange within the grace period gets the same successor on any node.
 	Sealed []byte
+	// FamilyData, of one that another token is exchanged for, is the Data of its family from then on; nil leaves that as it is. It is
+	// never read back.
+	FamilyData []byte
 }
 
 // RefreshTokens keeps refresh tokens. Every member of a family is remembered
@@ -47,7 +50,7 @@ type RefreshTokens interface {
 	FamilyByToken(ctx context.Context, environment string, hash Hash, now time.Time) (f Family, t RefreshToken, spent bool, err error)
 
 	// RotateRefreshToken exchanges the token with this hash for next, durably. Of any
-	// number of concurrent calls with one hash, on any node, exactly one stores its next; a
+	// number of concurrent calls with one hash, on any node, exactly one stores its next, FamilyData included; a
 	// call that comes while the exchange is younger than grace gets the stored successor instead of its
 	// own, even if that has been exchanged since. Outside of grace (always, where it is 0) it is
 	// ErrSpent, and with protect the family is

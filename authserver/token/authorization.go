@@ -44,6 +44,8 @@ type Authorization struct {
 	Authenticated bool `json:"authenticated,omitempty"`
 	// Bound is what the code, and then the refresh token of a public client, is bound to (RFC 9449 §5, §10; RFC 8705 §4).
 	Bound Confirmation `json:"cnf,omitzero"`
+	// BoundLater: Bound, or a part of it, came as refresh tokens were exchanged. Those from before that were good without.
+	BoundLater bool `json:"bound_later,omitempty"`
 }
 
 // MayBe reports whether the client, as it is now, may use what was granted to it then: it authenticates if it did.

@@ -50,6 +50,13 @@ type Held struct {
 
 	hash   store.Hash
 	rolled time.Time // the end of the family
+	bind   bool      // the store does not know Authorization.Bound yet
+}
+
+// Bind has the token that h is exchanged for bound to c, and those after it. It is worth something from the exchange on, and only where
+// this very one makes the successor: within a grace period another one may have made it just now.
+func (h *Held) Bind(c Confirmation) {
+	h.Authorization.Bound, h.Authorization.BoundLater, h.bind = c, true, true
 }
 
 // Introspection is the whole answer of RFC 7662 §2.2 about a refresh token that
@@ -161,6 +168,13 @@ func FamilyHeld(f store.Family) (Held, error) {
 func (r *Refresher) Exchange(ctx context.Context, env *store.Environment, client *store.Client, h Held) (secret.Value, error) {
 	now, raw := r.Now().UTC(), r.NewSecret()
 	next := store.RefreshToken{Hash: raw.Hash(), ExpiresAt: expiry(client, now, h.rolled)}
+	if h.bind {
+		data, err := json.Marshal(h.Authorization)
+		if err != nil {
+			return secret.Value{}, fmt.Errorf("encode authorization: %w", err)
+		}
+		next.FamilyData = data
+	}
 	if client.RefreshTokenGrace > 0 {
 		var err error
 		if next.Sealed, err = r.seal(env, raw, next.Hash); err != nil {

@@ -41,6 +41,9 @@ ON CONFLICT DO NOTHING`
 WHERE environment = $1 AND id = (SELECT family FROM refresh_tokens WHERE environment = $1 AND hash = $2)
 	AND kept_until < $3 AND kept_until < expires_at`
 
+	changeFamily = `UPDATE families SET data = $3
+WHERE environment = $1 AND id = (SELECT family FROM refresh_tokens WHERE environment = $1 AND hash = $2)`
+
 	successor = `SELECT expires_at, sealed FROM refresh_tokens WHERE environment = $1 AND hash = $2`
 
 	endFamily = `UPDATE families SET ended = 1 WHERE environment = $1 AND id = $2 AND ended = 0`
@@ -180,10 +183,14 @@ func (db *DB) RotateRefreshToken(ctx context.Context, environment string, hash s
 		},
 		order: "refresh_tokens " + environment + " " + string(hash[:]),
 	}
+	if next.FamilyData != nil {
+		w.statements = append(w.statements, &Statement{Text: changeFamily, Args: []any{environment, next.Hash[:], next.FamilyData}})
+	}
 	if err := db.commit(ctx, w); err != nil {
 		return store.RefreshToken{}, false, fmt.Errorf("rotate refresh token: %w", err)
 	}
 	if rotate.Affected == 1 {
+		next.FamilyData = nil
 		return next, false, nil
 	}
 

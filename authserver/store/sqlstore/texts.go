@@ -57,6 +57,7 @@ func Texts(d Dialect) map[string]string {
 		"rotateToken":             rotateToken,
 		"insertSuccessor":         insertSuccessor,
 		"keepFamily":              keepFamily,
+		"changeFamily":            changeFamily,
 		"successor":               successor,
 		"endFamily":               endFamily,
 		"putConsent":              putConsent,

@@ -19,6 +19,7 @@ var refreshTokenTests = []namedTest{
 	{"a token is found in its environment, until it or its family expires", familyLookup},
 	{"an ID or hash already present is ErrExists, and nothing is stored", familyExists},
 	{"an exchanged token is spent, its successor is good", rotateChain},
+	{"an exchange changes the family's data where it says so, the one that stores its successor", rotateFamilyData},
 	{"a repeat gets the successor within the grace period, and only there", rotateGrace},
 	{"without a grace period there is none, even by an earlier clock", rotateNoGrace},
 	{"a replay ends the family once", rotateReplay},
@@ -173,6 +174,45 @@ func rotateChain(t *testing.T, s store.Store) {
 		f, token, spent, err = s.FamilyByToken(ctx, env1, refresh(from, now).Hash, now)
 		if f.ID != "0" || f.Ended || string(token.Sealed) != "sealed "+from || !spent || err != nil {
 			t.Errorf("FamilyByToken of the exchanged %s = %q, spent %v, %v, want 0, true, nil", from, f.ID, spent, err)
+		}
+	}
+}
+
+func rotateFamilyData(t *testing.T, s store.Store) {
+	ctx := testContext(t)
+	elsewhere := family("a")
+	elsewhere.Environment = env2
+	putFamily(t, s, family("a"), family("mate"), elsewhere)
+	for _, st := range []struct {
+		name, from, to, data string // "" leaves the data
+		grace                time.Duration
+		want                 string // the family's data
+		err                  error
+	}{
+		{"nothing", "a", "b", "", 0, "data a", nil},
+		{"a change", "b", "c", "changed", 0, "changed", nil},
+		{"a repeat within the grace period", "b", "x", "of the repeat", time.Minute, "changed", nil},
+		{"nothing again", "c", "d", "", 0, "changed", nil},
+		{"another change", "d", "e", "changed again", 0, "changed again", nil},
+		{"a replay", "d", "y", "of the replay", 0, "changed again", store.ErrSpent},
+		{"one whose family has ended", "e", "z", "of the end", 0, "changed again", store.ErrNotFound},
+	} {
+		next := refresh(st.to, Now)
+		if st.data != "" {
+			next.FamilyData = []byte(st.data)
+		}
+		got, _, err := s.RotateRefreshToken(ctx, env1, refresh(st.from, Now).Hash, next, st.grace, true, Now)
+		if !errors.Is(err, st.err) || got.FamilyData != nil {
+			t.Errorf("%s: RotateRefreshToken = %q with data %q, %v, want none, %v", st.name, got.Sealed, got.FamilyData, err, st.err)
+		}
+		f, token, _, err := s.FamilyByToken(ctx, env1, refresh("a", Now).Hash, Now)
+		if string(f.Data) != st.want || token.FamilyData != nil || err != nil {
+			t.Errorf("%s: the family's data is %q, the token's %q, %v, want %q and none", st.name, f.Data, token.FamilyData, err, st.want)
+		}
+	}
+	for environment, name := range map[string]string{env1: "mate", env2: "a"} {
+		if f, _, _, err := s.FamilyByToken(ctx, environment, refresh(name, Now).Hash, Now); string(f.Data) != "data "+name || err != nil {
+			t.Errorf("family %s of %s: data %q, %v, want it as it was", name, environment, f.Data, err)
 		}
 	}
 }
