@@ -43,8 +43,8 @@ var layers = map[string][]string{
 	"upstream":  {"oauth", "jose", "resourceserver", "internal/fetch", "internal/cache"},
 	"assertion": {"oauth", "jose", "internal/fetch"},
 
-	"store":           {"oauth", "internal/secret", "mtls"},
-	"store/declared":  {"oauth", "store", "mtls", "internal/secret", "internal/pattern"},
+	"store":           {"oauth", "jose", "internal/secret", "mtls"}, // jose: the key that a resource's tokens are encrypted to
+	"store/declared":  {"oauth", "jose", "store", "mtls", "internal/secret", "internal/pattern"},
 	"store/storetest": {"store"},
 	"store/sqlstore":  {"store"},
 	"store/sqlite":    {"store", "store/sqlstore"},

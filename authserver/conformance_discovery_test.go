@@ -114,6 +114,7 @@ func TestConformanceDiscovery(t *testing.T) {
 			"require_pushed_authorization_requests", "authorization_response_iss_parameter_supported", "prompt_values_supported",
 			"backchannel_logout_supported", "backchannel_logout_session_supported", "frontchannel_logout_supported", "frontchannel_logout_session_supported",
 			"require_signed_request_object", "dpop_signing_alg_values_supported", "introspection_signing_alg_values_supported",
+			"introspection_encryption_alg_values_supported", "introspection_encryption_enc_values_supported",
 			"tls_client_certificate_bound_access_tokens", "mtls_endpoint_aliases",
 		}
 		for name := range doc {

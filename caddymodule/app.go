@@ -70,7 +70,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision checks the configuration and takes the state from the pool. It
-// touches neither disk (beyond the JWKS files that applications name) nor
+// touches neither disk (beyond the files that the environments name) nor
 // network: Start does.
 func (a *App) Provision(ctx caddy.Context) error {
 	collect(ctx)
@@ -251,7 +251,8 @@ func expandDeclared(c declared.Config) (declared.Config, error) {
 		}
 		for j := range env.Resources {
 			r := &env.Resources[j]
-			if err := in(e.one("resource "+r.Name+": audience", &r.Audience)); err != nil {
+			where := "resource " + r.Name + ": "
+			if err := in(errors.Join(e.one(where+"audience", &r.Audience), e.one(where+"encryption_key", &r.EncryptionKeyFile))); err != nil {
 				return c, err
 			}
 		}

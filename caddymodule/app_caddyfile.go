@@ -252,7 +252,18 @@ func resourceBlock(d *caddyfile.Dispenser, r *declared.Resource) error {
 		"secret":             once(oneString(d, &r.Secret)),
 		"introspection_auth": once(oneString(d, &r.IntrospectionAuth)),
 		"attribute":          repeated(resourceAttribute(d, r)),
+		"encryption_key":     once(encryptionKey(d, r)),
 	})
+}
+
+// encryptionKey reads a file's name and, perhaps, the content encryption.
+func encryptionKey(d *caddyfile.Dispenser, r *declared.Resource) func() error {
+	return func() error {
+		if err := oneString(d, &r.EncryptionKeyFile)(); err != nil || d.CountRemainingArgs() == 0 {
+			return err
+		}
+		return oneString(d, &r.ContentEncryption)()
+	}
 }
 
 func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {

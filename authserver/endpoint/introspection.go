@@ -17,7 +17,7 @@ import (
 
 // Introspection is the introspection endpoint (RFC 7662), for tokens of every
 // kind: an application learns about its own, a resource about access tokens that
-// are for it. A refresh or ID token is active for as long as its person is there
+// are for it. What is encrypted to a resource is kept from the application. A refresh or ID token is active for as long as its person is there
 // and signed on; token_type keeps either from being taken for an access token.
 type Introspection struct {
 	Clients  *clientauth.Authenticator
@@ -88,16 +88,20 @@ func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store
 	return nil
 }
 
-// Verdict is what may be told of a token: one field is set, or none where that is nothing.
+// Verdict is what may be told of a token: one of the first three fields is set, or none where that is nothing.
 type Verdict struct {
 	Access  *token.Active
 	Refresh *token.Held
 	ID      *token.ActiveIDToken
+	// Outside: of Access no more than token.Active.Outside, since it is encrypted, and its client asks.
+	Outside bool
 }
 
 // JSON is the answer of RFC 7662 §2.2.
 func (v *Verdict) JSON(env *store.Environment) []byte {
 	switch {
+	case v.Access != nil && v.Outside:
+		return v.Access.Outside
 	case v.Access != nil:
 		return v.Access.Introspection
 	case v.Refresh != nil:
@@ -120,7 +124,7 @@ func (e *Introspection) Judge(ctx context.Context, env *store.Environment, calle
 	active, err := e.Tokens.Verify(ctx, env, raw)
 	switch {
 	case err == nil && (all || concerns(active, caller)):
-		return Verdict{Access: active}, nil
+		return Verdict{Access: active, Outside: active.Outside != nil && caller.Resource == nil && !all}, nil
 	case err == nil || caller.Client == nil && errors.Is(err, token.ErrInactive):
 		return Verdict{}, nil
 	case !errors.Is(err, token.ErrInactive):

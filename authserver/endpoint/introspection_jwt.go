@@ -10,16 +10,16 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
-// signed answers with a JWT for the caller alone (RFC 9701 §5). What it must not know is signed like the rest: who reads the
-// answer later can tell that it was one.
+// signed answers with a JWT for the caller alone (RFC 9701 §5), encrypted where that is a resource with a key for it. What it must not
+// know is signed like the rest: who reads the answer later can tell that it was one.
 func (e *Introspection) signed(w http.ResponseWriter, r *http.Request, env *store.Environment, caller clientauth.Caller, v *Verdict) error {
-	audience, policy := "", ""
+	a := token.Answer{JSON: v.JSON(env)}
 	if caller.Client != nil {
-		audience, policy = caller.Client.ID, caller.Client.KeyRotationPolicy
+		a.Audience, a.KeyRotationPolicy = caller.Client.ID, caller.Client.KeyRotationPolicy
 	} else {
-		audience = caller.Resource.ID
+		a.Audience, a.Encryption = caller.Resource.ID, caller.Resource.Encryption
 	}
-	raw, err := e.Answers.Introspection(r.Context(), env, audience, policy, v.JSON(env))
+	raw, err := e.Answers.Introspection(r.Context(), env, a)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type OpenIDConfiguration struct {
 	Now       func() time.Time // with Directory
 	// Certificates: client certificates reach the endpoints at every issuer, not at MTLSURL alone.
 	Certificates bool
+	// PlainIntrospection: answers of introspection are neither signed nor encrypted, whatever is asked for.
+	PlainIntrospection bool
 
 	rendered sync.Map // issuer → *rendered
 }
@@ -175,8 +177,10 @@ func (e *OpenIDConfiguration) document(env *store.Environment, ring *keys.Ring, 
 		// Required, and empty: there is nothing to ask a response of.
 		m["response_types_supported"] = []string{}
 	}
-	if m["introspection_endpoint"] != nil {
+	if m["introspection_endpoint"] != nil && !e.PlainIntrospection {
 		m.list("introspection_signing_alg_values_supported", algorithms...) // RFC 9701 §7
+		m.list("introspection_encryption_alg_values_supported", jose.KeyManagement()...)
+		m.list("introspection_encryption_enc_values_supported", jose.ContentEncryption()...)
 	}
 	if m["userinfo_endpoint"] != nil {
 		m.list("userinfo_signing_alg_values_supported", algorithms...)

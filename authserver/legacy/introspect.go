@@ -136,7 +136,7 @@ func (c *call) seenIn(ctx context.Context, r *realm, env *store.Environment, cal
 // accessAnswer is AM's answer about an access token.
 func (c *call) accessAnswer(r *realm, env *store.Environment, v endpoint.Verdict) ([]byte, error) {
 	about := subject{user: v.Access.Client, handle: handleOf(v.Access)}
-	if v.Access.Person != nil {
+	if v.Access.Person != nil && !v.Outside {
 		about.user, about.grant = v.Access.Person.Subject, v.Access.Person.Grant
 	}
 	o, said, err := c.answerAbout(r, env, v, about)
@@ -183,13 +183,17 @@ func (c *call) answerAbout(r *realm, env *store.Environment, v endpoint.Verdict,
 	o.set("scope", "")
 	o.set("realm", r.Path)
 	o.copy("client_id", said)
-	o.set("user_id", about.user)
-	o.set("username", about.user)
+	if !v.Outside { // whom an encrypted token speaks for is nothing that its client reads in it
+		o.set("user_id", about.user)
+		o.set("username", about.user)
+	}
 	o.copy("token_type", said)
 	o.copy("exp", said)
-	o.copy("sub", said) // as the resource maps it
-	o.set("sub", about.user)
-	o.set("subname", about.user)
+	if !v.Outside {
+		o.copy("sub", said) // as the resource maps it
+		o.set("sub", about.user)
+		o.set("subname", about.user)
+	}
 	o.copy("iss", said)
 	o.set("auth_level", 0)
 	if about.grant != "" {

@@ -79,6 +79,7 @@ func New(c Config, p Parts) *Legacy {
 		l.realms["/"] = &realm{Path: "/"}
 	}
 	l.Configuration.Endpoints = metadata
+	l.Configuration.PlainIntrospection = true
 	l.root = l.newAdministrators()
 	l.table = l.routes()
 	return l

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/mtls"
 )
 
@@ -186,6 +187,9 @@ type Resource struct {
 	IntrospectionAuth string
 	// Attributes are the mapped claims of its access tokens and of the answers of introspection; one for each claim.
 	Attributes []ResourceAttribute
+	// Encryption is the key to which JWTs for it are encrypted: its access tokens, which are then for it alone, and signed answers of
+	// introspection (RFC 9701). nil: they are not. By configuration alone.
+	Encryption *jose.EncryptionKey
 }
 
 // OpenID is the resource of OpenID Connect as an environment has it: what was

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -44,6 +45,8 @@ type mappedClaims struct {
 	userInfo []string // see claimUserInfo
 	subject  string   // "" where nothing is mapped to sub, or there is no value
 	others   []mappedClaim
+	// encryption is the key of the one resource whose tokens are encrypted, and which this one is for; nil for none.
+	encryption *jose.EncryptionKey
 }
 
 type mappedClaim struct {
@@ -59,7 +62,7 @@ func (m *Minter) Check(ctx context.Context, env *store.Environment, a Access) er
 
 // mapped are the claims that the resources of a map. A required one that has no
 // value is invalid_request, a resource that is gone or that contradicts another
-// since is invalid_scope.
+// since is invalid_scope; one whose tokens are encrypted shares none with others, which is invalid_target.
 func (m *Minter) mapped(ctx context.Context, env *store.Environment, a *Access) (mappedClaims, error) {
 	var out mappedClaims
 	if len(a.Resources) == 0 {
@@ -73,6 +76,12 @@ func (m *Minter) mapped(ctx context.Context, env *store.Environment, a *Access) 
 			return out, noScope()
 		case err != nil:
 			return out, unavailable(fmt.Errorf("find resource: %w", err))
+		}
+		if key := resources[i].Encryption; key != nil {
+			if !slices.Equal(a.Audience, []string{resources[i].Audience}) {
+				return out, encryptedApart()
+			}
+			out.encryption = key
 		}
 	}
 	list, ok := merge(resources)

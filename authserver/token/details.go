@@ -28,14 +28,16 @@ type Details struct {
 	Bound Confirmation `json:"cnf,omitzero"`
 	// Origins are the tokens that it was exchanged for.
 	Origins []Origin `json:"exchanged_from,omitempty"`
-	// Opaque is nil for a JWT.
+	// Opaque is nil for a JWT that is not encrypted.
 	Opaque *OpaqueDetails `json:"opaque,omitempty"`
 }
 
-// OpaqueDetails are those of an opaque token alone. However they are printed, they show nothing.
+// OpaqueDetails are those of a token that says nothing to this server by itself: an opaque or an encrypted one. However they are printed, they show nothing.
 type OpaqueDetails struct {
 	Hash   []byte `json:"hash"`   // SHA-256 of the token
-	Claims []byte `json:"claims"` // what a JWT would have said
+	Claims []byte `json:"claims"` // what a JWT would have said, or says inside
+	// Key is the kid of what has signed the JWT inside an encrypted token; "" of an opaque one, which no key has signed.
+	Key string `json:"kid,omitempty"`
 }
 
 // Format writes "[redacted]": the claims are somebody's.
@@ -44,7 +46,7 @@ func (OpaqueDetails) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[re
 // errRecord says nothing of what is in the record.
 var errRecord = errors.New("token: the record of an access token cannot be read")
 
-// details are those of a; opaque is nil for a JWT.
+// details are those of a; opaque is nil for a JWT that is not encrypted.
 func details(env *store.Environment, a *Access, opaque *OpaqueDetails) *Details {
 	d := &Details{
 		GrantType: a.GrantType, RedirectURI: a.RedirectURI, Nonce: a.Nonce, ACR: a.ACR, AMR: a.AMR, Claims: a.Claims, Opaque: opaque,

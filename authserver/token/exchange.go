@@ -91,8 +91,8 @@ func (s *Subject) read(c *jose.Claims) error {
 
 // claimsOf are the claims of an access token that Verify has found good.
 func (v *Verifier) claimsOf(ctx context.Context, env *store.Environment, raw string) (*jose.Claims, error) {
-	if IsOpaque(raw) {
-		c, err := opaqueClaims(ctx, v.Store, env.ID, raw, func(time.Time) time.Time { return v.Now() })
+	if IsOpaque(raw) || jose.LooksLikeJWE(raw) {
+		c, _, err := opaqueClaims(ctx, v.Store, env.ID, raw, func(time.Time) time.Time { return v.Now() })
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, inactive("unknown, or expired")
 		}
@@ -109,7 +109,7 @@ func (v *Verifier) claimsOf(ctx context.Context, env *store.Environment, raw str
 	return c, nil
 }
 
-// JWT is an access token of env that works as a JWT: itself, if it is one. See phantom.
+// JWT is an access token of env that works as a JWT: itself, if it is one, encrypted or not. See phantom.
 func (v *Verifier) JWT(ctx context.Context, env *store.Environment, raw string) (string, error) {
 	if !IsOpaque(raw) {
 		return raw, nil

@@ -39,7 +39,7 @@ type Access struct {
 	// "" is the environment's own key.
 	KeyRotationPolicy string
 	// Resources are the IDs of custom resources of Audience, whose mapped claims the
-	// token has; see Granted.Resources.
+	// token has, or to whose key it is encrypted; see Granted.Resources.
 	Resources []string
 	// Bound is what the token is bound to.
 	Bound Confirmation
@@ -76,7 +76,8 @@ type Minter struct {
 
 // Mint makes a token, a JWT or an opaque one as its client wants, and stores its
 // record; only then it returns. When keys, those of its policy included, or store cannot be had, or the client was changed meanwhile, it is temporarily_unavailable; where a
-// resource requires a mapped claim that has no value it is invalid_request.
+// resource requires a mapped claim that has no value it is invalid_request, and where one whose tokens are encrypted would share it
+// with another it is invalid_target.
 func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Minted, error) {
 	more, err := m.mapped(ctx, env, &a)
 	if err != nil {
@@ -106,7 +107,7 @@ func (m *Minter) Mint(ctx context.Context, env *store.Environment, a Access) (Mi
 		Environment: env.ID, ID: m.NewID(), Client: a.Client, Subject: a.Subject, Session: a.Session, Grant: a.Grant,
 		Scope: join(a.Scope), Audience: a.Audience, IssuedAt: now, ExpiresAt: now.Add(a.TTL),
 	}
-	raw, err := m.write(env, signer, &record, &a, claims(env, &record, &a, more))
+	raw, err := m.write(env, signer, &record, &a, claims(env, &record, &a, more), more.encryption)
 	if err != nil {
 		return Minted{}, err
 	}
@@ -139,14 +140,17 @@ func opaque(env *store.Environment, client *store.Client) bool {
 	return client.AccessTokenFormat == store.FormatOpaque
 }
 
-// write makes the text of a token that says claims, and completes its record.
-func (m *Minter) write(env *store.Environment, signer *jose.SigningKey, t *store.AccessToken, a *Access, claims []byte) (string, error) {
+// write makes the text of a token that says claims, and completes its record. A JWT is encrypted to the key to, unless that is nil.
+func (m *Minter) write(env *store.Environment, signer *jose.SigningKey, t *store.AccessToken, a *Access, claims []byte, to *jose.EncryptionKey) (string, error) {
 	if signer == nil {
 		return m.writeOpaque(env, t, a, claims)
 	}
 	raw, err := signAs(signer, a.IncludeX5T, env.AccessTokenType, claims)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
+	}
+	if to != nil {
+		return encrypted(env, t, a, claims, raw, signer.ID(), to)
 	}
 	if t.Subject != "" || t.Session != "" || a.GrantType != "" || env.OtherIssuer() != "" || !a.Bound.IsZero() {
 		t.Data, err = details(env, a, nil).encode()

@@ -18,7 +18,7 @@ type Granted struct {
 	Audience []string
 	TTL      time.Duration // of access tokens
 	// Resources are the IDs of the custom resources that the token is for; of those
-	// for a client itself, only the ones that map claims.
+	// for a client itself, only the ones that map claims or have a key for encryption.
 	Resources []string
 }
 
@@ -146,7 +146,7 @@ func (s *Scopes) ForClientAt(ctx context.Context, env *store.Environment, c *sto
 	}
 	g.Audience, g.TTL = audience(chosen)
 	for _, at := range chosen {
-		if len(at.resource.Attributes) > 0 {
+		if len(at.resource.Attributes) > 0 || at.resource.Encryption != nil {
 			g.Resources = append(g.Resources, at.resource.ID)
 		}
 	}

@@ -36,6 +36,8 @@ type Active struct {
 	Bound Confirmation
 	// Introspection is the whole answer of RFC 7662 §2.2, rendered once.
 	Introspection []byte
+	// Outside is the answer for its client where the token is encrypted, which keeps the rest from that (RFC 9068 §6); nil otherwise.
+	Outside []byte
 
 	holder Holder
 	kid    string                    // "" of an opaque one, which no key has signed
@@ -113,15 +115,18 @@ func (v *Verifier) Read(ctx context.Context, env *store.Environment, raw string)
 		return a, nil
 	}
 	read := v.read
-	if unsigned {
+	switch {
+	case unsigned:
 		read = v.readOpaque
+	case jose.LooksLikeJWE(raw):
+		read = v.readEncrypted
 	}
 	a, err := read(ctx, env, raw, now)
 	if err != nil {
 		return nil, err
 	}
-	raw = strings.Clone(raw)           // it may be part of a form that holds a secret
-	cost := len(a.Introspection) + 400 // the struct and its strings, roughly
+	raw = strings.Clone(raw)                            // it may be part of a form that holds a secret
+	cost := len(a.Introspection) + len(a.Outside) + 400 // the struct and its strings, roughly
 	if a.Person != nil {
 		cost += 400
 	}

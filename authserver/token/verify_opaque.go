@@ -12,38 +12,41 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
-// opaqueClaims are those of an opaque token of the environment, which has not expired at now: store.ErrNotFound for
-// what is none. All of raw is compared, in constant time: who learned a jti has nothing.
-func opaqueClaims(ctx context.Context, tokens store.AccessTokens, environment, raw string, now func(expires time.Time) time.Time) (*jose.Claims, error) {
+// opaqueClaims are those of an opaque or encrypted token of the environment, which has not expired at now, and what has signed it:
+// store.ErrNotFound for what is none. All of raw is compared, in constant time: who learned a jti has nothing.
+func opaqueClaims(ctx context.Context, tokens store.AccessTokens, environment, raw string, now func(expires time.Time) time.Time) (c *jose.Claims, kid string, err error) {
 	id, expires, ok := parseOpaque(raw)
 	if !ok {
-		return nil, store.ErrNotFound
+		id, expires, ok = parseEncrypted(raw)
+	}
+	if !ok {
+		return nil, "", store.ErrNotFound
 	}
 	t, err := tokens.AccessTokenByID(ctx, environment, id, expires, now(expires))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, store.ErrNotFound
+		return nil, "", store.ErrNotFound
 	case err != nil:
-		return nil, unavailable(fmt.Errorf("find access token: %w", err))
+		return nil, "", unavailable(fmt.Errorf("find access token: %w", err))
 	}
 	r, err := readRecord(t)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	hash := sha256.Sum256([]byte(raw))
 	if r.Opaque == nil || subtle.ConstantTimeCompare(hash[:], r.Opaque.Hash) != 1 {
-		return nil, store.ErrNotFound // the jti of a JWT, or a guess
+		return nil, "", store.ErrNotFound // the jti of a JWT, or a guess
 	}
-	c, err := jose.ParseClaims(r.Opaque.Claims, jose.Limits{})
+	c, err = jose.ParseClaims(r.Opaque.Claims, jose.Limits{})
 	if err != nil || c.ID != t.ID || !c.Expiry.Equal(t.ExpiresAt) || !complete(c) {
-		return nil, errRecord
+		return nil, "", errRecord
 	}
-	return c, nil
+	return c, r.Opaque.Key, nil
 }
 
 // readOpaque is read for an opaque token.
 func (v *Verifier) readOpaque(ctx context.Context, env *store.Environment, raw string, now time.Time) (*Active, error) {
-	c, err := opaqueClaims(ctx, v.Store, env.ID, raw, func(time.Time) time.Time { return now })
+	c, _, err := opaqueClaims(ctx, v.Store, env.ID, raw, func(time.Time) time.Time { return now })
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, inactive("unknown, or expired")
@@ -84,7 +87,7 @@ func (l *Local) Opaque(ctx context.Context, raw string) (*jose.Claims, error) {
 	}
 	// A record that has expired is as good as another here: the caller has a clock, and this has none.
 	before := func(expires time.Time) time.Time { return expires.Add(-time.Second) }
-	c, err := opaqueClaims(ctx, l.Store, l.Environment.ID, raw, before)
+	c, _, err := opaqueClaims(ctx, l.Store, l.Environment.ID, raw, before)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/cache"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/keys"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/session"
@@ -42,6 +43,8 @@ type Authority struct {
 	Resources map[string]*store.Resource
 	// Attributes are the mapped claims of the resource orders.
 	Attributes []store.ResourceAttribute
+	// Encryption is the key of the resource orders, nil for none.
+	Encryption *jose.EncryptionKey
 	// Administrators are the IDs of users who hold a role of one.
 	Administrators map[string]bool
 
@@ -183,7 +186,7 @@ func (d *directory) ResourceByID(_ context.Context, env, id string) (*store.Reso
 	return &store.Resource{
 		Environment: env, ID: id, Name: id, Audience: Audience, Scopes: []string{"orders:read", "orders:write"},
 		AccessTokenTTL: 10 * time.Minute, Secret: []byte("orders-secret"), IntrospectionAuth: oauth.AuthClientSecretBasic,
-		Attributes: d.authority.Attributes,
+		Attributes: d.authority.Attributes, Encryption: d.authority.Encryption,
 	}, nil
 }
 

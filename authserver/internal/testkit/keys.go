@@ -28,6 +28,40 @@ const (
 "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
 )
 
+// EncryptionJWK is the public half of the key for encryption printed in RFC 7517 A.2, and DecryptionJWK the whole.
+const (
+	EncryptionJWK = `{"kty":"EC","crv":"P-256","use":"enc","kid":"1",
+"x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
+
+	DecryptionJWK = `{"kty":"EC","crv":"P-256","use":"enc","kid":"1",
+"x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+"d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`
+)
+
+// EncryptionKey is that of EncryptionJWK.
+func EncryptionKey(t testing.TB) *jose.EncryptionKey {
+	t.Helper()
+	k, err := jose.ParseEncryptionKey([]byte(EncryptionJWK), "")
+	if err != nil {
+		t.Fatalf("encryption key: %v", err)
+	}
+	return k
+}
+
+// Decrypt opens what was encrypted to EncryptionKey.
+func Decrypt(t testing.TB, token string) string {
+	t.Helper()
+	k, err := jose.ParseDecryptionKeys([]byte(DecryptionJWK))
+	if err != nil {
+		t.Fatalf("decryption key: %v", err)
+	}
+	inside, err := k.Decrypt(token, jose.Limits{})
+	if err != nil {
+		t.Fatalf("decrypt: %v", err)
+	}
+	return inside
+}
+
 // SigningKey reads one of the keys above, or another, to sign with alg.
 func SigningKey(t testing.TB, jwk, alg, kid string) *jose.SigningKey {
 	t.Helper()

@@ -111,6 +111,12 @@ type Resource struct {
 	IntrospectionAuth string `json:"introspection_auth,omitempty"`
 	// Attributes are mapped claims of access tokens. The claim sub replaces the user's ID.
 	Attributes []ResourceAttribute `json:"attributes,omitempty"`
+	// EncryptionKeyFile holds a public key (PEM, a JWK or a JWK Set), read by New: access tokens that are JWTs, and signed answers of
+	// introspection, are encrypted to it (JWE). Who has the private key, such as a gate with decryption_key, reads them. Such a token is
+	// for this resource alone. Default: they are signed and not encrypted.
+	EncryptionKeyFile string `json:"encryption_key_file,omitempty"`
+	// ContentEncryption is their enc: A256GCM (default), A128GCM, A256CBC-HS512 or A128CBC-HS256.
+	ContentEncryption string `json:"content_encryption,omitempty"`
 	// DeclaredAt is where it is written, "Caddyfile:12", for the messages of the management API.
 	DeclaredAt string `json:"declared_at,omitempty"`
 }

@@ -1,7 +1,13 @@
 package declared_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -122,6 +128,7 @@ func TestErrors(t *testing.T) {
 	}
 	issuer := func(s string) func(*environment) { return func(e *environment) { e.Issuer = s } }
 	issuers := func(list ...string) func(*environment) { return func(e *environment) { e.Issuers = list } }
+	keyFiles := encryptionKeyFiles(t)
 	const (
 		anApp = `environment demo: application "batch": `
 		aRes  = `environment demo: resource "orders": `
@@ -252,6 +259,19 @@ func TestErrors(t *testing.T) {
 		{"redirect to a loopback", app(func(a *declared.Application) { a.RedirectURIs = []string{"http://127.0.0.1/cb"} }), ""},
 		{"redirect to an app", app(func(a *declared.Application) { a.RedirectURIs = []string{"com.example.app:/cb"} }), ""},
 
+		{"encryption key", res(func(r *declared.Resource) { r.EncryptionKeyFile = keyFiles["public"] }), ""},
+		{"encryption key and enc", res(func(r *declared.Resource) {
+			r.EncryptionKeyFile, r.ContentEncryption = keyFiles["public"], "A128CBC-HS256"
+		}), ""},
+		{"unknown enc", res(func(r *declared.Resource) {
+			r.EncryptionKeyFile, r.ContentEncryption = keyFiles["public"], "A128CBC"
+		}), aRes + "encryption_key: " + keyFiles["public"] + `: no content encryption "A128CBC"`},
+		{"enc without a key", res(func(r *declared.Resource) { r.ContentEncryption = "A256GCM" }), aRes + "encryption_key: content_encryption "},
+		{"encryption key missing", res(func(r *declared.Resource) { r.EncryptionKeyFile = "/nowhere/key.pem" }), aRes + "encryption_key: "},
+		{"private key to encrypt with", res(func(r *declared.Resource) { r.EncryptionKeyFile = keyFiles["private"] }), aRes + "encryption_key: " + keyFiles["private"] + ": this is a private key"},
+		{"weak key to encrypt with", res(func(r *declared.Resource) { r.EncryptionKeyFile = keyFiles["weak"] }), aRes + "encryption_key: " + keyFiles["weak"] + ": the RSA modulus is shorter"},
+		{"empty key to encrypt with", res(func(r *declared.Resource) { r.EncryptionKeyFile = keyFiles["empty"] }), aRes + "encryption_key: " + keyFiles["empty"] + ": no public key found"},
+
 		{"user without name", func(e *environment) { e.Users[0].Username = "" }, `environment demo: user "": username `},
 		{"user twice", func(e *environment) { e.Users = append(e.Users, e.Users[0]) }, `environment demo: user "alice": username `},
 		{"user id", func(e *environment) { e.Users[0].ID = "alice" }, `environment demo: user "alice": id `},
@@ -345,5 +365,54 @@ func TestExpand(t *testing.T) {
 	})
 	if want := "environment demo: application batch: previous_secret: not set"; err == nil || err.Error() != want {
 		t.Errorf("error = %v, want %s", err, want)
+	}
+}
+
+// encryptionKeyFiles are files of keys, good and bad, to encrypt with.
+func encryptionKeyFiles(t *testing.T) map[string]string {
+	t.Helper()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	write := func(name, kind string, der []byte, err error) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), name+".pem")
+		if err == nil {
+			err = os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = path
+	}
+	public, err := x509.MarshalPKIXPublicKey(&ec.PublicKey)
+	write("public", "PUBLIC KEY", public, err)
+	private, err := x509.MarshalPKCS8PrivateKey(ec)
+	write("private", "PRIVATE KEY", private, err)
+	small, err := x509.MarshalPKIXPublicKey(&weak.PublicKey)
+	write("weak", "PUBLIC KEY", small, err)
+	write("empty", "NOTHING", nil, nil)
+	return files
+}
+
+// TestEncryptionKeyFile: the key is in the resource, and in no other.
+func TestEncryptionKeyFile(t *testing.T) {
+	c := good()
+	c.Environments[0].Resources[0].EncryptionKeyFile = encryptionKeyFiles(t)["public"]
+	d, err := declared.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"orders": true, "billing": false} {
+		r, err := d.ResourceByID(t.Context(), id, name)
+		if err != nil || (r.Encryption != nil) != want {
+			t.Errorf("%s has a key: %v, %v, want %v", name, r != nil && r.Encryption != nil, err, want)
+		}
 	}
 }

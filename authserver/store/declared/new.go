@@ -24,7 +24,7 @@ const (
 )
 
 // New checks c, fills in defaults and builds the directory. It reads the files
-// that JWKSFile names and nothing else. An error names the object and the option.
+// that c names and nothing else. An error names the object and the option.
 func New(c Config) (*Directory, error) {
 	d := &Directory{byID: make(map[string]*environment, len(c.Environments)), byHost: map[string]*store.Environment{}}
 	names := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -80,6 +81,9 @@ func (e *environment) resource(c *Resource) (*store.Resource, error) {
 	if r.Attributes, err = records(c.Attributes, func(a store.ResourceAttribute) string { return a.Claim }); err != nil {
 		return nil, err
 	}
+	if r.Encryption, err = encryptionKey(c); err != nil {
+		return nil, fmt.Errorf("encryption_key: %w", err)
+	}
 	seen := map[string]bool{}
 	for _, s := range r.Scopes {
 		switch {
@@ -93,4 +97,23 @@ func (e *environment) resource(c *Resource) (*store.Resource, error) {
 		seen[s] = true
 	}
 	return r, nil
+}
+
+// encryptionKey reads the key that JWTs for a resource are encrypted to, nil for none.
+func encryptionKey(c *Resource) (*jose.EncryptionKey, error) {
+	if c.EncryptionKeyFile == "" {
+		if c.ContentEncryption != "" {
+			return nil, fmt.Errorf("content_encryption is of no use without a key")
+		}
+		return nil, nil
+	}
+	text, err := readFile(c.EncryptionKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	k, err := jose.ParseEncryptionKey(text, c.ContentEncryption)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.EncryptionKeyFile, err)
+	}
+	return k, nil
 }
