@@ -56,8 +56,8 @@ type sharedReplays struct {
 }
 
 // Spend implements dpop.Replays. A proof that the store could not be asked about stays used at this node, and the client makes another one.
-func (r *sharedReplays) Spend(ctx context.Context, key string, id [32]byte, until, now time.Time) error {
-	if err := r.window.Spend(ctx, key, id, until, now); err != nil {
+func (r *sharedReplays) Spend(ctx context.Context, by dpop.Owner, id [32]byte, until, now time.Time) error {
+	if err := r.window.Spend(ctx, by, id, until, now); err != nil {
 		return err
 	}
 	// The store counts in whole seconds.

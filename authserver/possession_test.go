@@ -63,7 +63,7 @@ func TestReplays(t *testing.T) {
 		here, there := stateOn(t, stores[0], clock, true, nil), stateOn(t, stores[1], clock, true, nil)
 		id := func(name string) [32]byte { return sha256.Sum256([]byte(t.Name() + name)) }
 		spend := func(s *authserver.State, shared bool, id [32]byte) error {
-			return s.Replays(shared).Spend(t.Context(), "a key", id, clock.Now().Add(time.Minute), clock.Now())
+			return s.Replays(shared).Spend(t.Context(), dpop.Owner{Key: "a key"}, id, clock.Now().Add(time.Minute), clock.Now())
 		}
 		if err := spend(here, true, id("a")); err != nil {
 			t.Fatalf("first use: %v", err)

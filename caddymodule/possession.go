@@ -199,12 +199,12 @@ func (spentProof) String() string { return "[proof]" }
 type onceARequest struct{ dpop.Replays }
 
 // Spend implements dpop.Replays.
-func (o onceARequest) Spend(ctx context.Context, key string, id [32]byte, until, now time.Time) error {
+func (o onceARequest) Spend(ctx context.Context, by dpop.Owner, id [32]byte, until, now time.Time) error {
 	vars, _ := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if spent, ok := vars[proofVar].(spentProof); ok && spent == id {
 		return nil
 	}
-	if err := o.Replays.Spend(ctx, key, id, until, now); err != nil {
+	if err := o.Replays.Spend(ctx, by, id, until, now); err != nil {
 		return err
 	}
 	if vars != nil {

@@ -99,7 +99,7 @@ func BenchmarkWindow(b *testing.B) {
 		if n%4000 == 0 {
 			at = at.Add(time.Second)
 		}
-		if err := w.Spend(context.Background(), benchKeys[n%uint64(len(benchKeys))], id, at.Add(75*time.Second), at); err != nil {
+		if err := w.Spend(context.Background(), dpop.Owner{Key: benchKeys[n%uint64(len(benchKeys))]}, id, at.Add(75*time.Second), at); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -111,13 +111,13 @@ func BenchmarkWindowOverShare(b *testing.B) {
 	var id [32]byte
 	for n := uint64(0); ; n++ {
 		binary.LittleEndian.PutUint64(id[:], n*0x9e3779b97f4a7c15)
-		if w.Spend(context.Background(), benchKeys[0], id, now.Add(time.Minute), now) != nil {
+		if w.Spend(context.Background(), dpop.Owner{Key: benchKeys[0]}, id, now.Add(time.Minute), now) != nil {
 			break
 		}
 	}
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := w.Spend(context.Background(), benchKeys[0], id, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrOverShare) {
+			if err := w.Spend(context.Background(), dpop.Owner{Key: benchKeys[0]}, id, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrOverShare) {
 				b.Error("a key has more than its share")
 			}
 		}
@@ -128,12 +128,12 @@ func BenchmarkWindowOverShare(b *testing.B) {
 func BenchmarkWindowReplayed(b *testing.B) {
 	w := dpop.NewWindow(0)
 	sum := sha256.Sum256([]byte("one"))
-	if err := w.Spend(context.Background(), benchKeys[0], sum, now.Add(time.Minute), now); err != nil {
+	if err := w.Spend(context.Background(), dpop.Owner{Key: benchKeys[0]}, sum, now.Add(time.Minute), now); err != nil {
 		b.Fatal(err)
 	}
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := w.Spend(context.Background(), benchKeys[0], sum, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrReplayed) {
+			if err := w.Spend(context.Background(), dpop.Owner{Key: benchKeys[0]}, sum, now.Add(time.Minute), now); !errors.Is(err, dpop.ErrReplayed) {
 				b.Error("a used proof is good")
 			}
 		}

@@ -26,6 +26,8 @@ type Request struct {
 	// Thumbprint is that of the key which the token is bound to; "" where the caller compares Proof.Thumbprint. A proof by another key is
 	// ErrOtherKey, and not spent.
 	Thumbprint string
+	// Client is who is known to have sent the proof: all keys of one have a share of what is remembered.
+	Client Client
 }
 
 // Bounds of what a stranger sends, in bytes. A proof signed with RSA of 4096 bits has about 2,500.

@@ -20,7 +20,7 @@ type spender struct {
 func (s *spender) spend(key string, second int) error {
 	s.next++
 	at := now.Add(time.Duration(second) * time.Second)
-	return s.w.Spend(context.Background(), key, id(s.next), at.Add(10*time.Second), at)
+	return s.w.Spend(context.Background(), dpop.Owner{Key: key}, id(s.next), at.Add(10*time.Second), at)
 }
 
 // fill spends ids of a key until it may have no more, and says how many it got.
@@ -48,7 +48,7 @@ func TestAttack85OneKeyFillsNoWindow(t *testing.T) {
 	}
 	t.Run("what it has used is used", func(t *testing.T) {
 		for n := 1; n <= noisy; n += 101 {
-			if err := s.w.Spend(context.Background(), "noisy", id(n), now.Add(10*time.Second), now); !errors.Is(err, dpop.ErrReplayed) {
+			if err := s.w.Spend(context.Background(), dpop.Owner{Key: "noisy"}, id(n), now.Add(10*time.Second), now); !errors.Is(err, dpop.ErrReplayed) {
 				t.Fatalf("id %d: %v, want ErrReplayed", n, err)
 			}
 		}
@@ -57,11 +57,11 @@ func TestAttack85OneKeyFillsNoWindow(t *testing.T) {
 		refused := s.next
 		for _, second := range []int{0, 5} {
 			at := now.Add(time.Duration(second) * time.Second)
-			if err := s.w.Spend(context.Background(), "noisy", id(refused), now.Add(10*time.Second), at); !errors.Is(err, dpop.ErrOverShare) {
+			if err := s.w.Spend(context.Background(), dpop.Owner{Key: "noisy"}, id(refused), now.Add(10*time.Second), at); !errors.Is(err, dpop.ErrOverShare) {
 				t.Errorf("%d s later: %v, want ErrOverShare", second, err)
 			}
 		}
-		if err := s.w.Spend(context.Background(), "another", id(refused), now.Add(10*time.Second), now); err != nil {
+		if err := s.w.Spend(context.Background(), dpop.Owner{Key: "another"}, id(refused), now.Add(10*time.Second), now); err != nil {
 			t.Errorf("for another key: %v, want nil", err)
 		}
 	})
@@ -144,7 +144,7 @@ func TestSharesContention(t *testing.T) {
 	w := dpop.NewWindow(limit)
 	spend := func(key string, n, second int) error {
 		at := now.Add(time.Duration(second) * time.Second)
-		return w.Spend(context.Background(), key, id(n), at.Add(2*time.Second), at)
+		return w.Spend(context.Background(), dpop.Owner{Key: key}, id(n), at.Add(2*time.Second), at)
 	}
 	var all sync.WaitGroup
 	for worker := range 8 {
@@ -165,4 +165,92 @@ func TestSharesContention(t *testing.T) {
 	if got < limit/19 {
 		t.Errorf("when all have ended, a key has %d of %d, want about a seventeenth", got, limit)
 	}
+}
+
+// TestAttack85ClientFillsNoWindow: keys cost nothing, so who makes one for each proof is known by the client whose requests they are.
+func TestAttack85ClientFillsNoWindow(t *testing.T) {
+	const limit = 1 << 16
+	type try struct {
+		*spender
+		second int
+	}
+	spend := func(s try, realm, client, key string) error {
+		s.next++
+		at := now.Add(time.Duration(s.second) * time.Second)
+		by := dpop.Owner{Key: key, Client: dpop.Client{Realm: realm, ID: client}}
+		return s.w.Spend(context.Background(), by, id(s.next), at.Add(10*time.Second), at)
+	}
+	// fresh spends with a new key each time until the client may have no more, in whatever part of the window.
+	fresh := func(t *testing.T, s try, client string) (got int) {
+		t.Helper()
+		for refused := 0; refused < 3000; {
+			switch err := spend(s, "issuer", client, fmt.Sprint("key ", s.next)); {
+			case err == nil:
+				got, refused = got+1, 0
+			case errors.Is(err, dpop.ErrOverShare):
+				refused++
+			default:
+				t.Fatalf("after %d: %v", got, err)
+			}
+		}
+		return got
+	}
+	about := func(t *testing.T, who string, got, want int) {
+		t.Helper()
+		if got < want*3/4 || got > want*5/4 { // parts of the window differ a little
+			t.Errorf("%s has %d of %d, want about %d", who, got, limit, want)
+		}
+	}
+	t.Run("alone", func(t *testing.T) {
+		s := try{&spender{w: dpop.NewWindow(limit)}, 0}
+		about(t, "a client alone", fresh(t, s, "noisy"), limit/2)
+		for _, tt := range []struct {
+			name, realm, client, key string
+			want                     error
+		}{
+			{"a key that it never used", "issuer", "noisy", "new", dpop.ErrOverShare},
+			{"another client", "issuer", "other", "a", nil},
+			{"the same client id elsewhere", "another issuer", "noisy", "b", nil},
+			{"a client that is not known", "issuer", "", "c", nil},
+			{"another client, with a key that the noisy one has used", "issuer", "other", "key 1", nil},
+		} {
+			if err := spend(s, tt.realm, tt.client, tt.key); !errors.Is(err, tt.want) {
+				t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+			}
+		}
+		s.second = 30
+		about(t, "when all have ended, the client", fresh(t, s, "noisy"), limit/2)
+	})
+	t.Run("its keys have their shares as well", func(t *testing.T) {
+		s := try{&spender{w: dpop.NewWindow(limit)}, 0}
+		got := 0
+		for spend(s, "issuer", "client", "one") == nil {
+			got++
+		}
+		about(t, "one key", got, limit/17)
+	})
+	t.Run("one after another", func(t *testing.T) {
+		s := try{&spender{w: dpop.NewWindow(limit)}, 0}
+		left := limit
+		for n := range 4 {
+			client := fmt.Sprint("client ", n)
+			got := fresh(t, s, client)
+			about(t, client, got, left/2)
+			left -= got
+		}
+		about(t, "an honest client", fresh(t, s, "honest"), left/2)
+	})
+	t.Run("at once", func(t *testing.T) {
+		s := try{&spender{w: dpop.NewWindow(limit)}, 0}
+		const clients = 7
+		var got [clients]int
+		for n := range limit {
+			if spend(s, "issuer", fmt.Sprint("client ", n%clients), fmt.Sprint("key ", n)) == nil {
+				got[n%clients]++
+			}
+		}
+		for n, got := range got {
+			about(t, fmt.Sprint("client ", n), got, limit/(1+clients))
+		}
+	})
 }

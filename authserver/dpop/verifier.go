@@ -75,7 +75,7 @@ func (v *Verifier) Verify(ctx context.Context, values []string, r Request) (*Pro
 	if r.Thumbprint != "" && proof.Thumbprint != r.Thumbprint {
 		return nil, ErrOtherKey
 	}
-	if err := v.spend(ctx, proof.Thumbprint, claims, now); err != nil {
+	if err := v.spend(ctx, Owner{Key: proof.Thumbprint, Client: r.Client}, claims, now); err != nil {
 		return nil, err
 	}
 	return &Proof{Thumbprint: proof.Thumbprint, RenewNonce: renew}, nil
@@ -181,15 +181,15 @@ func isHash(ath, token string) bool {
 // spend marks the proof as used for as long as it would be good, on nodes with other clocks too. What is spent is the jti of this key at
 // this URL (RFC 9449 §11.1): nobody else's proof can have it. The URL is taken as the proof writes it, since one
 // proof has one way to write it, whatever URLs are called the same.
-func (v *Verifier) spend(ctx context.Context, thumbprint string, c *jose.Claims, now time.Time) error {
+func (v *Verifier) spend(ctx context.Context, by Owner, c *jose.Claims, now time.Time) error {
 	url, _ := c.Text("htu")
 	buf := make([]byte, 0, 384)
-	buf = append(buf, thumbprint...) // always 43 characters
+	buf = append(buf, by.Key...) // always 43 characters
 	buf = append(buf, byte(len(c.ID)>>8), byte(len(c.ID)))
 	buf = append(buf, c.ID...)
 	buf = append(buf, url...)
 	until := c.IssuedAt.Add(v.maxAge() + DefaultSkew + time.Second)
-	err := v.Replays.Spend(ctx, thumbprint, sha256.Sum256(buf), until, now)
+	err := v.Replays.Spend(ctx, by, sha256.Sum256(buf), until, now)
 	if errors.Is(err, ErrReplayed) {
 		return invalid("replayed", "The DPoP proof was used before.")
 	}

@@ -363,7 +363,9 @@ func TestContention(t *testing.T) {
 // failing is a Replays that cannot tell.
 type failing struct{ error }
 
-func (f failing) Spend(context.Context, string, [32]byte, time.Time, time.Time) error { return f.error }
+func (f failing) Spend(context.Context, dpop.Owner, [32]byte, time.Time, time.Time) error {
+	return f.error
+}
 
 // TestReplaysUnavailable: where it cannot be told whether a proof was used, it is neither accepted nor called a bad one.
 func TestReplaysUnavailable(t *testing.T) {

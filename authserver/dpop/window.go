@@ -13,9 +13,9 @@ import (
 // DefaultWindow is how many proofs a Window remembers unless told otherwise: at a minute each, those of 50,000 requests a second.
 const DefaultWindow = 1 << 22
 
-// Window is a Replays in memory, bounded in size: when it is full, nothing is accepted before something has expired. No key can fill it: how many
-// ids of one key it takes is a share of the room that is left (see share), of which each key has at least one. With the default
-// size, and proofs that are good for a minute, a key alone has 3,000 a second. Safe for concurrent use.
+// Window is a Replays in memory, bounded in size: when it is full, nothing is accepted before something has expired. No key can fill it, nor
+// all keys of one client: how many ids of either it takes is a share of the room that is left (see keyShare), of which each has at least one. With the
+// default size, and proofs that are good for a minute, a key alone has 3,000 a second, a client alone 27,000. Safe for concurrent use.
 //
 // Of an id it keeps 64 bits and the second of its end. Ids are hashes with something secret to the client in them, so that no other proof is
 // taken for a used one more than once in a million million; a used one is never taken for another.
@@ -24,14 +24,15 @@ type Window struct {
 	seeds  [2]uint64
 	shift  uint
 	shards []shard
-	shares *shares
+	// keys and clients count what is live of each.
+	keys, clients *shares
 
 	whole sync.Mutex
 	swept int64 // when all shards were; guarded by whole
 }
 
-// NewWindow makes a window of at most max proofs; 0 means DefaultWindow. It takes half a megabyte, and more as it
-// fills: less than 50 bytes for each.
+// NewWindow makes a window of at most max proofs; 0 means DefaultWindow. It takes a megabyte, and more as it fills:
+// less than 50 bytes for each.
 func NewWindow(max int) *Window {
 	if max <= 0 {
 		max = DefaultWindow
@@ -41,16 +42,16 @@ func NewWindow(max int) *Window {
 	for log < most && max>>(log+1) >= least {
 		log++
 	}
-	w := &Window{seeds: [2]uint64{rand.Uint64(), rand.Uint64()}, shift: 64 - uint(log), shards: make([]shard, 1<<log), shares: newShares()}
+	w := &Window{seeds: [2]uint64{rand.Uint64(), rand.Uint64()}, shift: 64 - uint(log), shards: make([]shard, 1<<log), keys: newShares(), clients: newShares()}
 	for i := range w.shards {
-		w.shards[i].max, w.shards[i].ends = max>>log, map[int64][]owner{}
+		w.shards[i].max, w.shards[i].ends = max>>log, map[int64][]owners{}
 	}
 	return w
 }
 
 // Spend implements Replays. Errors are ErrReplayed, ErrFull and ErrOverShare.
-func (w *Window) Spend(_ context.Context, key string, id [32]byte, until, now time.Time) error {
-	mark, of := binary.LittleEndian.Uint64(id[:]), w.shares.owner(key)
+func (w *Window) Spend(_ context.Context, by Owner, id [32]byte, until, now time.Time) error {
+	mark, of := binary.LittleEndian.Uint64(id[:]), w.owners(by)
 	s := &w.shards[w.place(mark)>>w.shift]
 	// Whole seconds, so that nothing ends early.
 	at := now.Unix()
@@ -63,7 +64,22 @@ func (w *Window) Spend(_ context.Context, key string, id [32]byte, until, now ti
 	return err
 }
 
-// sweep counts out what has expired in all shards, where nothing may have come by since: before a key is told that it has too many.
+// owners are whose an id is.
+type owners struct{ key, client owner }
+
+func (w *Window) owners(by Owner) owners {
+	return owners{w.keys.key(by.Key), w.clients.client(by.Client)}
+}
+
+// add counts n ids in.
+func (w *Window) add(of owners, n int32) {
+	w.keys.add(of.key, n)
+	if of.client != nobody {
+		w.clients.add(of.client, n)
+	}
+}
+
+// sweep counts out what has expired in all shards, where nothing may have come by since: before somebody is told to have too many.
 // Once a second is enough.
 func (w *Window) sweep(now int64) {
 	w.whole.Lock()
@@ -90,12 +106,12 @@ func (w *Window) place(mark uint64) uint64 {
 // when too few places were never used.
 type shard struct {
 	mu    sync.Mutex
-	max   int               // live ones
-	table []used            // its length is a power of two
-	taken int               // places that were ever used
-	live  int               // those that had not expired at swept
-	ends  map[int64][]owner // whose they are, by their end
-	swept int64             // up to here ends is empty
+	max   int                // live ones
+	table []used             // its length is a power of two
+	taken int                // places that were ever used
+	live  int                // those that had not expired at swept
+	ends  map[int64][]owners // whose they are, by their end
+	swept int64              // up to here ends is empty
 }
 
 // used is one id that was spent. Its end is in seconds; 0: never used.
@@ -107,7 +123,7 @@ type used struct {
 const smallestTable = 64
 
 // spend judges and marks in one step.
-func (s *shard) spend(w *Window, mark uint64, of owner, end, now int64) error {
+func (s *shard) spend(w *Window, mark uint64, of owners, end, now int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep(w, now)
@@ -117,8 +133,10 @@ func (s *shard) spend(w *Window, mark uint64, of owner, end, now int64) error {
 		return ErrReplayed
 	case s.live >= s.max:
 		return ErrFull
-	case w.shares.count(of) >= s.share(w):
-		return ErrOverShare
+	case w.keys.count(of.key) >= s.share(w, keyShare):
+		return errKeyShare
+	case of.client != nobody && w.clients.count(of.client) >= s.share(w, clientShare):
+		return errClientShare
 	case place < 0 || s.table[place].end == 0 && (s.taken+1)*4 > len(s.table)*3:
 		s.rebuild(w, now)
 		place, _ = s.find(w, mark, now)
@@ -129,12 +147,13 @@ func (s *shard) spend(w *Window, mark uint64, of owner, end, now int64) error {
 	s.table[place] = used{mark, end}
 	s.live++
 	s.ends[end] = append(s.ends[end], of)
-	w.shares.add(of, 1)
+	w.add(of, 1)
 	return nil
 }
 
-// share is how many live ids a key may have now: ids are spread evenly, so the room in one shard tells that in all. At least one.
-func (s *shard) share(w *Window) int { return max(1, (s.max-s.live)*len(w.shards)/share) }
+// share is how many live ids somebody may have now who may have this part of the room: ids are spread evenly, so that in one shard tells that in all. At
+// least one.
+func (s *shard) share(w *Window, part int) int { return max(1, (s.max-s.live)*len(w.shards)/part) }
 
 // find looks for a live mark, and for a place to put it otherwise: -1 where there is no table yet.
 func (s *shard) find(w *Window, mark uint64, now int64) (place int, known bool) {
@@ -180,7 +199,7 @@ func (s *shard) sweep(w *Window, now int64) {
 // forget counts out what ends then.
 func (s *shard) forget(w *Window, end int64) {
 	for _, of := range s.ends[end] {
-		w.shares.add(of, -1)
+		w.add(of, -1)
 	}
 	s.live -= len(s.ends[end])
 	delete(s.ends, end)

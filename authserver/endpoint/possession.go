@@ -40,7 +40,7 @@ var errNoPossession = errors.New("nothing here judges proofs of possession")
 
 // Client is what a client proves at an endpoint that makes tokens, called by the last part of its URL: a key where it sends
 // a proof, and its certificate where its tokens are bound to that. Either is invalid_dpop_proof or invalid_request (400) where the client
-// must prove it and does not; temporarily_unavailable (429) where a public client proves too often, or a key.
+// must prove it and does not; temporarily_unavailable (429) where a public client proves too often from an address, or a client or key too often.
 func (p *Possession) Client(w http.ResponseWriter, r *http.Request, env *store.Environment, client *store.Client, endpoint string) (token.Confirmation, error) {
 	var proved token.Confirmation
 	var err error
@@ -69,14 +69,15 @@ func (p *Possession) Client(w http.ResponseWriter, r *http.Request, env *store.E
 // clientKey is Key for an endpoint that has no limit of its own on public clients.
 func (p *Possession) clientKey(w http.ResponseWriter, r *http.Request, env *store.Environment, client *store.Client, endpoint string) (string, error) {
 	if p == nil || client.AuthMethod != oauth.AuthNone {
-		return p.Key(w, r, env, endpoint)
+		return p.Key(w, r, env, client, endpoint)
 	}
-	return p.keyIn(limited{p.Replays, func() error { return p.allow(r) }}, w, r, env, endpoint)
+	return p.keyIn(limited{p.Replays, func() error { return p.allow(r) }}, w, r, env, client, endpoint)
 }
 
-// Key is the thumbprint of the key of a request's DPoP proof; "" where it brings none. A proof that is no good is 400, one too many of its key 429.
-func (p *Possession) Key(w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint string) (string, error) {
-	return p.keyIn(p.replays(), w, r, env, endpoint)
+// Key is the thumbprint of the key of the DPoP proof in a client's request; "" where it brings none. A proof that is no good is 400, one too many of
+// its key or of its client 429.
+func (p *Possession) Key(w http.ResponseWriter, r *http.Request, env *store.Environment, client *store.Client, endpoint string) (string, error) {
+	return p.keyIn(p.replays(), w, r, env, client, endpoint)
 }
 
 func (p *Possession) replays() dpop.Replays {
@@ -87,12 +88,12 @@ func (p *Possession) replays() dpop.Replays {
 }
 
 // keyIn is Key with the proofs that were used.
-func (p *Possession) keyIn(used dpop.Replays, w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint string) (string, error) {
+func (p *Possession) keyIn(used dpop.Replays, w http.ResponseWriter, r *http.Request, env *store.Environment, client *store.Client, endpoint string) (string, error) {
 	values := r.Header[dpop.Header]
 	if len(values) == 0 {
 		return "", nil
 	}
-	proof, err := p.proof(r.Context(), used, w, values, env, endpoint, dpop.Request{Method: r.Method})
+	proof, err := p.proof(r.Context(), used, w, values, env, endpoint, dpop.Request{Method: r.Method, Client: proofsOf(env, client.ID)})
 	if err == nil {
 		return proof.Thumbprint, nil
 	}
@@ -102,6 +103,11 @@ func (p *Possession) keyIn(used dpop.Replays, w http.ResponseWriter, r *http.Req
 		}
 	}
 	return "", notJudged(err)
+}
+
+// proofsOf is whose proofs are counted together: a client's, whatever address of env it calls.
+func proofsOf(env *store.Environment, client string) dpop.Client {
+	return dpop.Client{Realm: env.ID, ID: client}
 }
 
 // proof judges the DPoP header of a request to an endpoint of env, whose URL as does not say. Where the environment demands nonces, and the
@@ -188,7 +194,9 @@ func (p *Possession) Holder(w http.ResponseWriter, r *http.Request, env *store.E
 
 // key judges the proof that goes with a token.
 func (p *Possession) key(w http.ResponseWriter, r *http.Request, env *store.Environment, endpoint, realm string, as Presented, t *token.Active) error {
-	_, err := p.proof(r.Context(), p.replays(), w, r.Header[dpop.Header], env, endpoint, dpop.Request{Method: r.Method, AccessToken: as.Token, Thumbprint: t.Bound.JKT})
+	_, err := p.proof(r.Context(), p.replays(), w, r.Header[dpop.Header], env, endpoint, dpop.Request{
+		Method: r.Method, AccessToken: as.Token, Thumbprint: t.Bound.JKT, Client: proofsOf(env, t.Client),
+	})
 	switch e, bad := errors.AsType[*dpop.Error](err); {
 	case bad:
 		return as.denied(http.StatusUnauthorized, realm, e.Code, "", e.Description).WithCause(err)

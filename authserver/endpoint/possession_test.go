@@ -2,8 +2,12 @@ package endpoint_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
 
 // written counts what it is asked to spend.
@@ -20,7 +25,7 @@ type written struct {
 	err error
 }
 
-func (w *written) Spend(context.Context, string, [32]byte, time.Time, time.Time) error {
+func (w *written) Spend(context.Context, dpop.Owner, [32]byte, time.Time, time.Time) error {
 	w.n++
 	return w.err
 }
@@ -110,6 +115,65 @@ func TestProofsOfPublicClients(t *testing.T) {
 				t.Fatalf("%s: after %d: %v", name, n, err)
 			}
 		}
+	}
+}
+
+// TestAttack85ProofsOfOneClient: a client that makes a key for each of its proofs has its share of what is remembered, wherever it proves them; other clients
+// have theirs, and so has one of the same name in another environment.
+func TestAttack85ProofsOfOneClient(t *testing.T) {
+	const room, realm = 64, "clients"
+	clock := testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	p := &endpoint.Possession{Replays: dpop.NewWindow(room), Now: clock.Now}
+	at := func(env, path string) (*store.Environment, *http.Request, *testkit.Holder) {
+		issuer := "https://auth.example.com/" + env + "/as"
+		r := httptest.NewRequest(http.MethodPost, issuer+"/"+path, nil)
+		h := testkit.NewHolder(t, clock.Now)
+		return &store.Environment{ID: env, Issuer: issuer}, r, h
+	}
+	ask := func(env, client, method, path string) string {
+		e, r, h := at(env, path)
+		c := &store.Client{ID: client, AuthMethod: method}
+		var err error
+		switch path {
+		case "token":
+			r.Header["Dpop"] = []string{h.Proof(http.MethodPost, r.URL.String())}
+			_, err = p.Client(httptest.NewRecorder(), r, e, c, path)
+		case "par":
+			r.Header["Dpop"] = []string{h.Proof(http.MethodPost, r.URL.String())}
+			_, err = p.Key(httptest.NewRecorder(), r, e, c, path)
+		case "userinfo":
+			sum := sha256.Sum256([]byte("raw"))
+			r.Header["Dpop"] = []string{h.Proof(http.MethodPost, r.URL.String(), "ath", base64.RawURLEncoding.EncodeToString(sum[:]))}
+			active := &token.Active{Client: client, Bound: token.Confirmation{JKT: h.Thumbprint}}
+			err = p.Holder(httptest.NewRecorder(), r, e, path, realm, endpoint.Presented{Token: "raw", DPoP: true}, active)
+		}
+		if err == nil {
+			return "ok"
+		}
+		return strings.TrimSpace(fmt.Sprint(oauth.From(err).Status, " ", oauth.From(err).Reason))
+	}
+	for n := range room / 2 {
+		path := []string{"token", "par", "userinfo"}[n%3]
+		if got := ask("a", "noisy", oauth.AuthNone, path); got != "ok" {
+			t.Fatalf("%s after %d: %s, want ok up to half of the room", path, n, got)
+		}
+	}
+	for _, tt := range []struct{ name, env, client, method, path, want string }{
+		{"one more, at the token endpoint", "a", "noisy", oauth.AuthNone, "token", "429 dpop_share"},
+		{"pushed", "a", "noisy", oauth.AuthNone, "par", "429 dpop_share"},
+		{"at userinfo", "a", "noisy", oauth.AuthNone, "userinfo", "429 dpop_share"},
+		{"another public client", "a", "quiet", oauth.AuthNone, "token", "ok"},
+		{"a client with a secret", "a", "api", oauth.AuthClientSecretBasic, "token", "ok"},
+		{"another client's token", "a", "quiet", oauth.AuthNone, "userinfo", "ok"},
+		{"the same name in another environment", "b", "noisy", oauth.AuthNone, "par", "ok"},
+	} {
+		if got := ask(tt.env, tt.client, tt.method, tt.path); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	clock.Advance(2 * time.Minute)
+	if got := ask("a", "noisy", oauth.AuthNone, "token"); got != "ok" {
+		t.Errorf("when its proofs have ended: %s, want ok", got)
 	}
 }
 

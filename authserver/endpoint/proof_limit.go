@@ -26,11 +26,11 @@ type limited struct {
 }
 
 // Spend implements dpop.Replays.
-func (l limited) Spend(ctx context.Context, key string, id [32]byte, until, now time.Time) error {
+func (l limited) Spend(ctx context.Context, by dpop.Owner, id [32]byte, until, now time.Time) error {
 	if err := l.allow(); err != nil {
 		return err
 	}
-	return l.Replays.Spend(ctx, key, id, until, now)
+	return l.Replays.Spend(ctx, by, id, until, now)
 }
 
 // allow counts a proof of a public client, or refuses it.

@@ -57,7 +57,7 @@ func (e *PushedAuthorizationRequest) Serve(w http.ResponseWriter, r *http.Reques
 		}
 	}
 
-	jkt, err := e.Possession.Key(w, r, env, "par")
+	jkt, err := e.Possession.Key(w, r, env, client, "par")
 	if err != nil {
 		return err
 	}

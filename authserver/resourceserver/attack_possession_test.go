@@ -91,6 +91,51 @@ func TestAttack85OneKeyFillsNoMemory(t *testing.T) {
 	}
 }
 
+// Case 85: keys cost nothing, and who gets a token for each is known by the client; or, where no token says which that is, by the person.
+func TestAttack85ManyKeysOfOneClientFillNoMemory(t *testing.T) {
+	const room = 64
+	c := newClock()
+	is := fixed(rsaKey())
+	g := newGate(t, c, is)
+	base := goodClaims(is.Issuer, c)
+	of := func(clientID, azp, sub any) claims {
+		return base.with(claims{"client_id": clientID, "azp": azp, "sub": sub})
+	}
+	limited := verdict{http.StatusTooManyRequests, oauth.CodeTemporarilyUnavailable, resourceserver.ProofLimit}
+	for _, tt := range []struct {
+		name        string
+		noisy, same claims // of one client
+		other       claims // of another
+	}{
+		{"client_id", of("web", nil, "mallory"), of("web", nil, "alice"), of("app", nil, "mallory")},
+		{"azp", of(nil, "web", "mallory"), of("web", nil, "alice"), of(nil, "app", "mallory")},
+		{"client_id goes before azp", of("web", "app", "mallory"), of("web", "batch", "alice"), of("app", "web", "mallory")},
+		{"sub", of(nil, nil, "mallory"), of(nil, nil, "mallory"), of(nil, nil, "alice")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := possession(c)
+			p.DPoP.Replays = dpop.NewWindow(room)
+			policy := &resourceserver.Policy{Possession: p}
+			try := func(as claims) verdict {
+				h := newProver()
+				token := sign(h.bound(as))
+				return g.request(presented("DPoP", token, h.proof(c, token, nil)), policy)
+			}
+			for n := range room / 2 {
+				if got := try(tt.noisy); got != pass {
+					t.Fatalf("after %d: verdict = %v, want %v up to half of the room", n, got, pass)
+				}
+			}
+			if got := try(tt.same); got != limited {
+				t.Errorf("one more: verdict = %v, want %v", got, limited)
+			}
+			if got := try(tt.other); got != pass {
+				t.Errorf("another client: verdict = %v, want %v", got, pass)
+			}
+		})
+	}
+}
+
 // Case 85: a token that is bound to a key is worth nothing without it.
 func TestAttack85DPoPAtTheResource(t *testing.T) {
 	c := newClock()
@@ -250,7 +295,7 @@ func TestAttack85DPoPAtTheResource(t *testing.T) {
 
 type nowhere struct{}
 
-func (nowhere) Spend(context.Context, string, [32]byte, time.Time, time.Time) error {
+func (nowhere) Spend(context.Context, dpop.Owner, [32]byte, time.Time, time.Time) error {
 	return errors.New("the store is away")
 }
 

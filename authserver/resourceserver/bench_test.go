@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
@@ -149,7 +150,7 @@ func BenchmarkRefusedFlood(b *testing.B) {
 // everNew is a Replays to which every proof is new, so that a few can be used again and again.
 type everNew struct{}
 
-func (everNew) Spend(context.Context, string, [32]byte, time.Time, time.Time) error { return nil }
+func (everNew) Spend(context.Context, dpop.Owner, [32]byte, time.Time, time.Time) error { return nil }
 
 // BenchmarkDPoP is a token seen before, and a proof that was not: next to what the machine's ES256 takes by itself.
 func BenchmarkDPoP(b *testing.B) {

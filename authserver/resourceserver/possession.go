@@ -95,7 +95,7 @@ func (p *Possession) prove(r *http.Request, c credentials, t *Token) (o outcome,
 	case (c.scheme == schemeDPoP) != (t.bound.Key != ""):
 		return not(NotBound, nil) // RFC 9449 §7.1, §7.2
 	case c.scheme == schemeDPoP:
-		proof, why, cause := p.proveKey(r, proofs, c.token, t.bound.Key)
+		proof, why, cause := p.proveKey(r, proofs, c.token, t)
 		if why != Allowed {
 			return not(why, cause)
 		}
@@ -112,14 +112,16 @@ func (p *Possession) prove(r *http.Request, c credentials, t *Token) (o outcome,
 }
 
 // proveKey judges the DPoP proof of r (RFC 9449 §7.1), which it gives where that is good.
-func (p *Possession) proveKey(r *http.Request, proofs []string, token, key string) (*dpop.Proof, Reason, error) {
+func (p *Possession) proveKey(r *http.Request, proofs []string, raw string, t *Token) (*dpop.Proof, Reason, error) {
 	if !p.takesDPoP() {
 		return nil, NotBound, nil
 	}
 	if p.URL == nil {
 		return nil, InvalidProof, errNoURL
 	}
-	proof, err := p.DPoP.Verify(r.Context(), proofs, dpop.Request{Method: r.Method, URL: p.URL(r), AccessToken: token, Thumbprint: key})
+	proof, err := p.DPoP.Verify(r.Context(), proofs, dpop.Request{
+		Method: r.Method, URL: p.URL(r), AccessToken: raw, Thumbprint: t.bound.Key, Client: t.client(),
+	})
 	if errors.Is(err, dpop.ErrOtherKey) {
 		return nil, NotBound, errKeyNotProved
 	}

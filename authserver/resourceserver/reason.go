@@ -37,7 +37,7 @@ const (
 	InvalidProof               // of possession (RFC 9449)
 	UseNonce                   // a proof without this server's nonce
 	ProofUnavailable           // whether a proof was used before cannot be told now
-	ProofLimit                 // the token's key has used more proofs than its share
+	ProofLimit                 // the token's key or its client has used more proofs than its share
 	NotBound                   // the token is bound to a key or certificate that was not presented, or to none where it must be
 	InsufficientAuthentication // acr or auth_time (RFC 9470)
 	NotAllowed                 // a condition is not met
@@ -82,7 +82,7 @@ var reasons = [ReasonCount]struct {
 	InvalidProof:             {"invalid_dpop_proof", http.StatusUnauthorized, oauth.CodeInvalidDPoPProof, "The DPoP proof is not valid."},
 	UseNonce:                 {"use_dpop_nonce", http.StatusUnauthorized, oauth.CodeUseDPoPNonce, "The DPoP proof must have the nonce that this answer brings."},
 	ProofUnavailable:         {"proof_unavailable", http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable, notNow},
-	ProofLimit:               {"proof_limit", http.StatusTooManyRequests, oauth.CodeTemporarilyUnavailable, "Too many requests were made with this key."},
+	ProofLimit:               {"proof_limit", http.StatusTooManyRequests, oauth.CodeTemporarilyUnavailable, "Too many requests were made with this key or by this client."},
 	NotBound:                 {"not_bound", http.StatusUnauthorized, oauth.CodeInvalidToken, notValid},
 	InsufficientAuthentication: {"insufficient_user_authentication", http.StatusUnauthorized, oauth.CodeInsufficientUserAuthentication,
 		"The request needs another sign-on than the access token's."},

@@ -3,6 +3,7 @@ package resourceserver
 import (
 	"time"
 
+	"github.com/caddy-gatehouse/gatehouse/authserver/dpop"
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 )
 
@@ -29,6 +30,18 @@ func (t *Token) Expiry() time.Time { return t.Claims.Expiry }
 
 // Confirmation is what the token is bound to. Whoever got it from Authorize knows that the request proved possession of all of it.
 func (t *Token) Confirmation() Confirmation { return t.bound }
+
+// client is who got the token (RFC 9068 §2.2; OIDC Core §2: azp), or else whom it speaks for.
+func (t *Token) client() dpop.Client {
+	c := dpop.Client{Realm: t.Issuer(), ID: t.Claims.ClientID}
+	if c.ID == "" {
+		c.ID, _ = t.Claims.Text("azp")
+	}
+	if c.ID == "" {
+		c.ID = t.Claims.Subject
+	}
+	return c
+}
 
 // index is the issuer's number, -1 for a token that no verifier made.
 func (t *Token) index() int {
