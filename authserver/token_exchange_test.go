@@ -22,6 +22,7 @@ func TestAttack117TokenExchangeOverHTTP(t *testing.T) {
 		Applications: []declared.Application{
 			{ClientID: "batch", Type: "service", Secret: "batch-secret", Allow: allow},
 			{ClientID: "api", Type: "service", Secret: "api-secret", Grants: []string{"token_exchange"}, Allow: allow},
+			{ClientID: "gate", Type: "service", Secret: "gate-secret", Grants: []string{"token_exchange"}, Allow: allow, ExchangeBound: []string{"orders"}},
 			{ClientID: "plain", Type: "service", Secret: "plain-secret", Allow: allow},
 			{ClientID: "open", Type: "native_app", Grants: []string{"token_exchange"}, Allow: allow},
 		},
@@ -79,6 +80,31 @@ func TestAttack117TokenExchangeOverHTTP(t *testing.T) {
 		}
 		if cnf, _ := claimsOf(t, text(got, "access_token")).Raw("cnf"); !strings.Contains(string(cnf), h.kid) {
 			t.Errorf("cnf = %s, want the key", cnf)
+		}
+	})
+	t.Run("bound to a key, by the gate of its resource", func(t *testing.T) {
+		h, gate := newHolder(t, g.clock), basic("gate", "gate-secret")
+		bound := g.token(envA, h.as(batch, "token"), "scope=orders:read")
+		for _, tt := range []struct {
+			name    string
+			as      credential
+			subject string
+			field   string
+			want    string
+		}{
+			{"for another resource", gate, bound, "resource=" + billing, "200"},
+			{"for its own", gate, bound, "resource=" + orders, "400 invalid_target"},
+			{"by another client", api, bound, "resource=" + billing, "400 invalid_request"},
+			{"of another resource's", gate, g.token(envA, h.as(batch, "token"), "scope=billing:read"), "resource=" + orders, "400 invalid_request"},
+			{"by who says to be the gate", public("gate"), bound, "resource=" + billing, "401 invalid_client"},
+		} {
+			got := swap(tt.as, tt.subject, tt.field)
+			if got.outcome() != tt.want {
+				t.Errorf("%s: %s, want %s", tt.name, got.outcome(), tt.want)
+			}
+			if got.status == http.StatusOK && (got.member("token_type") != "Bearer" || !g.active(envA, basic("billing", "billing-secret"), text(got, "access_token"))) {
+				t.Errorf("%s: %s, want a Bearer token that is active for its resource", tt.name, got.body)
+			}
 		}
 	})
 	t.Run("revoked", func(t *testing.T) {

@@ -282,6 +282,7 @@ func applicationBlock(d *caddyfile.Dispenser, a *declared.Application) error {
 		"tls_subject":        once(tlsSubject(d, a)),
 		"dpop_bound":         once(flag(&a.DPoPBound)),
 		"certificate_bound":  once(flag(&a.CertificateBound)),
+		"exchange_bound":     repeated(someStrings(d, &a.ExchangeBound)),
 		"jwks":               once(keySet(d, a)),
 		"jwks_file":          once(oneString(d, &a.JWKSFile)),
 		"jwks_uri":           once(oneString(d, &a.JWKSURI)),

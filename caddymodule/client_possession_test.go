@@ -42,6 +42,10 @@ func TestAttack86ConfigurationOfClientCertificates(t *testing.T) {
 	web := func(lines ...string) string {
 		return "application web {\ntype web_app\nsecret a-long-secret\nredirect_uri https://app.example.com/cb\n" + strings.Join(lines, "\n") + "\n}"
 	}
+	const resources = "resource orders {\naudience https://orders.example.com\nscope orders:read\n}\nresource stock {\nscope stock:read\n}\n"
+	api := func(lines ...string) string {
+		return resources + application(append(lines, "secret a-long-secret")...)
+	}
 	tests := []struct{ name, environment, site, want string }{
 		{"tls_client_auth", "client_ca_file " + authority + "\n" + application("auth_method tls_client_auth", "tls_subject dns batch.example.com"), "", ""},
 		{"authorities named by a variable", "client_ca_file {env.CONF_CA}\n" + application("auth_method tls_client_auth", "tls_subject dn CN=batch"), "", ""},
@@ -68,6 +72,15 @@ func TestAttack86ConfigurationOfClientCertificates(t *testing.T) {
 		{"dpop_bound with ID tokens from the front", web("dpop_bound", "grant authorization_code implicit", "response_type code id_token"), "", ""},
 		{"dpop_bound with unbound tokens", web("dpop_bound", "grant authorization_code implicit"), "", "dpop_bound"},
 		{"certificate_bound with unbound tokens", web("certificate_bound", "grant implicit"), "", "certificate_bound"},
+
+		{"exchange_bound", api("grant token_exchange", "exchange_bound orders"), "", ""},
+		{"exchange_bound of two", api("grant token_exchange", "exchange_bound orders stock"), "", ""},
+		{"exchange_bound of an unknown resource", api("grant token_exchange", "exchange_bound order"), "", "exchange_bound"},
+		{"exchange_bound by the audience", api("grant token_exchange", "exchange_bound https://orders.example.com"), "", "exchange_bound"},
+		{"exchange_bound of one twice", api("grant token_exchange", "exchange_bound orders", "exchange_bound orders"), "", "exchange_bound"},
+		{"exchange_bound of none", api("grant token_exchange", "exchange_bound"), "", "exchange_bound"},
+		{"exchange_bound without exchange", api("exchange_bound orders"), "", "exchange_bound"},
+		{"exchange_bound of whoever", resources + "application open {\ntype native_app\ngrant token_exchange\nexchange_bound orders\n}", "", "exchange_bound"},
 
 		{"certificates of the connection", "", "authorization_server {\nclient_certificate\n}", ""},
 		{"certificates of a proxy", "", "authorization_server {\nclient_certificate {\nheader Client-Cert\n}\n}", ""},

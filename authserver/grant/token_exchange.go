@@ -16,7 +16,8 @@ import (
 // The new token is for one custom resource. It neither outlives nor outranks the subject token (token.Scopes.ForExchange), speaks for the
 // same person, and has the same session and authorization, so that what ends those ends it too; so does what ends the
 // subject token itself or its application (token.Origin). Who acts is said where an actor token was shown, and kept where it
-// was said before.
+// was said before. What a token is bound to has to be proved, except by the gate of its resource, which has verified that (store.Client.ExchangesBound): the new
+// token is bound to what that client proves itself, and is not for that resource.
 type TokenExchange struct {
 	Subjects Subjects
 	Scopes   *token.Scopes
@@ -148,7 +149,10 @@ func (g *TokenExchange) party(ctx context.Context, r Request, name string) (*par
 		return nil, unacceptable(name, err.Error())
 	case err != nil:
 		return nil, err
-	case !s.Bound.MetBy(r.Proved):
+	case s.Bound.MetBy(r.Proved):
+	case name == "subject_token" && verifiedBy(r.Client, s):
+		s.Unproved = true
+	default:
 		return nil, unacceptable(name, "it is bound to a key or certificate that was not proved")
 	}
 	p := &party{Subject: s}
@@ -164,6 +168,12 @@ func (g *TokenExchange) party(ctx context.Context, r Request, name string) (*par
 		return nil, unacceptable(name, "the ID token is another client's")
 	}
 	return p, nil
+}
+
+// verifiedBy reports whether the client is the gate of a resource that a token is for, and so has verified that whoever called
+// it with the token possesses what that is bound to. The proof was made for the gate, where it counts once; there is none for an exchange.
+func verifiedBy(client *store.Client, s *token.Subject) bool {
+	return slices.ContainsFunc(client.ExchangesBound, func(audience string) bool { return slices.Contains(s.Audience, audience) })
 }
 
 // actor is the party that acts, nil where none is named.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,7 @@ func TestAttack117TokenExchange(t *testing.T) {
 	t.Run("act", exchangeActors)
 	t.Run("chain", exchangeChain)
 	t.Run("bound", exchangeBound)
+	t.Run("bound, by a gate", exchangeBoundByGate)
 	t.Run("consent", exchangeConsent)
 	t.Run("a client's own token", exchangeOfClients)
 }
@@ -585,6 +587,129 @@ func exchangeBound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is bound is exchanged without its proof by the gate of its own resource alone, which has verified that, and never for what would be good at that
+// resource without the proof: not for the same audience, and not by way of another one.
+func exchangeBoundByGate(t *testing.T) {
+	key := func(name string) token.Confirmation { return token.Confirmation{JKT: name} }
+	bound := func(t *testing.T, g *exchangeRig, to token.Confirmation, scope string) string {
+		r := g.request("web", "code="+g.Code(t, g.Authorize(t, "web", g.SignOn(t), "openid", scope)))
+		r.Proved = to
+		first, code := answer(g.code.Token(t.Context(), r))
+		if code != "" {
+			t.Fatalf("sign in: %s", code)
+		}
+		return first.Access.Raw
+	}
+	for _, tt := range []struct {
+		name   string
+		gateOf []string // of the client that exchanges
+		scope  string   // of the subject token
+		bound  token.Confirmation
+		proved token.Confirmation
+		field  string
+		want   string
+	}{
+		{"the gate of its resource", []string{testkit.Audience}, "orders:read", key("k"), token.Confirmation{}, "resource=" + stock, ""},
+		{"of several", []string{stock, testkit.Audience}, "orders:read", key("k"), token.Confirmation{}, "resource=" + stock, ""},
+		{"bound to a certificate", []string{testkit.Audience}, "orders:read", token.Confirmation{X5T: "c"}, token.Confirmation{}, "resource=" + stock, ""},
+		{"to the gate's own key", []string{testkit.Audience}, "orders:read", key("k"), key("gate"), "resource=" + stock, ""},
+		{"no gate", nil, "orders:read", key("k"), token.Confirmation{}, "resource=" + stock, "invalid_request"},
+		{"no gate, with a key of its own", nil, "orders:read", key("k"), key("gate"), "resource=" + stock, "invalid_request"},
+		{"the gate of another resource", []string{stock}, "orders:read", key("k"), token.Confirmation{}, "resource=" + stock, "invalid_request"},
+		{"for the same resource", []string{testkit.Audience}, "orders:read", key("k"), token.Confirmation{}, "resource=" + testkit.Audience, "invalid_target"},
+		{"for the same resource, by its scope", []string{testkit.Audience}, "orders:read", key("k"), token.Confirmation{}, "scope=orders:read", "invalid_target"},
+		{"for the same resource, to the gate's own key", []string{testkit.Audience}, "orders:read", key("k"), key("gate"), "resource=" + testkit.Audience, "invalid_target"},
+		{"for the same resource, with its key", []string{testkit.Audience}, "orders:read", key("k"), key("k"), "resource=" + testkit.Audience, ""},
+		{"for the same resource, not bound", []string{testkit.Audience}, "orders:read", token.Confirmation{}, token.Confirmation{}, "resource=" + testkit.Audience, ""},
+		{"an unknown resource", []string{testkit.Audience}, "orders:read", key("k"), token.Confirmation{}, "resource=https://x.example.com", "invalid_target"},
+	} {
+		for _, opaque := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, opaque %t", tt.name, opaque), func(t *testing.T) {
+				g := newExchangeRig(t)
+				g.Env.OpaqueTokens = opaque
+				g.Clients["api"].ExchangesBound = tt.gateOf
+				r := g.swapRequest(bound(t, g, tt.bound, tt.scope), tt.field)
+				r.Proved = tt.proved
+				got, code := answer(g.exchange.Token(t.Context(), r))
+				if code != tt.want {
+					t.Fatalf("error = %q, want %q", code, tt.want)
+				}
+				if got == nil {
+					return
+				}
+				active, err := g.Verifier.Verify(t.Context(), g.Env, got.Access.Raw)
+				if err != nil || active.Bound != tt.proved || got.Bound != tt.proved {
+					t.Errorf("bound to %+v, says %+v, want %+v (%v)", active.Bound, got.Bound, tt.proved, err)
+				}
+			})
+		}
+	}
+	for _, opaque := range []bool{false, true} {
+		t.Run(fmt.Sprintf("back, by way of another resource, opaque %t", opaque), func(t *testing.T) {
+			g := newExchangeRig(t)
+			g.Env.OpaqueTokens = opaque
+			g.Clients["api"].ExchangesBound = []string{testkit.Audience}
+			for name, there := range map[string]struct {
+				bound token.Confirmation
+				want  string
+			}{"bound": {key("k"), "invalid_target"}, "not bound": {token.Confirmation{}, ""}} {
+				away, code := g.swap(t, bound(t, g, there.bound, "orders:read"), "resource="+stock)
+				if code != "" {
+					t.Fatalf("%s: away: %s", name, code)
+				}
+				if _, code := g.swap(t, away.Access.Raw, "resource="+testkit.Audience); code != there.want {
+					t.Errorf("%s: back: error = %q, want %q", name, code, there.want)
+				}
+				further, code := g.swap(t, away.Access.Raw, "resource="+stock)
+				if code != "" {
+					t.Fatalf("%s: further: %s", name, code)
+				}
+				if _, code := g.swap(t, further.Access.Raw, "resource="+testkit.Audience); code != there.want {
+					t.Errorf("%s: back from further: error = %q, want %q", name, code, there.want)
+				}
+			}
+		})
+	}
+	t.Run("as an actor's", func(t *testing.T) {
+		g := newExchangeRig(t)
+		g.Clients["api"].ExchangesBound = []string{testkit.Audience, stock}
+		subject, actor := g.signIn(t, "web", "openid", "orders:read").Access.Raw, bound(t, g, key("k"), "orders:read")
+		if _, code := g.swap(t, subject, "resource="+stock, "actor_token="+actor, "actor_token_type="+oauth.TokenTypeAccessToken); code != "invalid_request" {
+			t.Errorf("error = %q, want invalid_request", code)
+		}
+	})
+	t.Run("as PingOne does", func(t *testing.T) {
+		g := newExchangeRig(t)
+		g.Env.Compat.TokenExchangeScopes = true
+		subject := bound(t, g, key("k"), "orders:read")
+		if _, code := g.swap(t, subject, "resource="+stock); code != "invalid_request" {
+			t.Errorf("no gate: error = %q, want invalid_request", code)
+		}
+		g.Clients["api"].ExchangesBound = []string{testkit.Audience}
+		if _, code := g.swap(t, subject, "resource="+testkit.Audience); code != "invalid_target" {
+			t.Errorf("for the same resource: error = %q, want invalid_target", code)
+		}
+		if _, code := g.swap(t, subject, "resource="+stock); code != "" {
+			t.Errorf("for another: error = %q", code)
+		}
+	})
+	t.Run("revoked", func(t *testing.T) {
+		g := newExchangeRig(t)
+		g.Clients["api"].ExchangesBound = []string{testkit.Audience}
+		subject := bound(t, g, key("k"), "orders:read")
+		got, code := g.swap(t, subject, "resource="+stock)
+		if code != "" {
+			t.Fatal(code)
+		}
+		if err := g.Revoker.Revoke(t.Context(), g.Env, g.Clients["web"], subject); err != nil {
+			t.Fatal(err)
+		}
+		if g.Active(t, got.Access.Raw) {
+			t.Error("it outlives the subject")
+		}
+	})
 }
 
 func exchangeConsent(t *testing.T) {

@@ -308,6 +308,9 @@ type Client struct {
 	DPoPBound, CertificateBound bool
 	// TLSSubject is whom the certificate of a tls_client_auth client names.
 	TLSSubject mtls.Subject
+	// ExchangesBound are audiences whose gate the client is: it has verified possession of what it is called with, so that access tokens for
+	// one of them which are bound to a key or a certificate are exchanged for it without a proof. By configuration alone.
+	ExchangesBound []string
 	// MultipleResources is requestScopesForMultipleResourcesEnabled.
 	MultipleResources bool
 	// AdministratorsOnly lets nobody sign on but those who hold a role of an administrator. NobodySignsOn lets no

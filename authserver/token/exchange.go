@@ -27,6 +27,8 @@ type Subject struct {
 	Scope, Audience []string
 	ExpiresAt       time.Time
 	Bound           Confirmation
+	// Unproved: it is bound, and exchanged by a client that may do so without a proof (store.Client.ExchangesBound).
+	Unproved bool
 	// Actor is its act claim, nil for none. Origins are the tokens that it was exchanged for itself.
 	Actor   *Actor
 	Origins []Origin
@@ -39,7 +41,7 @@ func (s *Subject) Personal() bool { return s.User != "" || s.Session != "" }
 
 // Chain is s and what it was exchanged for, the first one first: the Origins of a token that s is exchanged for.
 func (s *Subject) Chain() []Origin {
-	return append(slices.Clone(s.Origins), Origin{ID: s.id, Client: s.Client, Audience: s.Audience, Scope: s.Scope})
+	return append(slices.Clone(s.Origins), Origin{ID: s.id, Client: s.Client, Audience: s.Audience, Scope: s.Scope, Unproved: s.Unproved})
 }
 
 // Subject reads a token of env that is to be exchanged, an ID token or an access token: ErrInactive, or temporarily_unavailable when that
@@ -144,6 +146,8 @@ type Origin struct {
 	// Audience and Scope are those that it had, nil of an ID token.
 	Audience []string `json:"aud,omitempty"`
 	Scope    []string `json:"scope,omitempty"`
+	// Unproved: it was bound to what nobody proved to possess when it was exchanged. See Subject.Unproved.
+	Unproved bool `json:"unproved,omitempty"`
 }
 
 // claimActor is RFC 8693 §4.1. claimOrigins is ours alone: by it what ends the token that was exchanged ends what it

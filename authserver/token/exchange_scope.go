@@ -26,6 +26,7 @@ type Exchange struct {
 //   - of another one, those that are granted to its application too.
 //
 // That holds for each token of the chain, so that no way round brings more than the straight one.
+// Nor does one that is bound, and was exchanged without a proof, bring anything of a resource that it is for itself.
 // What is asked for beyond that is refused. A request that names no scope gets what there is. An environment that is configured to do as
 // PingOne does looks at the grants of the asking client alone, and drops what is not among them.
 func (s *Scopes) ForExchange(ctx context.Context, env *store.Environment, x Exchange) (Granted, error) {
@@ -52,6 +53,9 @@ func (s *Scopes) ForExchange(ctx context.Context, env *store.Environment, x Exch
 		return Granted{}, manyResources()
 	}
 	at := custom[0]
+	if loosens(x.Subject.Chain(), at.resource.Audience) {
+		return Granted{}, oauth.InvalidTarget("A token that is bound to a key or certificate is not exchanged for one of the same resource without a proof")
+	}
 	scopes := at.scopes
 	if !env.Compat.TokenExchangeScopes {
 		if scopes, err = s.within(ctx, x, at); err != nil {
@@ -69,6 +73,12 @@ func (s *Scopes) ForExchange(ctx context.Context, env *store.Environment, x Exch
 	return Granted{
 		Scope: scopes, Audience: []string{at.resource.Audience}, Resources: []string{at.resource.ID}, TTL: lifetime(at.resource),
 	}, nil
+}
+
+// loosens reports whether a token for audience would take the place, in whoever's hands, of one of the chain that is worth nothing there without a proof, and for
+// which none was shown. That it goes through other resources first makes no difference.
+func loosens(chain []Origin, audience string) bool {
+	return slices.ContainsFunc(chain, func(o Origin) bool { return o.Unproved && slices.Contains(o.Audience, audience) })
 }
 
 // within keeps the scopes of one resource that every token of the chain can bring.

@@ -81,6 +81,9 @@ func (e *environment) client(a *Application) (*store.Client, error) {
 	if err := setBinding(c, a, e.record); err != nil {
 		return nil, err
 	}
+	if err := e.setExchangeBound(c, a.ExchangeBound); err != nil {
+		return nil, err
+	}
 	return c, e.setAllowed(c, a.Allow)
 }
 

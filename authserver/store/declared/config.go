@@ -143,6 +143,9 @@ type Application struct {
 	DPoPBound bool `json:"dpop_bound,omitempty"`
 	// CertificateBound binds tokens to the certificate that the application presents, and refuses token requests without one (RFC 8705 §3).
 	CertificateBound bool `json:"certificate_bound,omitempty"`
+	// ExchangeBound names resources that the application stands before as a gate that verifies proofs of possession: it may exchange
+	// access tokens for them that are bound to a key or a certificate (grant token_exchange) without a proof, for tokens of other resources.
+	ExchangeBound []string `json:"exchange_bound,omitempty"`
 	// JWKS (a JWK Set), JWKSFile (a file holding one, read by New) or JWKSURI (an
 	// https URL) is where private_key_jwt and self_signed_tls_client_auth find the public keys. At most one.
 	JWKS     json.RawMessage `json:"jwks,omitempty"`

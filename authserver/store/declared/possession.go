@@ -101,3 +101,31 @@ func setBinding(c *store.Client, a *Application, env *store.Environment) error {
 	}
 	return nil
 }
+
+// setExchangeBound resolves the resources whose bound tokens an application exchanges; its grants and its authentication are settled.
+func (e *environment) setExchangeBound(c *store.Client, names []string) error {
+	switch {
+	case len(names) == 0:
+		return nil
+	case !slices.Contains(c.GrantTypes, oauth.GrantTokenExchange):
+		return errors.New("exchange_bound is of no use without grant token_exchange")
+	case c.AuthMethod == oauth.AuthNone:
+		return errors.New("exchange_bound is refused with auth_method none: whoever has found a bound token could exchange it")
+	}
+	for _, name := range names {
+		audience := ""
+		for _, r := range e.resources {
+			if r.Name == name {
+				audience = r.Audience
+			}
+		}
+		switch {
+		case audience == "":
+			return fmt.Errorf("exchange_bound: there is no resource %q", name)
+		case slices.Contains(c.ExchangesBound, audience):
+			return fmt.Errorf("exchange_bound: resource %s is listed twice", name)
+		}
+		c.ExchangesBound = append(c.ExchangesBound, audience)
+	}
+	return nil
+}
