@@ -36,6 +36,14 @@ type Caller struct {
 	Resource *store.Resource
 }
 
+// Public reports whether nothing was proved: anybody can say that they are this caller.
+func (c Caller) Public() bool {
+	if c.Resource != nil {
+		return c.Resource.IntrospectionAuth == oauth.AuthNone
+	}
+	return c.Client == nil || c.Client.AuthMethod == oauth.AuthNone
+}
+
 // Client authenticates an application of env. endpoint is the last part of the
 // called endpoint's URL ("token"). Errors are invalid_request for what cannot be
 // understood (two methods at once), invalid_client for the rest, and

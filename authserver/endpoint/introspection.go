@@ -11,6 +11,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/grant"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/secret"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/web"
+	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 	"github.com/caddy-gatehouse/gatehouse/authserver/token"
 )
@@ -49,7 +50,7 @@ var inactive = []byte(`{"active":false}`)
 // needed, so a wrong one does no harm (§2.1).
 //
 // A caller may have the answer signed (RFC 9701), or, of an access token, the JWT that it stands for (see jwt): the Accept
-// header says so.
+// header says so. A signed one is for callers that authenticate (RFC 9701 §5); as PingOne does, others get JSON.
 func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store.Environment) error {
 	w.Header().Add("Vary", "Accept")
 
@@ -70,6 +71,10 @@ func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store
 	if err != nil {
 		return err
 	}
+	kind := introspectionType(r.Header)
+	if kind == typeIntrospectionJWT && caller.Public() {
+		return oauth.InvalidRequest("A signed answer is for a caller that authenticates")
+	}
 
 	// act: who may see the token is judged every time, whatever was cached
 	verdict, err := e.Judge(r.Context(), env, caller, false, raw)
@@ -78,7 +83,7 @@ func (e *Introspection) Serve(w http.ResponseWriter, r *http.Request, env *store
 	}
 
 	// respond
-	switch kind := introspectionType(r.Header); {
+	switch {
 	case kind == typeIntrospectionJWT && e.Answers != nil:
 		return e.signed(w, r, env, caller, &verdict)
 	case kind == typeJWT:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
 const (
@@ -149,6 +150,29 @@ func TestAttack88SignedIntrospection(t *testing.T) {
 				r.Header.Set("Accept", accept)
 				if w := g.do(r); w.Code != http.StatusUnauthorized || w.Header().Get("Content-Type") != "application/json" {
 					t.Errorf("%s: %d %s, want 401 in JSON", accept, w.Code, w.Header().Get("Content-Type"))
+				}
+			}
+		})
+		t.Run("who only says who they are", func(t *testing.T) {
+			// RFC 9701 §5: nothing is signed for a caller that proves nothing. What it may know as JSON is PingOne's rule.
+			public := newTokenRig(t)
+			public.Env.OpaqueTokens = opaque
+			public.Clients["web"].AuthMethod = oauth.AuthNone
+			public.Resources = map[string]*store.Resource{"open": {
+				Environment: public.Env.ID, ID: "open", Audience: "https://open.example.com", IntrospectionAuth: oauth.AuthNone,
+			}}
+			for _, caller := range []string{"web", "open"} {
+				for accept, want := range map[string]int{"": http.StatusOK, "application/json": http.StatusOK, signedAnswer: http.StatusBadRequest} {
+					r := httptest.NewRequest(http.MethodPost, "/introspect", strings.NewReader("client_id="+caller+"&token="+url.QueryEscape(got.Access)))
+					r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+					r.Header.Set("Accept", accept)
+					w := public.do(r)
+					if w.Code != want || w.Header().Get("Content-Type") != "application/json" {
+						t.Fatalf("%s, Accept %q: %d %s, want %d in JSON", caller, accept, w.Code, w.Header().Get("Content-Type"), want)
+					}
+					if want != http.StatusOK && bodyOf(t, w)["error"] != oauth.CodeInvalidRequest {
+						t.Errorf("%s, Accept %q: %s, want invalid_request", caller, accept, w.Body)
+					}
 				}
 			}
 		})
