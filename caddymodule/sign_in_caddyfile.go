@@ -154,8 +154,9 @@ func registrationBlock(d *caddyfile.Dispenser, env string, r *declared.Registrat
 		return d.Errf("environment %s: client_registration: unexpected '%s' behind the mode", env, d.Val())
 	}
 	err := eachSubdirective(d, "client_registration", map[string]option{
-		"token": repeated(someStrings(d, &r.Tokens)),
-		"scope": repeated(someStrings(d, &r.Scopes)),
+		"token":   repeated(someStrings(d, &r.Tokens)),
+		"scope":   repeated(someStrings(d, &r.Scopes)),
+		"step_up": repeated(someStrings(d, &r.StepUp)),
 		"documents": once(func() error {
 			r.Documents, r.DocumentHosts = true, d.RemainingArgs()
 			return nil

@@ -227,7 +227,11 @@ func (l *Live) registeredClient(ctx context.Context, environment, id string) (*s
 	if err != nil {
 		return nil, oauth.CannotTell("open client", err)
 	}
-	return c, nil
+	env, err := l.EnvironmentByID(ctx, environment)
+	if err != nil {
+		return nil, err
+	}
+	return withStepUp(env, c), nil
 }
 
 // ResourceByID finds a resource that configuration declares or that is stored; not

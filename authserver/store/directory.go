@@ -142,6 +142,8 @@ type Registration struct {
 	// those that belong to a custom one.
 	Scopes    []string
 	Resources map[string]string
+	// StepUp are those of Scopes that a client which registered fewer may ask people for as well.
+	StepUp []string
 	// Documents accepts client identifiers that are the https URL of a metadata document
 	// (draft-ietf-oauth-client-id-metadata-document), of these hosts alone where DocumentHosts names some.
 	Documents     bool

@@ -55,3 +55,42 @@ func TestDocuments(t *testing.T) {
 		}
 	})
 }
+
+// TestStepUp: which scopes may be asked for beyond those that a client registered.
+func TestStepUp(t *testing.T) {
+	const id = "5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60"
+	for _, tt := range []struct {
+		name string
+		r    declared.Registration
+		want string // in the error; "" for none
+	}{
+		{"of those that may be registered", declared.Registration{Mode: "open", Scopes: []string{"openid", "email"}, StepUp: []string{"email"}}, ""},
+		{"of the default ones", declared.Registration{Mode: "open", StepUp: []string{"email"}}, ""},
+		{"none", declared.Registration{Mode: "open"}, ""},
+		{"not of others", declared.Registration{Mode: "open", Scopes: []string{"openid"}, StepUp: []string{"email"}}, `"email" is not among the scopes`},
+		{"twice", declared.Registration{Mode: "open", StepUp: []string{"email", "email"}}, `has "email" twice`},
+		{"where none may register", declared.Registration{Documents: true, StepUp: []string{"email"}}, "needs a mode"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := declared.New(declared.Config{Environments: []declared.Environment{{
+				Name: "demo", ID: id, Issuer: "https://auth.example.com/" + id + "/as", Registration: tt.r,
+			}}})
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), "client_registration: step_up") || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("error = %v, want one about step_up that says %s", err, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			env, err := d.EnvironmentByID(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.r.StepUp, env.Registration.StepUp); diff != "" {
+				t.Errorf("step_up (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -59,6 +59,9 @@ type Registration struct {
 	Tokens []string `json:"tokens,omitempty"`
 	// Scopes that registered clients may ask for. Default: those of OpenID Connect.
 	Scopes []string `json:"scopes,omitempty"`
+	// StepUp are those of Scopes that a client may ask people for later, though it registered fewer, as those of MCP do when a resource
+	// server demands more. Default: none. Clients that may use client_credentials are held to what they registered.
+	StepUp []string `json:"step_up,omitempty"`
 	// Documents accepts clients whose identifier is the https URL of their metadata, of DocumentHosts alone where there
 	// are some: hosts in lower case, with the port where a URL has one.
 	Documents     bool     `json:"documents,omitempty"`
@@ -201,6 +204,17 @@ func setRegistration(e *store.Environment, c Registration) error {
 	if len(r.Scopes) == 0 {
 		r.Scopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 	}
+	for i, scope := range c.StepUp {
+		switch {
+		case r.Mode == store.RegistrationOff:
+			return errors.New("step_up is for clients that register, and none may: it needs a mode")
+		case !slices.Contains(r.Scopes, scope):
+			return fmt.Errorf("step_up: %q is not among the scopes that registered clients may ask for", scope)
+		case slices.Contains(c.StepUp[:i], scope):
+			return fmt.Errorf("step_up has %q twice", scope)
+		}
+	}
+	r.StepUp = slices.Clone(c.StepUp)
 	e.Registration = r
 	return nil
 }
