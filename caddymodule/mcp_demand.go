@@ -46,7 +46,7 @@ func (d *toolDemand) read(r *http.Request) (mcp.Demand, error) {
 
 // policies are those that a request's calls need, in the order in which they are judged.
 func (d *toolDemand) policies() []*resourceserver.Policy {
-	return []*resourceserver.Policy{{Allow: []resourceserver.Condition{d}}, &d.scopes}
+	return []*resourceserver.Policy{{Allow: []resourceserver.Condition{d}, Waits: true}, &d.scopes}
 }
 
 // anonymous reports whether the calls of a request without a token take none.

@@ -84,6 +84,11 @@ func (v *Verifier) authorize(r *http.Request, p *Policy, also []*Policy) (t *Tok
 	if refusal := v.judge(r, p, also, c.scheme, t, now); refusal != nil {
 		return nil, false, refusal
 	}
+	if waits(p, also) {
+		if t, refusal = v.meanwhile(r, p, also, c.scheme, t, now); refusal != nil {
+			return nil, false, refusal
+		}
+	}
 	return t, renew, nil
 }
 

@@ -26,6 +26,9 @@ type Policy struct {
 	MaxAge time.Duration
 	// Allow are conditions, all of which must be met.
 	Allow []Condition
+	// Waits says that conditions may wait for the client, as one that reads a body does. When all is met, the token is judged once more, as
+	// it is then: it may have expired or been revoked meanwhile. What took a while has the policies judged anew, conditions included.
+	Waits bool
 	// Bound says to what a token must be bound.
 	Bound Binding
 	// Possession is how proofs of possession are judged. nil: tokens that are bound are refused.
