@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
@@ -107,6 +109,9 @@ func (b *BearerAuth) provisionIssuer(i Issuer, app *App) (issuerIdentity, resour
 	if env != nil {
 		id.State, id.Environment = app.stateKey, env
 		resolved.Local = app.state.Local(env)
+		if resolved.Decryption == nil {
+			b.warnSealed(app, env, i.Audience)
+		}
 		return id, resolved, nil
 	}
 	declared, err := app.directory.Environments(context.Background()) // from memory
@@ -117,6 +122,16 @@ func (b *BearerAuth) provisionIssuer(i Issuer, app *App) (issuerIdentity, resour
 		id.State, resolved.Local = app.stateKey, stored
 	}
 	return id, resolved, nil
+}
+
+// warnSealed says of which audiences no JWT will get through: they are encrypted to a resource, and the gate has no key. It may yet be for opaque ones.
+func (b *BearerAuth) warnSealed(app *App, env *store.Environment, audiences []string) {
+	for _, r := range app.directory.DeclaredResources() {
+		if r.Environment == env.ID && r.Encryption != nil && slices.Contains(audiences, r.Audience) {
+			b.log.Warn("access tokens of the resource are encrypted (encryption_key), and the gate has no key to open them: its issuer needs a decryption_key",
+				zap.String("issuer", env.Issuer), zap.String("resource", r.Name))
+		}
+	}
 }
 
 func newSharedVerifier(config resourceserver.Config, app *App) (*sharedVerifier, error) {
