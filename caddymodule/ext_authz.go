@@ -33,9 +33,13 @@ func newExtAuthz(b *BearerAuth) *extAuthz {
 
 // serve answers one call. refused is why it is not to be judged; nil has it judged.
 func (e *extAuthz) serve(w http.ResponseWriter, r *http.Request, refused error) error {
-	message, ok := readCall(w, r, "/envoy.service.auth.v3.Authorization/Check")
-	if !ok {
+	message, long, ok := readCall(w, r, "/envoy.service.auth.v3.Authorization/Check")
+	switch {
+	case !ok:
 		return nil
+	case long && refused == nil:
+		e.gate.verifier.observer.Decided(-1, resourceserver.InvalidRequest)
+		refused = errLongQuestion
 	}
 	if refused == nil {
 		var allowed *okResponse
@@ -51,6 +55,12 @@ func (e *extAuthz) serve(w http.ResponseWriter, r *http.Request, refused error) 
 
 // errQuestion is a question that cannot be read, or that no request could be.
 var errQuestion = oauth.InvalidRequest("The request that is asked about is malformed.")
+
+// errLongQuestion is a question that is not read. It needs no body.
+var errLongQuestion = &oauth.Error{
+	Code: oauth.CodeInvalidRequest, Description: "The request that is asked about is too long.",
+	Status: http.StatusRequestEntityTooLarge, Reason: resourceserver.InvalidRequest.String(),
+}
 
 // check judges the request that message asks about.
 func (e *extAuthz) check(w http.ResponseWriter, r *http.Request, message []byte) (*okResponse, error) {
@@ -84,7 +94,7 @@ func (e *extAuthz) question(w http.ResponseWriter, r *http.Request, message []by
 	if err != nil {
 		return nil, errQuestion.WithCause(err)
 	}
-	q := question{method: c.method, uri: c.path, host: c.host, scheme: c.scheme, header: make(http.Header, len(c.headers))}
+	q := question{method: c.method, uri: c.path, host: c.host, scheme: c.scheme, header: make(http.Header, len(c.headers)), body: c.body}
 	for _, h := range c.headers {
 		if strings.HasPrefix(h.name, ":") {
 			continue // of HTTP/2, and named otherwise too

@@ -120,6 +120,17 @@ func TestExtAuthz(t *testing.T) {
 	twice.Attributes.Request.Http.HeaderMap.Headers = append(twice.Attributes.Request.Http.HeaderMap.Headers, &core.HeaderValue{Key: "authorization", RawValue: []byte("Bearer x")})
 	preflight := question("stolen", "origin", "https://app.example.com", "access-control-request-method", "PUT")
 	preflight.Attributes.Request.Http.Method = "OPTIONS"
+	// like is the preflight with more, from somebody without a token.
+	like := func(change func(h *auth.AttributeContext_HttpRequest)) *auth.CheckRequest {
+		q := proto.Clone(preflight).(*auth.CheckRequest)
+		delete(q.Attributes.Request.Http.Headers, "authorization")
+		change(q.Attributes.Request.Http)
+		return q
+	}
+	with := func(name, value string) *auth.CheckRequest {
+		return like(func(h *auth.AttributeContext_HttpRequest) { h.Headers[name] = value })
+	}
+	challenged := verdict{Code: codes.Unauthenticated, Status: 401, Challenge: "Bearer"}
 	alice, nobody := map[string]string{"x-user": "alice"}, map[string]string{}
 	tests := []struct {
 		name string
@@ -136,6 +147,12 @@ func TestExtAuthz(t *testing.T) {
 		{"two tokens", twice, verdict{Code: codes.PermissionDenied, Status: 400, Challenge: `error="invalid_request"`}},
 		{"two tokens, joined", question("x, Bearer " + good), verdict{Code: codes.PermissionDenied, Status: 400, Challenge: `error="invalid_request"`}},
 		{"preflight", preflight, verdict{Set: nobody, Remove: []string{"authorization", "x-email", "x-internal", "x-user"}}},
+		{"preflight that says it has no body", with("content-length", "0"), verdict{Set: nobody, Remove: []string{"content-length", "x-email", "x-internal", "x-user"}}},
+		{"preflight with a body, by its length", with("content-length", "2"), challenged},
+		{"preflight with a body, in pieces", with("transfer-encoding", "chunked"), challenged},
+		{"preflight with a body, shown", like(func(h *auth.AttributeContext_HttpRequest) { h.Body = "hi" }), challenged},
+		{"preflight with a body, shown as bytes", like(func(h *auth.AttributeContext_HttpRequest) { h.RawBody = []byte("hi") }), challenged},
+		{"preflight that asks for another protocol", with("upgrade", "websocket"), challenged},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,27 +189,33 @@ func TestAttack58ExtAuthz(t *testing.T) {
 	})
 	client := envoy(t, trustEnvoy, directives)
 	for name, change := range map[string]func(*auth.CheckRequest, *auth.AttributeContext_HttpRequest){
-		"good":          nil,
-		"empty":         func(q *auth.CheckRequest, _ *auth.AttributeContext_HttpRequest) { proto.Reset(q) },
-		"no request":    func(q *auth.CheckRequest, _ *auth.AttributeContext_HttpRequest) { q.Attributes.Request = nil },
-		"no method":     func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Method = "" },
-		"no path":       func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Path = "" },
-		"no host":       func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Host = "" },
-		"no scheme":     func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Scheme = "" },
-		"absolute form": func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Path = "https://a/" },
-		"fragment":      func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Path = "/admin#/public" },
-		"odd host":      func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Host = "a, b" },
-		"odd header":    func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Headers["a b"] = "c" },
-		"odd value":     func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Headers["a"] = "b\r\nc: d" },
+		"good":                  nil,
+		"empty":                 func(q *auth.CheckRequest, _ *auth.AttributeContext_HttpRequest) { proto.Reset(q) },
+		"no request":            func(q *auth.CheckRequest, _ *auth.AttributeContext_HttpRequest) { q.Attributes.Request = nil },
+		"no method":             func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Method = "" },
+		"no path":               func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Path = "" },
+		"no host":               func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Host = "" },
+		"no scheme":             func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Scheme = "" },
+		"absolute form":         func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Path = "https://a/" },
+		"fragment":              func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Path = "/admin#/public" },
+		"odd host":              func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Host = "a, b" },
+		"odd header":            func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Headers["a b"] = "c" },
+		"odd value":             func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.Headers["a"] = "b\r\nc: d" },
+		"body":                  func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.RawBody = make([]byte, 1<<19) },
+		"body that is too long": func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) { h.RawBody = make([]byte, 1<<20) },
 		"header in cases": func(_ *auth.CheckRequest, h *auth.AttributeContext_HttpRequest) {
 			h.Headers["Authorization"] = "Bearer x"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, want := question(token), 400
-			if change == nil {
+			switch name {
+			case "good", "body":
 				want = 0
-			} else {
+			case "body that is too long":
+				want = 413
+			}
+			if change != nil {
 				change(q, q.Attributes.Request.Http)
 			}
 			if got := ask(t, client, q); got.Status != want {
@@ -301,7 +324,7 @@ func TestExtAuthzCalls(t *testing.T) {
 		{"cut off", "POST", "application/grpc", "\x00\x00\x00\x00\x03ab", 200, "3"},
 		{"two messages", "POST", "application/grpc", "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 200, "3"},
 		{"compressed", "POST", "application/grpc", "\x01\x00\x00\x00\x00", 200, "12"},
-		{"too long", "POST", "application/grpc", "\x00\xff\xff\xff\xff", 200, "8"},
+		{"too long", "POST", "application/grpc", "\x00\xff\xff\xff\xff", 200, "0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			req, err := http.NewRequest(tt.method, base+method, strings.NewReader(tt.body))
