@@ -50,6 +50,12 @@ type App struct {
 	// Where clients reach the management API's /v1, for the links in its answers: a
 	// URL without a path. Default: the origin of each environment's issuer.
 	APIURL string `json:"api_url,omitempty"`
+	// Where the endpoints of all environments are that ask for client certificates (RFC 8705 §5), those of the
+	// management API included: an https URL that `/<environment>/as` comes behind. An environment may have its own. Default: none.
+	MTLSURL string `json:"mtls_url,omitempty"`
+	// The PEM file of the authorities that certificates of `tls_client_auth` applications are from, of all environments that have
+	// no file of their own. Default: none.
+	ClientCAFile string `json:"client_ca_file,omitempty"`
 	// How long the audit log is kept: a day or more. Default: one year.
 	AuditRetention caddy.Duration `json:"audit_retention,omitempty"`
 
@@ -79,7 +85,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	config, err := expandDeclared(declared.Config{Environments: a.Environments})
+	config, err := expandDeclared(declared.Config{Environments: a.Environments, MTLSURL: a.MTLSURL, ClientCAFile: a.ClientCAFile})
 	if err != nil {
 		return err
 	}
@@ -235,6 +241,9 @@ func expandDeclared(c declared.Config) (declared.Config, error) {
 		return value, err
 	})
 	if err != nil {
+		return c, err
+	}
+	if err := errors.Join(e.one("mtls_url", &c.MTLSURL), e.one("client_ca_file", &c.ClientCAFile)); err != nil {
 		return c, err
 	}
 	for i := range c.Environments {

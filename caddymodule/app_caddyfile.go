@@ -42,6 +42,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    outbound    { … }
 //	    insecure_unlimited <network...>
 //	    api_url     <url>
+//	    mtls_url    <url>
+//	    client_ca_file <file>
 //	    audit_retention <duration>
 //	    environment <name> <uuid> { … }
 //	    legacy      { … }
@@ -59,6 +61,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"outbound":           once(a.parseOutbound(d)),
 		"insecure_unlimited": repeated(someStrings(d, &a.InsecureUnlimited)),
 		"api_url":            once(oneString(d, &a.APIURL)),
+		"mtls_url":           once(oneString(d, &a.MTLSURL)),
+		"client_ca_file":     once(oneString(d, &a.ClientCAFile)),
 		"audit_retention":    once(duration(d, func(v caddy.Duration) { a.AuditRetention = v })),
 		"environment":        repeated(a.parseEnvironment(d)),
 		"legacy":             once(func() error { return l.parse(d) }),

@@ -90,6 +90,7 @@ func (l *Live) environment(o store.Object) (*store.Environment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: %w", o.ID, err)
 	}
+	l.Declared.Inherit(e)
 	if newer {
 		r.environment, r.environmentAt, r.createdAt = e, o.Version, o.CreatedAt
 	}

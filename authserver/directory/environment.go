@@ -213,7 +213,7 @@ func (b *BillOfMaterials) problems() (problems []Problem) {
 	return problems
 }
 
-// environment is what the document comes to.
+// environment is what the document comes to, without what configuration says of all environments.
 func (e *Environment) environment(id string) (*store.Environment, error) {
 	if e.Organization == nil {
 		return nil, fmt.Errorf("directory: the environment %s has no organization", id)

@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/directory"
 	"github.com/caddy-gatehouse/gatehouse/authserver/internal/testkit"
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
+	"github.com/caddy-gatehouse/gatehouse/authserver/store/declared"
 )
 
 func tenant(name string) *directory.Environment {
@@ -58,6 +59,36 @@ func TestStoredEnvironment(t *testing.T) {
 	}
 	if again, err := n.live.EnvironmentByID(t.Context(), it.ID); err != nil || again != e {
 		t.Errorf("after a change in it the lookup gives %p, %v, want %p", again, err, e)
+	}
+}
+
+// TestStoredEnvironmentInherits: what the configuration says of all environments is that of a stored one as well, as of the configuration that is read now.
+func TestStoredEnvironmentInherits(t *testing.T) {
+	n := newNode(t)
+	it := n.create(t, "", tenant("Shop"))
+	for _, url := range []string{"", "https://mtls.example.com", "https://mtls.example.net", ""} {
+		c := config()
+		c.MTLSURL = url
+		d, err := declared.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		live := &directory.Live{Declared: d, Store: n.store, Sealer: sealer, Now: n.clock.Now}
+		want := url
+		if url != "" {
+			want += "/" + it.ID + "/as"
+		}
+		e, err := live.EnvironmentByID(t.Context(), it.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := live.Environments(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.MTLSURL != want || !slices.Contains(all, e) {
+			t.Errorf("mtls_url %q, want %q, and the same in the list", e.MTLSURL, want)
+		}
 	}
 }
 

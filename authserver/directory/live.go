@@ -19,6 +19,8 @@ type Declaration interface {
 	// DeclaredAt says where an environment or what is in it is declared: "Caddyfile:12", or
 	// "the server's configuration" where that is not known.
 	DeclaredAt(environment string, kind store.ObjectKind, id string) string
+	// Inherit gives a stored environment what is declared of all environments.
+	Inherit(e *store.Environment)
 }
 
 // Live is everything that there is: built in, declared, stored and registered. It

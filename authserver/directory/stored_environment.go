@@ -10,6 +10,7 @@ import (
 
 // StoredEnvironment reads one environment that the management API made, or
 // store.ErrNotFound where there is none or it is deleted. It is for those who outlive a Live; requests use that.
+// What a configuration says of all environments is not in it.
 func StoredEnvironment(ctx context.Context, s store.Objects, id string) (*store.Environment, error) {
 	o, err := s.ObjectByID(ctx, id, store.KindEnvironment, id)
 	if err != nil {

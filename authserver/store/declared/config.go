@@ -10,6 +10,11 @@ import (
 // Config declares environments and what is in them.
 type Config struct {
 	Environments []Environment `json:"environments,omitempty"`
+	// MTLSURL is where the endpoints of all environments are that ask for client certificates (RFC 8705 §5): an https URL that "/<id>/as" comes
+	// behind. ClientCAFile is a PEM file of the authorities of tls_client_auth clients. An environment may have its own of either in
+	// its place. Those that are not declared have these, see Directory.Inherit. Default: none.
+	MTLSURL      string `json:"mtls_url,omitempty"`
+	ClientCAFile string `json:"client_ca_file,omitempty"`
 }
 
 // Environment declares one tenant.

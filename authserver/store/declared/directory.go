@@ -13,6 +13,8 @@ type Directory struct {
 	list   []*store.Environment
 	byID   map[string]*environment
 	byHost map[string]*store.Environment // custom domains
+
+	inherited inherited
 }
 
 type environment struct {

@@ -27,6 +27,10 @@ const (
 // that c names and nothing else. An error names the object and the option.
 func New(c Config) (*Directory, error) {
 	d := &Directory{byID: make(map[string]*environment, len(c.Environments)), byHost: map[string]*store.Environment{}}
+	var err error
+	if d.inherited, err = newInherited(&c); err != nil {
+		return nil, err
+	}
 	names := map[string]bool{}
 	for i := range c.Environments {
 		e := &c.Environments[i]
@@ -34,7 +38,7 @@ func New(c Config) (*Directory, error) {
 		if label == "" {
 			label = fmt.Sprintf("#%d", i+1)
 		}
-		built, err := newEnvironment(e)
+		built, err := newEnvironment(e, &d.inherited)
 		switch {
 		case err != nil:
 		case e.Name == "":
@@ -105,11 +109,12 @@ func (d *Directory) checkDomains() error {
 	return nil
 }
 
-func newEnvironment(c *Environment) (*environment, error) {
+func newEnvironment(c *Environment, all *inherited) (*environment, error) {
 	record, err := environmentRecord(c)
 	if err != nil {
 		return nil, err
 	}
+	all.to(record)
 	e := &environment{
 		record:    record,
 		clients:   make(map[string]*store.Client, len(c.Applications)),

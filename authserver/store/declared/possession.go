@@ -39,15 +39,20 @@ func setPossession(e *store.Environment, c *Environment) error {
 	if c.ClientCAFile == "" {
 		return nil
 	}
-	text, err := readFile(c.ClientCAFile)
-	if err == nil {
-		err = checkAuthorities(text)
-	}
+	text, err := readAuthorities(c.ClientCAFile)
 	if err != nil {
 		return fmt.Errorf("client_ca_file: %w", err)
 	}
 	e.ClientCAs = text
 	return nil
+}
+
+func readAuthorities(file string) ([]byte, error) {
+	text, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return text, checkAuthorities(text)
 }
 
 // checkAuthorities wants PEM certificates, each of which can be read, and nothing else.
@@ -92,7 +97,7 @@ func setBinding(c *store.Client, a *Application, env *store.Environment) error {
 		case a.TLSSubject == nil:
 			return errors.New("tls_subject is missing, which auth_method tls_client_auth needs")
 		case len(env.ClientCAs) == 0:
-			return errors.New("auth_method tls_client_auth needs the environment's client_ca_file, which is missing")
+			return errors.New("auth_method tls_client_auth needs client_ca_file, of the environment or of all of them, which is missing")
 		}
 	}
 	c.DPoPBound, c.CertificateBound = a.DPoPBound, a.CertificateBound
