@@ -23,6 +23,7 @@ type Server struct {
 	routes    map[string]*route          // by path behind the environment's
 	trees     []tree                     // of the surfaces that are exposed
 	parts     *parts
+	documents bool // an environment accepts clients that are the URL of their metadata
 	alongside func(job func(context.Context)) (end func())
 	ends      []func() // of what Start began
 }
@@ -41,6 +42,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		host:   web.Host{Log: c.Log, NewID: secret.NewID, Served: c.State.config.Observer.Served, Now: c.State.config.Now},
 		routes: map[string]*route{}, address: c.Address,
+		// Only what is declared says so.
+		documents: slices.ContainsFunc(envs, func(e *store.Environment) bool { return e.Registration.Documents }),
 	}
 	table := routes(&c, parts)
 	for _, rt := range table {
@@ -128,7 +131,10 @@ func (s *Server) atHost(r *http.Request) (*store.Environment, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if t := s.tree(r); t != nil {
 		if rt, serve := t.match(r); rt != nil {
-			web.Handle(&s.host, rt, w, s.told(r), serve) // of which environment, it finds out
+			if s.documents {
+				r = s.told(r) // of which environment, serve finds out
+			}
+			web.Handle(&s.host, rt, w, r, serve)
 		} else {
 			web.Handle(&s.host, &nowhere, w, r, func(http.ResponseWriter, *http.Request) error { return web.NotFound() })
 		}
