@@ -22,8 +22,8 @@ type silent struct {
 // INVALID_REQUEST and nothing new is made. The browser must have the session that the flow led to.
 // correlation is the correlation id.
 //
-// What may have changed since is judged again: the person, the client, and
-// whether the client may have this kind of answer.
+// What may have changed since is judged again: the person, the client,
+// whether the client may have this kind of answer, and, where tokens are in it, whether the person still agrees.
 func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b *session.Browser, correlation string) (*authorize.Response, error) {
 	s, err := e.take(ctx, env, f, b)
 	if err != nil {
@@ -61,7 +61,32 @@ func (e *Engine) Answer(ctx context.Context, env *store.Environment, f *Flow, b 
 			return authorize.Refuse(env, reply, refused, correlation), nil
 		}
 	}
-	return response, err
+	if err != nil || !oauth.TokenBearing(s.state.Request.ResponseType) { // a code is judged when it is redeemed
+		return response, err
+	}
+	// Last: whoever withdraws the consent has either seen what was made or is seen here. What was made is nobody's then.
+	switch consents, err := s.consents(ctx); {
+	case err != nil:
+		return nil, err
+	case !consents:
+		return authorize.Refuse(env, reply, denied(), correlation), nil
+	}
+	return response, nil
+}
+
+// consents reports whether the person still agrees to the scopes, where the client is one that people are asked about.
+func (s *step) consents(ctx context.Context) (bool, error) {
+	if s.client.Consent == store.ConsentNever {
+		return true, nil
+	}
+	record, err := s.Consents.ConsentTo(ctx, s.env.ID, s.state.Subject, s.client.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, fault("find consent", err)
+	}
+	return !slices.ContainsFunc(s.state.Request.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
 }
 
 // take marks a flow as answered: of any number of concurrent calls one succeeds.

@@ -271,17 +271,18 @@ func TestAttack99(t *testing.T) {
 		{"bearer tokens", token, func(c *store.Client) { c.DPoPBound = true }, "unauthorized_client"},
 		{"a resource that the request names", at, func(*store.Client) {}, "invalid_target"},
 	}
+	g := flowtest.New(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g := flowtest.New(t)
+			g.AddClient(store.Client{ID: tt.name})
 			b := g.Browser()
-			req := g.Request(flowtest.Web)
+			req := g.Request(tt.name)
 			if tt.request != nil {
 				tt.request(req)
 			}
 			f := g.MustStart(b, req, flow.UsernamePasswordRequired)
 			f = g.MustAct(b, f.ID, flow.CheckPassword, alice(), flow.Completed)
-			g.Directory.EditClient(g.Env.ID, flowtest.Web, tt.edit)
+			g.Directory.EditClient(g.Env.ID, tt.name, tt.edit)
 			r, err := g.Answer(b, f)
 			switch {
 			case tt.want == "":

@@ -129,6 +129,41 @@ func TestConsentFollowsSignOn(t *testing.T) {
 // TestAttack104 is consent that nobody gave: by another person, another browser, for
 // another request, or twice.
 func TestAttack104(t *testing.T) {
+	t.Run("withdrawn before the answer", func(t *testing.T) {
+		// Tokens by the browser are judged by nobody later on. Whoever withdraws a consent ends those that there are.
+		tokens := func(types ...string) func(*authorize.Request) {
+			return func(r *authorize.Request) {
+				r.ResponseType, r.ReplyTo.Mode, r.Nonce = types, oauth.ModeFragment, "n"
+				r.Challenge, r.Method = oauth.S256("the-verifier-of-this-request-is-long-enough"), oauth.ChallengeS256
+			}
+		}
+		g := flowtest.New(t)
+		b := g.Browser()
+		g.SignOn(b, flowtest.Alice, flowtest.AlicePassword)
+		for _, client := range []string{flowtest.Web, flowtest.Once, flowtest.Always} {
+			for _, withdrawn := range []bool{false, true} {
+				for _, types := range [][]string{{oauth.ResponseToken}, {oauth.ResponseIDToken}, {oauth.ResponseCode, oauth.ResponseToken}} {
+					f, err := g.Start(b, g.Request(client, tokens(types...)))
+					if err == nil && f.Status == flow.ConsentRequired {
+						f, err = g.Act(b, f.ID, flow.Consent, flow.Input{Accept: true})
+					}
+					if err != nil || f.Status != flow.Completed {
+						t.Fatalf("%s: %+v, %v, want it completed", client, f, err)
+					}
+					if withdrawn {
+						if err := g.Store.DeleteConsent(context.Background(), g.Env.ID, flowtest.AliceID, client); err != nil && !errors.Is(err, store.ErrNotFound) {
+							t.Fatal(err)
+						}
+					}
+					got := g.MustAnswer(b, f)
+					refused := withdrawn && client != flowtest.Web
+					if refused != (got["error"] == oauth.CodeAccessDenied) || refused == (got["access_token"]+got["id_token"] != "") || refused && got["code"] != "" {
+						t.Errorf("%s, %q, withdrawn %t: answer = %v", client, types, withdrawn, got)
+					}
+				}
+			}
+		}
+	})
 	accept := flow.Input{Accept: true}
 	t.Run("from a browser without the session", func(t *testing.T) {
 		g := flowtest.New(t)
