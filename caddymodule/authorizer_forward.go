@@ -127,7 +127,8 @@ func (a *Authorizer) question(w http.ResponseWriter, r *http.Request) (*http.Req
 		}
 		values[i] = v[0]
 	}
-	q := question{method: values[0], uri: values[1], host: values[2], scheme: values[3], header: r.Header.Clone()}
+	// A question with a body is one about a request with a body: a proxy that was told to send it has no other.
+	q := question{method: values[0], uri: values[1], host: values[2], scheme: values[3], header: r.Header.Clone(), body: r.ContentLength != 0}
 	delete(q.header, a.MethodHeader)
 	delete(q.header, a.URIHeader)
 	return q.request(w, r)
@@ -137,6 +138,8 @@ func (a *Authorizer) question(w http.ResponseWriter, r *http.Request) (*http.Req
 type question struct {
 	method, uri, host, scheme string
 	header                    http.Header
+	// body: the request is known to have one, whatever header says.
+	body bool
 	// tls is what the proxy says of its client's connection; nil for nothing.
 	tls *tls.ConnectionState
 }
@@ -157,13 +160,21 @@ func (q *question) request(w http.ResponseWriter, r *http.Request) (*http.Reques
 	if !ok || !httpguts.ValidHeaderFieldName(q.method) || q.host == "" || strings.ContainsAny(q.host, ", /@") || !httpguts.ValidHostHeader(q.host) {
 		return nil, oauth.InvalidRequest("The method, path or host of the request that is asked about is malformed.")
 	}
+	more := q.body || exceedsPreflight(q.header)
+	upgrade := q.header["Upgrade"]
 	for _, name := range hopHeaders {
 		delete(q.header, name)
+	}
+	if upgrade != nil { // Envoy's and Caddy's are their clients', and those of others are refused rather than overlooked
+		q.header["Upgrade"], q.header["Connection"] = upgrade, []string{"Upgrade"}
 	}
 	asked := &http.Request{
 		Method: q.method, URL: u, RequestURI: q.uri, Host: q.host, TLS: q.tls,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: q.header, Body: http.NoBody, RemoteAddr: r.RemoteAddr,
+	}
+	if more {
+		asked.ContentLength = -1 // how much it is does not matter: see isPreflight
 	}
 	srv, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	asked = caddyhttp.PrepareRequest(asked.WithContext(r.Context()), caddy.NewReplacer(), w, srv)
@@ -172,7 +183,7 @@ func (q *question) request(w http.ResponseWriter, r *http.Request) (*http.Reques
 	return asked, nil
 }
 
-// hopHeaders speak of the connection between proxy and gate.
+// hopHeaders speak of the connection between proxy and gate, Upgrade excepted where it is there.
 var hopHeaders = []string{"Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 // parseTarget reads a request target in origin form (RFC 9112 §3.2.1). Another form, or a fragment, which has no place in a target, would

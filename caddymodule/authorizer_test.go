@@ -79,6 +79,33 @@ func TestAuthorizerForward(t *testing.T) {
 	}
 }
 
+// TestAttack53AuthorizerForward: what the proxy tells of a body, or sends on of it, makes a preflight request another one, as at a gate of one's own.
+func TestAttack53AuthorizerForward(t *testing.T) {
+	base := authorizer(t, trustLoopback, "bearer_auth {"+trusted+"\nauthorizer forward\n}")
+	const question = " /ask HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nX-Forwarded-Method: OPTIONS\r\nX-Forwarded-Uri: /orders\r\nX-Forwarded-Host: a\r\nX-Forwarded-Proto: https\r\n" +
+		"Origin: https://app.example.com\r\nAccess-Control-Request-Method: PUT\r\n"
+	for _, tt := range []struct {
+		name, more string
+		want       int
+	}{
+		{"no body", "\r\n", 200},
+		{"a length of 0", "Content-Length: 0\r\n\r\n", 200},
+		{"a length", "Content-Length: 2\r\n\r\nhi", 401},
+		{"in pieces", "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 401},
+		{"no pieces", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 401},
+		{"another protocol", "Upgrade: websocket\r\n\r\n", 401},
+		{"a length, with a token", "Authorization: Bearer " + mint(t, nil) + "\r\nContent-Length: 2\r\n\r\nhi", 200},
+	} {
+		for _, method := range []string{"GET", "OPTIONS", "POST"} { // of the question
+			t.Run(tt.name+" "+method, func(t *testing.T) {
+				if got := answerOf(t, raw(t, base, method+question+tt.more)); got.Status != tt.want {
+					t.Errorf("status = %d, want %d: %s", got.Status, tt.want, got.Body)
+				}
+			})
+		}
+	}
+}
+
 // TestAuthorizerForwardSpellings: an identity header, or a certificate's, in another spelling, which the other proxy would not replace, is refused. Caddy
 // drops most of them before, unless it is told to expect them.
 func TestAuthorizerForwardSpellings(t *testing.T) {

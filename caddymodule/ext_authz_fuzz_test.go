@@ -20,6 +20,11 @@ func FuzzCheckRequest(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Add(append(seed, seed...))
+	q.Attributes.Request.Http.Body, q.Attributes.Request.Http.RawBody = "body", []byte("body")
+	if seed, err = proto.Marshal(q); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
 	f.Add([]byte("\x0a\x02\x22\x00"))
 	f.Add([]byte("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -34,7 +39,10 @@ func FuzzCheckRequest(f *testing.F) {
 		h := theirs.GetAttributes().GetRequest().GetHttp()
 		want := caddymodule.CheckRequest{
 			Method: h.GetMethod(), Path: h.GetPath(), Host: h.GetHost(), Scheme: h.GetScheme(),
-			Certificate: theirs.GetAttributes().GetSource().GetCertificate(), Headers: got.Headers,
+			Certificate: theirs.GetAttributes().GetSource().GetCertificate(), Headers: got.Headers, Body: got.Body,
+		}
+		if len(h.GetBody())+len(h.GetRawBody()) > 0 && !got.Body {
+			t.Errorf("%x: no body, and Envoy's types have one", b)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%x (-want +got):\n%s", b, diff)

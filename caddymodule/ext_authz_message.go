@@ -18,6 +18,7 @@ type header struct{ name, value string }
 type checkRequest struct {
 	method, path, host, scheme string
 	headers                    []header
+	body                       bool   // some of it is there
 	certificate                string // PEM, percent-encoded
 }
 
@@ -30,7 +31,7 @@ const (
 	requestHTTP                       = 2    // of AttributeContext.Request
 
 	// of AttributeContext.HttpRequest
-	httpMethod, httpHeaders, httpPath, httpHost, httpScheme, httpHeaderMap = 2, 3, 4, 5, 6, 13
+	httpMethod, httpHeaders, httpPath, httpHost, httpScheme, httpBody, httpRawBody, httpHeaderMap = 2, 3, 4, 5, 6, 11, 12, 13
 
 	mapHeaders                    = 1       // of HeaderMap
 	entryKey, entryValue          = 1, 2    // of an entry of a map, and of HeaderValue
@@ -78,6 +79,8 @@ func (c *checkRequest) http(b []byte) error {
 			c.host = string(value)
 		case httpScheme:
 			c.scheme = string(value)
+		case httpBody, httpRawBody:
+			c.body = c.body || len(value) > 0
 		case httpHeaders:
 			return c.header(value)
 		case httpHeaderMap:

@@ -18,6 +18,17 @@ func isPreflight(r *http.Request) bool {
 		(r.ContentLength == 0 || r.ContentLength < 0 && r.ProtoMajor == 3) && len(r.TransferEncoding) == 0 && r.Header["Upgrade"] == nil
 }
 
+// exceedsPreflight reports whether headers announce what no preflight request has, a body or another protocol, in a request that is known by
+// its headers alone, those of its connection included. Where other proxies leave these out, as HTTP/2 may, it cannot be told.
+func exceedsPreflight(h http.Header) bool {
+	for _, length := range h["Content-Length"] {
+		if length != "0" {
+			return true
+		}
+	}
+	return h["Transfer-Encoding"] != nil || h["Upgrade"] != nil
+}
+
 // stripPreflight removes what could make more of a preflight request than it is:
 // credentials, and the headers by which some frameworks take a request for one
 // with another method.
