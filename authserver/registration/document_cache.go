@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -251,8 +252,9 @@ func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL, who aske
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), documentTimeout)
 	body, header, err := c.small.GetJSON(ctx, s.id)
 	cancel()
+	why := unaddressed(err, u)
 	if err != nil {
-		c.log(u, err)
+		c.log(u, why)
 	}
 	c.mu.Lock()
 	now := c.Now()
@@ -260,9 +262,9 @@ func (c *DocumentCache) fetch(ctx context.Context, s *slot, u *url.URL, who aske
 	case err == nil:
 		s.good, s.err = &document{body: body, expires: now.Add(documentLifeOf(header))}, nil
 	case temporary(err):
-		s.err, s.retry = cannotFetch(int(documentPause/time.Second), err), now.Add(documentPause)
+		s.err, s.retry = cannotFetch(int(documentPause/time.Second), why), now.Add(documentPause)
 	default:
-		s.good, s.err, s.retry = nil, fmt.Errorf("%w: %w", store.ErrNotFound, err), now.Add(documentPause)
+		s.good, s.err, s.retry = nil, fmt.Errorf("%w: %w", store.ErrNotFound, why), now.Add(documentPause)
 	}
 	close(s.flight)
 	s.flight = nil
@@ -296,13 +298,20 @@ func (c *DocumentCache) refuse(d *document, u *url.URL, why error) {
 	}
 }
 
-// log writes why a document is not used; the fetches' limits are its own. A query may hold what is nobody's business.
+// log writes why a document is not used; the fetches' limits are its own.
 func (c *DocumentCache) log(u *url.URL, err error) {
-	cause := err
+	c.Log.Info("a client's metadata document is not used", "host", u.Host, "path", u.EscapedPath(), "error", err)
+}
+
+// unaddressed is what an error of a fetch says, without the query of the address: it may hold what is nobody's business.
+func unaddressed(err error, u *url.URL) error {
 	if named, ok := errors.AsType[*url.Error](err); ok {
-		cause = named.Err
+		err = named.Err
 	}
-	c.Log.Info("a client's metadata document is not used", "host", u.Host, "path", u.EscapedPath(), "error", cause)
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), u.String(), u.Host+u.EscapedPath()))
 }
 
 // temporary reports whether an error says nothing about the document itself.

@@ -1,9 +1,12 @@
 package registration_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -37,6 +40,48 @@ func outcomeFrom(t testing.TB, d *registration.Documents, address, id string) st
 	}
 	t.Fatalf("client %v, error %v", c, err)
 	return ""
+}
+
+// TestDocumentLogs: what is wrong with a document is said once, and nowhere with its query, which is nobody's business.
+func TestDocumentLogs(t *testing.T) {
+	s := newSite(t)
+	for name, serve := range map[string]http.HandlerFunc{
+		"not there": http.NotFound,
+		"failing": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+		},
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusFound)
+		},
+		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<p>") },
+		"too large": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, strings.Repeat(" ", 64<<10))
+		},
+		"no answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"no good":   describing("redirect_uris", `[]`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.set(serve)
+			d := documents(t, s, testkit.NewClock(noon), loopbackNetwork)
+			var log bytes.Buffer
+			d.Cache.Log = slog.New(slog.NewTextHandler(&log, nil))
+			_, err := d.Client(t.Context(), accepting(), s.url("app.example.com", "/client.json?of=somebody"))
+			if err == nil {
+				t.Fatal("it is a client")
+			}
+			said := log.String()
+			if strings.Count(said, "\n") != 1 || !strings.Contains(said, "host=app.example.com") || !strings.Contains(said, "path=/client.json") {
+				t.Errorf("log = %q, want one line with host and path", said)
+			}
+			for e := oauth.From(err); e != nil; e, _ = errors.AsType[*oauth.Error](e.Cause) {
+				said += fmt.Sprint(e.Description, e.Cause)
+			}
+			if said += err.Error(); strings.Contains(said, "somebody") {
+				t.Errorf("the query is in what is said: %s", said)
+			}
+		})
+	}
 }
 
 func TestDocumentsAreKept(t *testing.T) {
