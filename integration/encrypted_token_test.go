@@ -242,8 +242,10 @@ func TestEncryptedTokens(t *testing.T) {
 	if a := n.call(t, "sealed", "/", text); a.status != 401 {
 		t.Errorf("the gate and a forged one: %d, want 401", a.status)
 	}
-	if a := n.call(t, "sealed", "/", token); a.status != 200 {
-		t.Fatalf("the token itself has ended: %d", a.status)
+	for what, raw := range map[string]string{"the token itself": token, "what is inside": inside} {
+		if a := n.call(t, "sealed", "/", raw); a.status != 200 {
+			t.Fatalf("%s has ended: %d", what, a.status)
+		}
 	}
 
 	n.revoke(t, machine, token)
