@@ -123,7 +123,8 @@ func TestIntrospectionAnswerEncrypted(t *testing.T) {
 	})
 }
 
-// TestEncryptedApart: the token endpoint refuses a token for two resources of which one wants it encrypted.
+// TestEncryptedApart: the token endpoint refuses a token for two resources of which one wants it encrypted. A code that was granted for both is not
+// spent by that, and good for each of them (RFC 8707 §2.2).
 func TestEncryptedApart(t *testing.T) {
 	g := newTokenRig(t)
 	g.Encryption = testkit.EncryptionKey(t)
@@ -142,5 +143,14 @@ func TestEncryptedApart(t *testing.T) {
 		if text, _ := body["access_token"].(string); jose.LooksLikeJWE(text) != encrypted || !g.Active(t, text) {
 			t.Errorf("for %s: encrypted = %v, want %v, and active: %v", resource, jose.LooksLikeJWE(text), encrypted, g.Active(t, text))
 		}
+	}
+	code := g.Code(t, g.Authorize(t, "web", g.SignOn(t), "orders:read", "bills:read"))
+	w = g.form("/token", "web", "grant_type=authorization_code", "code="+code)
+	if w.Code != http.StatusBadRequest || bodyOf(t, w)["error"] != oauth.CodeInvalidTarget {
+		t.Errorf("a code for both: %d %s, want invalid_target", w.Code, w.Body)
+	}
+	body := bodyOf(t, g.form("/token", "web", "grant_type=authorization_code", "code="+code, "resource="+testkit.Audience))
+	if text, _ := body["access_token"].(string); !jose.LooksLikeJWE(text) || !g.Active(t, text) {
+		t.Errorf("the code for one: %v, want an encrypted token that works", body["error"])
 	}
 }
