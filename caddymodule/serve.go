@@ -90,9 +90,14 @@ func (b *BearerAuth) decide(w http.ResponseWriter, r *http.Request) (d decision)
 		d.err = b.invalid(errHidden)
 		return d
 	}
-	if r.Header["Upgrade"] != nil && wantsH2C(r.Header) {
-		d.err = b.invalid(errH2C)
-		return d
+	if r.Header["Upgrade"] != nil {
+		if wantsH2C(r.Header) {
+			d.err = b.invalid(errH2C)
+			return d
+		}
+		if b.judged {
+			plainUpgrade(r.Header)
+		}
 	}
 	if r.Method == http.MethodOptions && isPreflight(r) {
 		d.preflight = true

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -53,6 +54,16 @@ func asHandshake(r *http.Request) (_ *http.Request, done func()) {
 	delete(r.Header, ":protocol")
 	r.Header["Upgrade"], r.Header["Connection"] = []string{"websocket"}, []string{"Upgrade"}
 	return r, done
+}
+
+// plainUpgrade writes what h asks to upgrade to as the upstream gets it from reverse_proxy: in lower case, and not at all where Connection does not have the
+// option, without which there is no upgrade (RFC 9110 §7.8). Matchers and conditions tell case apart.
+func plainUpgrade(h http.Header) {
+	if !httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
+		delete(h, "Upgrade")
+		return
+	}
+	h["Upgrade"], h["Connection"] = []string{strings.ToLower(h.Get("Upgrade"))}, []string{"Upgrade"}
 }
 
 // errH2C refuses the upgrade to cleartext HTTP/2: what follows the handshake

@@ -97,3 +97,55 @@ func TestAttack72ShadowTunnel(t *testing.T) {
 		t.Errorf("CONNECT: status = %d, want 400", got.Status)
 	}
 }
+
+// TestAttack72UpgradeSpelling: rules about WebSockets are about what the upstream gets. Caddy's matchers tell case apart, and protocols are
+// the same in any (RFC 9110 §7.8); without the option in Connection there is no upgrade.
+func TestAttack72UpgradeSpelling(t *testing.T) {
+	base, up := gate(t, `
+		@socket {
+			header Connection *Upgrade*
+			header Upgrade websocket
+		}
+		@plain not header Upgrade websocket
+		bearer_auth {`+trusted+`
+			rule @socket {
+				scope socket
+			}
+			rule @plain {
+				scope plain
+			}
+			allow "!('upgrade' in request.headers) || request.headers.upgrade != 'websocket' || 'cel' in token.scope"
+		}`)
+	for _, tt := range []struct {
+		name, upgrade, connection, scope string
+		want                             int
+		upstream                         string // Upgrade
+	}{
+		{"nearest good", "websocket", "Upgrade", "socket cel", 200, "websocket"},
+		{"nearest good, none", "", "keep-alive", "plain", 200, ""},
+		{"none, without its scope", "", "keep-alive", "socket cel", 403, ""},
+		{"without its scope", "websocket", "Upgrade", "plain cel", 403, ""},
+		{"without the condition's", "websocket", "Upgrade", "socket", 403, ""},
+		{"in other case", "WebSocket", "Upgrade", "plain cel", 403, ""},
+		{"in other case, without the condition's", "WebSocket", "Upgrade", "socket plain", 403, ""},
+		{"in other case, with all", "WebSocket", "Upgrade", "socket cel", 200, "websocket"},
+		{"the option in other case", "websocket", "keep-alive, upgrade", "plain cel", 403, ""},
+		{"the option in other case, with all", "websocket", "keep-alive, upgrade", "socket cel", 200, "websocket"},
+		{"the protocol first of several lines", "WEBSOCKET\r\nUpgrade: other", "upgrade", "plain cel", 403, ""},
+		{"the protocol behind another", "other\r\nUpgrade: websocket", "Upgrade", "socket cel", 403, ""},
+		{"no option", "websocket", "close", "socket cel", 403, ""},
+		{"no option, as what it is", "websocket", "close", "plain", 200, ""},
+	} {
+		up.last()
+		upgrade := ""
+		if tt.upgrade != "" {
+			upgrade = "Upgrade: " + tt.upgrade + "\r\n"
+		}
+		got := answerOf(t, raw(t, base, "GET / HTTP/1.1\r\nHost: a\r\nConnection: "+tt.connection+"\r\nConnection: close\r\n"+upgrade+
+			"Authorization: Bearer "+mint(t, map[string]any{"scope": tt.scope})+"\r\n\r\n"))
+		h := up.last()
+		if got.Status != tt.want || (h != nil) != (tt.want == 200) || h.Get("Upgrade") != tt.upstream {
+			t.Errorf("%s: status = %d, the upstream got Upgrade %q; want %d, %q", tt.name, got.Status, h.Get("Upgrade"), tt.want, tt.upstream)
+		}
+	}
+}
