@@ -412,56 +412,46 @@ func TestDocumentsAreFetchedForEverybody(t *testing.T) {
 	})
 }
 
+// TestDocumentsAreBounded: only so many are kept, and what is no client's makes no room for itself.
 func TestDocumentsAreBounded(t *testing.T) {
 	s := newSite(t)
-	clock := testkit.NewClock(noon)
-	d := documents(t, s, clock, loopbackNetwork)
 	good := s.url("good.example.com", "/c")
-	s.set(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "max-age=86400")
-		describing()(w, r)
-	})
-	if got := outcome(t, d, good); got != "ok" {
-		t.Fatalf("a good one: %s", got)
-	}
-	s.set(http.NotFound)
-	for i := range registration.MaxDocuments + 50 {
-		clock.Advance(time.Second)
-		if got := outcome(t, d, s.url("bad.example.com", fmt.Sprintf("/%d", i))); got != "none" {
-			t.Fatalf("one that there is not: %s", got)
-		}
-	}
-	if got := d.Cache.Kept(); got != registration.MaxDocuments {
-		t.Errorf("%d are kept, want %d", got, registration.MaxDocuments)
-	}
-	s.hits.Store(0)
-	if got := outcome(t, d, good); got != "ok" || s.hits.Load() != 0 {
-		t.Errorf("the good one: %s after %d requests, want ok without any", got, s.hits.Load())
-	}
-	t.Run("documents that are no client's make no room for themselves", func(t *testing.T) {
-		clock := testkit.NewClock(noon)
-		d := documents(t, s, clock, loopbackNetwork)
-		s.set(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "max-age=86400")
-			describing()(w, r)
-		})
-		if got := outcome(t, d, good); got != "ok" {
-			t.Fatalf("a good one: %s", got)
-		}
-		s.set(describing("client_id", `"x"`))
-		for i := range registration.MaxDocuments + 50 {
-			clock.Advance(time.Second)
-			if got := outcome(t, d, s.url("bad.example.com", fmt.Sprintf("/%d", i))); got != "none" {
-				t.Fatalf("one that is no good: %s", got)
+	for _, tt := range []struct {
+		name string
+		bad  http.HandlerFunc
+	}{
+		{"documents that there are not", http.NotFound},
+		{"documents that are no client's", describing("client_id", `"x"`)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clock := testkit.NewClock(noon)
+			d := documents(t, s, clock, loopbackNetwork)
+			s.set(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", "max-age=86400")
+				describing()(w, r)
+			})
+			if got := outcome(t, d, good); got != "ok" {
+				t.Fatalf("a good one: %s, want ok", got)
 			}
-		}
-		s.hits.Store(0)
-		if got := outcome(t, d, good); got != "ok" || s.hits.Load() != 0 {
-			t.Errorf("the good one: %s after %d requests, want ok without any", got, s.hits.Load())
-		}
-	})
+			s.set(tt.bad)
+			for i := range registration.MaxDocuments + 50 {
+				clock.Advance(time.Second)
+				if got := outcome(t, d, s.url("bad.example.com", fmt.Sprintf("/%d", i))); got != "none" {
+					t.Fatalf("a bad one: %s, want none", got)
+				}
+			}
+			if got := d.Cache.Kept(); got != registration.MaxDocuments {
+				t.Errorf("%d are kept, want %d", got, registration.MaxDocuments)
+			}
+			s.hits.Store(0)
+			if got := outcome(t, d, good); got != "ok" || s.hits.Load() != 0 {
+				t.Errorf("the good one: %s after %d requests, want ok without any", got, s.hits.Load())
+			}
+		})
+	}
 	t.Run("what is refused takes no room", func(t *testing.T) {
-		d := documents(t, s, clock, loopbackNetwork)
+		s.set(http.NotFound)
+		d := documents(t, s, testkit.NewClock(noon), loopbackNetwork)
 		for i := range 200 {
 			_, _ = d.Client(t.Context(), accepting(), s.url("one.example.com", fmt.Sprintf("/%d", i)))
 		}
