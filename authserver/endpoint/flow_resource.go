@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/authorize"
@@ -60,6 +61,34 @@ type nameJSON struct {
 // consentJSON is ours: PingOne has no consent to scopes here.
 type consentJSON struct {
 	Scopes []string `json:"scopes"`
+	// Resources are the custom resources that some of Scopes are of.
+	Resources []consentResourceJSON `json:"resources,omitempty"`
+}
+
+type consentResourceJSON struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes"`
+}
+
+// consentOf lists each scope once, and once for each resource that it is of.
+func consentOf(asked []flow.Scope) *consentJSON {
+	c := &consentJSON{Scopes: []string{}}
+	for _, scope := range asked {
+		if !slices.Contains(c.Scopes, scope.Name) {
+			c.Scopes = append(c.Scopes, scope.Name)
+		}
+		if scope.Resource == "" {
+			continue
+		}
+		i := slices.IndexFunc(c.Resources, func(r consentResourceJSON) bool { return r.ID == scope.Resource })
+		if i < 0 {
+			i = len(c.Resources)
+			c.Resources = append(c.Resources, consentResourceJSON{ID: scope.Resource, Name: scope.ResourceName})
+		}
+		c.Resources[i].Scopes = append(c.Resources[i].Scopes, scope.Name)
+	}
+	return c
 }
 
 type flowError struct {
@@ -100,7 +129,7 @@ func flowBody(env *store.Environment, f *flow.Flow, response *authorize.Response
 		body.Embedded.User = &userJSON{ID: f.User.ID, Username: f.User.Username, Name: nameOf(f.User)}
 	}
 	if f.Status == flow.ConsentRequired {
-		body.Embedded.Consent = &consentJSON{Scopes: append([]string{}, f.Consent...)}
+		body.Embedded.Consent = consentOf(f.Consent)
 	}
 	if f.Err != nil {
 		body.Error = &flowError{f.Err.Code, "The request could not be completed. There was an issue processing the request."}

@@ -86,7 +86,8 @@ func (s *step) consents(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, fault("find consent", err)
 	}
-	return !slices.ContainsFunc(s.state.Request.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), nil
+	request := s.state.Request
+	return record.Covers(s.client.Agreements(request.Scope, request.Resources)), nil
 }
 
 // take marks a flow as answered: of any number of concurrent calls one succeeds.

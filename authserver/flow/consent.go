@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
@@ -34,14 +33,31 @@ func (s *step) keepConsent(ctx context.Context) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fault("find consent", err)
 	}
-	scopes := slices.Concat(record.Scopes, st.Consent)
-	slices.Sort(scopes)
-	err = s.Consents.PutConsent(ctx, store.ConsentRecord{
-		Environment: s.env.ID, Subject: st.Subject, Client: s.client.ID,
-		Scopes: slices.Compact(scopes), UpdatedAt: s.Now().UTC(),
-	})
-	if err != nil {
+	record.Environment, record.Subject, record.Client, record.UpdatedAt = s.env.ID, st.Subject, s.client.ID, s.Now().UTC()
+	record.Add(st.Consent)
+	if err := s.Consents.PutConsent(ctx, record); err != nil {
 		return fault("keep consent", err)
 	}
 	return nil
+}
+
+// asked are the scopes that the person is asked to agree to, with what they are for.
+func (s *step) asked(ctx context.Context) ([]Scope, error) {
+	var all []Scope
+	for _, a := range s.state.Consent {
+		scope := Scope{Name: a.Scope(), Resource: a.Resource()}
+		if scope.Resource != "" {
+			r, err := s.Directory.ResourceByID(ctx, s.env.ID, scope.Resource)
+			switch {
+			case err == nil:
+				scope.ResourceName = r.Name
+			case errors.Is(err, store.ErrNotFound): // gone meanwhile, and so are its scopes
+				scope.ResourceName = scope.Resource
+			default:
+				return nil, fault("find the resource of a scope", err)
+			}
+		}
+		all = append(all, scope)
+	}
+	return all, nil
 }

@@ -88,7 +88,7 @@ func TestConsentIsKept(t *testing.T) {
 	g.SignOn(b, flowtest.Alice, flowtest.AlicePassword)
 
 	f := g.MustStart(b, g.Request(flowtest.Once, scope("openid", "email")), flow.ConsentRequired)
-	if diff := cmp.Diff([]string{"openid", "email"}, f.Consent); diff != "" {
+	if diff := cmp.Diff([]flow.Scope{{Name: "openid"}, {Name: "email"}}, f.Consent); diff != "" {
 		t.Errorf("scopes to agree to (-want +got):\n%s", diff)
 	}
 	g.MustAct(b, f.ID, flow.Consent, flow.Input{Accept: true}, flow.Completed)

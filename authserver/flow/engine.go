@@ -259,8 +259,12 @@ func (e *Engine) view(ctx context.Context, s *step, record store.Flow) (*Flow, e
 	st := s.state
 	f := &Flow{
 		ID: record.ID, Status: st.Status, Actions: e.possible(s.env, st.Status), Request: st.Request, Client: s.client,
-		Username: st.Username, Session: st.Session, Consent: slices.Clone(st.Consent), Err: st.error(),
+		Username: st.Username, Session: st.Session, Err: st.error(),
 		Answered: st.Answered, CreatedAt: st.CreatedAt, ExpiresAt: record.ExpiresAt,
+	}
+	var err error
+	if f.Consent, err = s.asked(ctx); err != nil {
+		return nil, err
 	}
 	if f.Session == "" && st.Subject != "" && s.browser.Session != nil && s.browser.Session.Subject == st.Subject {
 		f.Session = s.browser.Session.ID

@@ -41,7 +41,7 @@ type Flow struct {
 	// Username is what was typed last, or the login hint.
 	Username string
 	Session  string       // sid once there is one
-	Consent  []string     // scopes to agree to, with ConsentRequired
+	Consent  []Scope      // to agree to, with ConsentRequired
 	Err      *oauth.Error // with Failed
 	// Answered: the response was handed out; it is not made again.
 	Answered  bool
@@ -51,6 +51,13 @@ type Flow struct {
 	// silent is set where the flow needed nobody and was never stored. It is
 	// taken by the one Answer.
 	silent *silent
+}
+
+// Scope is one that a person is asked to agree to.
+type Scope struct {
+	Name string
+	// Resource is the ID of the custom resource whose scope it is, and ResourceName what people call that; "" for others.
+	Resource, ResourceName string
 }
 
 // Page is the address of the page on which the flow goes on: the client's own

@@ -165,11 +165,11 @@ func (s *step) mustConsent(ctx context.Context, user *store.User) (bool, error) 
 		return false, fault("find consent", err)
 	}
 	asked, err := s.toAgree(ctx, user)
-	return slices.ContainsFunc(asked, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }), err
+	return !record.Covers(asked), err
 }
 
 // toAgree is what the person has to agree to.
-func (s *step) toAgree(ctx context.Context, user *store.User) ([]string, error) {
+func (s *step) toAgree(ctx context.Context, user *store.User) ([]store.Agreement, error) {
 	request, o := s.state.Request, &store.OpenID{}
 	if len(request.Claims.IDToken)+len(request.Claims.UserInfo) > 0 {
 		var err error
@@ -177,7 +177,7 @@ func (s *step) toAgree(ctx context.Context, user *store.User) ([]string, error) 
 			return nil, fault("find the resource of OpenID Connect", err)
 		}
 	}
-	return request.Consent(o, s.client, user), nil
+	return s.client.Agreements(request.Consent(o, s.client, user), request.Resources), nil
 }
 
 // provable reports whether only the client itself can receive what is sent to

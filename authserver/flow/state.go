@@ -45,10 +45,10 @@ type state struct {
 	Selected string `json:"selected,omitempty"` // subject that was chosen (prompt=select_account)
 	// Consent are the scopes that the person is asked to agree to, with
 	// ConsentRequired, and Agreed the sid in which they were agreed to.
-	Consent []string `json:"consent,omitempty"`
-	Agreed  string   `json:"agreed,omitempty"`
-	Session string   `json:"session,omitempty"` // sid to answer for, with Completed
-	Error   *failure `json:"error,omitempty"`   // with Failed
+	Consent []store.Agreement `json:"consent,omitempty"`
+	Agreed  string            `json:"agreed,omitempty"`
+	Session string            `json:"session,omitempty"` // sid to answer for, with Completed
+	Error   *failure          `json:"error,omitempty"`   // with Failed
 
 	Answered  bool      `json:"answered,omitempty"`
 	CreatedAt time.Time `json:"created_at"`

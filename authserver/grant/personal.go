@@ -121,7 +121,7 @@ func (p *Personal) agreed(ctx context.Context, r Request, a token.Authorization)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return oauth.CannotTell("find consent", err)
 	}
-	if err == nil && !slices.ContainsFunc(a.Scope, func(scope string) bool { return !slices.Contains(record.Scopes, scope) }) {
+	if err == nil && record.Covers(r.Client.Agreements(a.Scope, a.Resources)) {
 		return nil
 	}
 	if err := p.Revoker.EndGrant(ctx, r.Environment, a); err != nil {

@@ -89,7 +89,7 @@ func (g *TokenExchange) Token(ctx context.Context, r Request) (*Response, error)
 		return nil, err
 	}
 	clients[r.Client.ID] = r.Client
-	if err := g.agreed(ctx, r, subject, clients, granted.Scope); err != nil {
+	if err := g.agreed(ctx, r, subject, clients, granted); err != nil {
 		return nil, err
 	}
 	minted, err := g.Tokens.Mint(ctx, r.Environment, access(r, subject, actor, granted))
@@ -103,7 +103,7 @@ func (g *TokenExchange) Token(ctx context.Context, r Request) (*Response, error)
 	if _, err := g.party(ctx, r, "subject_token"); err != nil {
 		return nil, err
 	}
-	if err := g.agreed(ctx, r, subject, clients, granted.Scope); err != nil {
+	if err := g.agreed(ctx, r, subject, clients, granted); err != nil {
 		return nil, err
 	}
 	return &Response{Access: minted, Scope: granted.Scope, Bound: r.Proved, IssuedType: oauth.TokenTypeAccessToken}, nil
@@ -222,7 +222,7 @@ func (g *TokenExchange) clients(ctx context.Context, r Request, subject *party) 
 }
 
 // agreed refuses scopes that the person has not agreed to, for each of the clients that is one that people are asked about.
-func (g *TokenExchange) agreed(ctx context.Context, r Request, subject *party, clients map[string]*store.Client, scope []string) error {
+func (g *TokenExchange) agreed(ctx context.Context, r Request, subject *party, clients map[string]*store.Client, granted token.Granted) error {
 	if subject.user == nil {
 		return nil
 	}
@@ -234,7 +234,7 @@ func (g *TokenExchange) agreed(ctx context.Context, r Request, subject *party, c
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return oauth.CannotTell("find consent", err)
 		}
-		if err != nil || slices.ContainsFunc(scope, func(s string) bool { return !slices.Contains(record.Scopes, s) }) {
+		if err != nil || !record.Covers(client.Agreements(granted.Scope, granted.Resources)) {
 			return oauth.InvalidScope("The person has not agreed to the scope")
 		}
 	}

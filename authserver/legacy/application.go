@@ -208,7 +208,7 @@ func (c *call) addConsent(ctx context.Context, a *application) error {
 	case err != nil:
 		return oauth.CannotTell("read consent", err)
 	}
-	for _, s := range consent.Scopes {
+	for _, s := range consent.Names() {
 		a.scopes[s] = s
 	}
 	return nil

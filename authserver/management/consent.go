@@ -53,8 +53,9 @@ func consentID(r *store.ConsentRecord) string {
 
 func (c *call) consentView(r *store.ConsentRecord) map[string]any {
 	id := consentID(r)
-	scopes := make([]scopeName, len(r.Scopes))
-	for i, s := range r.Scopes {
+	names := r.Names()
+	scopes := make([]scopeName, len(names))
+	for i, s := range names {
 		scopes[i] = scopeName{s}
 	}
 	return map[string]any{

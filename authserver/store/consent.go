@@ -10,7 +10,7 @@ type ConsentRecord struct {
 	Environment string
 	Subject     string
 	Client      string
-	Scopes      []string // agreed to, sorted
+	Scopes      []string // agreed to, each an Agreement, sorted
 	UpdatedAt   time.Time
 }
 

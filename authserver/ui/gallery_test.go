@@ -80,7 +80,7 @@ func signOnFlow() *flow.Flow {
 
 func consentFlow() *flow.Flow {
 	f := at(flow.ConsentRequired, flow.Consent, flow.ResetSession)
-	f.Consent = []string{"openid", "profile", "email", "offline_access", "orders:read"}
+	f.Consent = []flow.Scope{{Name: "openid"}, {Name: "profile"}, {Name: "email"}, {Name: "offline_access"}, {Name: "orders:read"}}
 	return f
 }
 

@@ -30,7 +30,7 @@ func TestMarkupIsShownAsText(t *testing.T) {
 		if f.User != nil {
 			f.User = &store.User{ID: evil, Username: evil + "2", Claims: map[string]any{"name": evil}}
 		}
-		f.Consent = []string{evil, "openid", "constructor", "openid.title"}
+		f.Consent = []flow.Scope{{Name: evil, Resource: "id", ResourceName: evil}, {Name: "openid"}, {Name: "constructor"}, {Name: "openid.title"}}
 		return f
 	}
 	fault := oauth.InvalidData(

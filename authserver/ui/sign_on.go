@@ -264,7 +264,10 @@ func stateOf(f *flow.Flow) string {
 	if f.User != nil {
 		parts[1] = f.User.ID
 	}
-	return strings.Join(append(parts, f.Consent...), " ")
+	for _, scope := range f.Consent {
+		parts = append(parts, scope.Name+"\n"+scope.Resource)
+	}
+	return strings.Join(parts, " ")
 }
 
 // languageOf is language with the application's wish, where it is known.

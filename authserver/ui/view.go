@@ -196,14 +196,15 @@ func viewPerson(u *store.User) *person {
 type scopeView struct {
 	Title, Text string
 	Name        string // set where we have no words for it
+	Resource    string // what people call the custom resource whose scope it is
 }
 
-func (v *view) scopes(names []string) []scopeView {
-	all := make([]scopeView, 0, len(names))
-	for _, name := range names {
-		key := "scope." + name
-		if !hasMessage(key + ".title") {
-			all = append(all, scopeView{Name: name})
+func (v *view) scopes(asked []flow.Scope) []scopeView {
+	all := make([]scopeView, 0, len(asked))
+	for _, scope := range asked {
+		key := "scope." + scope.Name
+		if scope.Resource != "" || !hasMessage(key+".title") { // our words are for scopes of OpenID Connect
+			all = append(all, scopeView{Name: scope.Name, Resource: scope.ResourceName})
 			continue
 		}
 		all = append(all, scopeView{Title: v.T(key + ".title"), Text: v.T(key + ".text")})
