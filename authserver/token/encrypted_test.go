@@ -263,8 +263,8 @@ func TestEncryptedInside(t *testing.T) {
 
 // TestEncryptedEnds: whatever ends a token ends one that is encrypted at once, also where it is remembered; and nobody but its client does.
 func TestEncryptedEnds(t *testing.T) {
-	revoke := func(kind store.RevocationKind, value func(token.Authorization) string) func(*testing.T, *testkit.Authority, token.Authorization, string) {
-		return func(t *testing.T, a *testkit.Authority, auth token.Authorization, _ string) {
+	revoke := func(kind store.RevocationKind, value func(token.Authorization) string) func(*testing.T, *testkit.Authority, token.Authorization, []string) {
+		return func(t *testing.T, a *testkit.Authority, auth token.Authorization, _ []string) {
 			now := a.Clock.Now()
 			r := store.Revocation{Environment: a.Env.ID, Kind: kind, Value: value(auth), At: now, ExpiresAt: now.Add(24 * time.Hour)}
 			if err := a.Store.PutRevocation(t.Context(), r); err != nil {
@@ -274,20 +274,24 @@ func TestEncryptedEnds(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		do   func(*testing.T, *testkit.Authority, token.Authorization, string)
+		do   func(*testing.T, *testkit.Authority, token.Authorization, []string)
 		want bool // it is active afterwards
 	}{
-		{"its client", func(t *testing.T, a *testkit.Authority, _ token.Authorization, raw string) {
-			if err := a.Revoker.Revoke(t.Context(), a.Env, a.Clients["offline"], raw); err != nil {
-				t.Fatal(err)
+		{"its client", func(t *testing.T, a *testkit.Authority, _ token.Authorization, tokens []string) {
+			for _, raw := range tokens {
+				if err := a.Revoker.Revoke(t.Context(), a.Env, a.Clients["offline"], raw); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}, false},
-		{"another client", func(t *testing.T, a *testkit.Authority, _ token.Authorization, raw string) {
-			if err := a.Revoker.Revoke(t.Context(), a.Env, a.Clients["other"], raw); oauth.From(err).Code != oauth.CodeUnauthorizedClient {
-				t.Errorf("error = %v, want unauthorized_client", err)
+		{"another client", func(t *testing.T, a *testkit.Authority, _ token.Authorization, tokens []string) {
+			for _, raw := range tokens {
+				if err := a.Revoker.Revoke(t.Context(), a.Env, a.Clients["other"], raw); oauth.From(err).Code != oauth.CodeUnauthorizedClient {
+					t.Errorf("error = %v, want unauthorized_client", err)
+				}
 			}
 		}, true},
-		{"its refresh token", func(t *testing.T, a *testkit.Authority, auth token.Authorization, _ string) {
+		{"its refresh token", func(t *testing.T, a *testkit.Authority, auth token.Authorization, _ []string) {
 			refresh, err := a.Refresh.Begin(t.Context(), a.Env, a.Clients["offline"], auth)
 			if err != nil {
 				t.Fatal(err)
@@ -296,7 +300,7 @@ func TestEncryptedEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, false},
-		{"its authorization", func(t *testing.T, a *testkit.Authority, auth token.Authorization, _ string) {
+		{"its authorization", func(t *testing.T, a *testkit.Authority, auth token.Authorization, _ []string) {
 			if err := a.Revoker.EndGrant(t.Context(), a.Env, auth); err != nil {
 				t.Fatal(err)
 			}
@@ -305,30 +309,29 @@ func TestEncryptedEnds(t *testing.T) {
 		{"another session", revoke(store.RevokedSession, func(token.Authorization) string { return "another" }), true},
 		{"its person", revoke(store.RevokedSubject, func(auth token.Authorization) string { return auth.On.Subject }), false},
 		{"its resource", revoke(store.RevokedAudience, func(token.Authorization) string { return testkit.Audience }), false},
-		{"the last second", func(_ *testing.T, a *testkit.Authority, auth token.Authorization, _ string) {
+		{"the last second", func(_ *testing.T, a *testkit.Authority, auth token.Authorization, _ []string) {
 			a.Clock.Advance(auth.TTL - time.Second)
 		}, true},
-		{"its exp", func(_ *testing.T, a *testkit.Authority, auth token.Authorization, _ string) {
+		{"its exp", func(_ *testing.T, a *testkit.Authority, auth token.Authorization, _ []string) {
 			a.Clock.Advance(auth.TTL)
 		}, false},
-		{"the resource's key is gone", func(_ *testing.T, a *testkit.Authority, _ token.Authorization, _ string) { a.Encryption = nil }, true},
+		{"the resource's key is gone", func(_ *testing.T, a *testkit.Authority, _ token.Authorization, _ []string) { a.Encryption = nil }, true},
 	} {
-		for _, remembered := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/remembered %v", tt.name, remembered), func(t *testing.T) {
-				a := encryptingAuthority(t)
-				raw, auth := mintFor(t, a, "offline", "openid", "offline_access", "orders:read")
-				if remembered {
-					if !a.Active(t, raw) {
-						t.Fatal("a new token is not active")
-					}
-					remember(a)
-				}
-				tt.do(t, a, auth, raw)
+		t.Run(tt.name, func(t *testing.T) {
+			a := encryptingAuthority(t)
+			remembered, auth := mintFor(t, a, "offline", "openid", "offline_access", "orders:read")
+			fresh := mintAgain(t, a, auth)
+			if !a.Active(t, remembered) {
+				t.Fatal("a new token is not active")
+			}
+			remember(a)
+			tt.do(t, a, auth, []string{remembered, fresh})
+			for name, raw := range map[string]string{"remembered": remembered, "fresh": fresh} {
 				if got := a.Active(t, raw); got != tt.want {
-					t.Errorf("active = %v, want %v", got, tt.want)
+					t.Errorf("%s: active = %v, want %v", name, got, tt.want)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 
