@@ -374,8 +374,7 @@ func TestDiscovery(t *testing.T) {
 		for range 3 { // notice that they are gone, look where they are, get them
 			c.Advance(11 * time.Minute)
 			expect(t, s, k, "found")
-			waitFor(t, "the load", func() bool { return is.count("/old") >= 2 })
-			time.Sleep(20 * time.Millisecond)
+			s.Settle() // while a load is under way there is no other one
 		}
 		if n := is.count("/new"); n == 0 {
 			t.Error("fetches from the new place = 0, want some")
@@ -412,10 +411,10 @@ func TestWaitingIsBounded(t *testing.T) {
 	})
 	t.Run("by the time-out", func(t *testing.T) { expect(t, s, k, "unavailable") })
 	t.Run("by Close", func(t *testing.T) {
-		c.Advance(11 * time.Second)
-		done := make(chan string)
+		s := newSource(t, is, fetch.KeySourceConfig{JWKSURI: is.URL + "/jwks", Now: c.Now})
+		before, done := is.count("/jwks"), make(chan string)
 		go func() { done <- state(s, header(k)) }()
-		waitFor(t, "the fetch", func() bool { return is.count("/jwks") == 2 })
+		waitFor(t, "the fetch", func() bool { return is.count("/jwks") == before+1 })
 		s.Close()
 		if got := <-done; got != "unavailable" {
 			t.Errorf("key = %s, want unavailable", got)
