@@ -46,7 +46,7 @@ func ambiguous(u *url.URL) bool {
 		case c < ' ', c == 0x7f, c == '\\', c == ';', c == '?', c == '#':
 			return true
 		case c == '%':
-			if i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2]) {
+			if i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2]) || wideEscape(path[i+1:]) {
 				return true
 			}
 		case c == '/':
@@ -61,6 +61,11 @@ func ambiguous(u *url.URL) bool {
 		return true
 	}
 	return u.RawPath != "" && encodedOddly(u.RawPath)
+}
+
+// wideEscape reports whether rest, which follows a percent sign, makes an escape of it as IIS and JavaScript's unescape know it: %u002e.
+func wideEscape(rest string) bool {
+	return len(rest) >= 5 && rest[0]|0x20 == 'u' && isHex(rest[1]) && isHex(rest[2]) && isHex(rest[3]) && isHex(rest[4])
 }
 
 // strayDots reports whether rest, which follows a slash, begins with an empty segment that is not the end of the path, or one of dots.

@@ -33,12 +33,12 @@ func target(t testing.TB, base, target, token string) answer {
 var ambiguousTargets = []string{
 	"/public/../admin", "/public/%2e%2e/admin", "/public/.%2E/admin", "//admin", "/x//admin", "/x//", "/./admin", "/x/.", "/x/..", "/.", "/..", "/admin;x", "/x;y=1/admin", "/admin%2f", "/x%2F..%2Fadmin",
 	"/%61dmin", "/adm%49n", "/admin%5f", "/a%2Db", "/public\\..\\admin", "/x%5cadmin", "/admin%00", "/x%0d%0aadmin", "/x%7f", "/x%252e%252e/admin", "/%2561dmin", "/x%25%32%66", "/x%3badmin",
-	"/x%c0%afadmin", "/x%ff", "/admin%3Fx", "/admin%3f/public", "/admin%23x", "/admin#x", "http://a", "http://a//admin", "*",
+	"/x%c0%afadmin", "/x%ff", "/admin%3Fx", "/admin%3f/public", "/admin%23x", "/admin#x", "/x/%u002e%u002e/admin", "/x/%25u002e%25u002e/admin", "/%25U0061dmin", "/%25u0061", "http://a", "http://a//admin", "*",
 }
 
 // plainTargets are paths like any other.
 var plainTargets = []string{
-	"/", "/x", "/x/", "/x/y.z", "/...", "/.well-known/x", "/a..b/c.", "/caf%C3%A9", "/caf%c3%a9", "/a%20b", "/a+b", "/a!$&'()*,=:@b", "/100%25", "/100%25/x", "/~user/-_.", "/x?y=//..%2f;", "http://a/x",
+	"/", "/x", "/x/", "/x/y.z", "/...", "/.well-known/x", "/a..b/c.", "/caf%C3%A9", "/caf%c3%a9", "/a%20b", "/a+b", "/a!$&'()*,=:@b", "/100%25", "/100%25/x", "/100%25u", "/100%25u006", "/100%25user", "/~user/-_.", "/x?y=//..%2f;", "http://a/x",
 }
 
 // TestAttack55AmbiguousPaths: where what is required depends on the path, one that an upstream may read otherwise is refused, whatever token comes with it;
