@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
 // isPreflight reports whether r is what a browser asks before a cross-origin
@@ -31,10 +33,11 @@ func exceedsPreflight(h http.Header) bool {
 
 // stripPreflight removes what could make more of a preflight request than it is:
 // credentials, and the headers by which some frameworks take a request for one
-// with another method.
+// with another method, in every spelling that they may take for them.
 func stripPreflight(h http.Header) {
 	dropToken(h)
-	delete(h, "X-Http-Method-Override")
-	delete(h, "X-Http-Method")
-	delete(h, "X-Method-Override")
+	overrides.Strip(&http.Request{Header: h})
 }
+
+// overrides are headers that name another method.
+var overrides = resourceserver.NewHeaderStripper("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")

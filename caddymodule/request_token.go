@@ -65,3 +65,7 @@ func forget(r *http.Request) {
 
 // userPrefix starts the placeholders of the authenticated user.
 const userPrefix = "http.auth.user."
+
+// credentials are headers of clients. They are none in trailers (RFC 9110 §6.5.1): nobody has verified them there, and an upstream that joins trailers
+// and headers would have them beside, or in place of, the token that was.
+var credentials = resourceserver.NewHeaderStripper("Authorization", "Dpop")

@@ -28,6 +28,7 @@ func (b *BearerAuth) serve(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return b.Authorizer.serve(b, w, r)
 	}
 	b.strip.Strip(r)
+	credentials.StripTrailer(r)
 	b.certificates.cleanse(r)
 	if b.upstream.publishes(r) {
 		return b.upstream.publish(w, r)

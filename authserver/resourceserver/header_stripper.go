@@ -132,6 +132,13 @@ func (s *HeaderStripper) StripConnection(h http.Header) {
 	h["Connection"] = kept
 }
 
+// StripTrailer removes the headers from the trailers of r alone.
+func (s *HeaderStripper) StripTrailer(r *http.Request) {
+	if r.Trailer != nil {
+		s.stripTrailer(r)
+	}
+}
+
 // stripTrailer removes announced trailers now, and all others when the body has been
 // read to its end: net/http adds to r.Trailer then, announced or not.
 func (s *HeaderStripper) stripTrailer(r *http.Request) {
