@@ -103,6 +103,11 @@ func (g *TokenExchange) Token(ctx context.Context, r Request) (*Response, error)
 	if _, err := g.party(ctx, r, "subject_token"); err != nil {
 		return nil, err
 	}
+	if actor != nil {
+		if _, err := g.party(ctx, r, "actor_token"); err != nil {
+			return nil, err
+		}
+	}
 	if err := g.agreed(ctx, r, subject, clients, granted); err != nil {
 		return nil, err
 	}
@@ -184,12 +189,16 @@ func (g *TokenExchange) actor(ctx context.Context, r Request, subject *party) (*
 	if subject.Actor.Actors() >= token.MaxExchanges {
 		return nil, unacceptable("subject_token", "it names too many actors already")
 	}
-	return g.party(ctx, r, "actor_token")
+	p, err := g.party(ctx, r, "actor_token")
+	if err == nil && len(subject.Chain())+len(p.Chain()) > token.MaxOrigins {
+		return nil, unacceptable("actor_token", "the tokens were exchanged for too many others already")
+	}
+	return p, err
 }
 
 // fits refuses what the client may not do with a subject, whatever it asks for.
 func (g *TokenExchange) fits(ctx context.Context, r Request, subject *party) error {
-	if len(subject.Origins) >= token.MaxExchanges {
+	if len(subject.Exchanged()) >= token.MaxExchanges {
 		return unacceptable("subject_token", "too many tokens were exchanged for it already")
 	}
 	if subject.user == nil {
@@ -207,7 +216,7 @@ func (g *TokenExchange) fits(ctx context.Context, r Request, subject *party) err
 // clients are those of the subject and of what it was exchanged for, by their ID. One that is gone is missing: it brings nothing.
 func (g *TokenExchange) clients(ctx context.Context, r Request, subject *party) (map[string]*store.Client, error) {
 	all := map[string]*store.Client{subject.client.ID: subject.client}
-	for _, o := range subject.Origins {
+	for _, o := range subject.Exchanged() {
 		if all[o.Client] != nil {
 			continue
 		}
@@ -256,6 +265,7 @@ func access(r Request, subject, actor *party, granted token.Granted) token.Acces
 			a.Act.Subject = actor.Client
 		}
 		a.NotAfter = earlier(a.NotAfter, actor.ExpiresAt)
+		a.Origins = append(a.Origins, actor.ActorChain()...)
 	}
 	return a
 }

@@ -121,6 +121,7 @@ func TestAttack117TokenExchange(t *testing.T) {
 	t.Run("never outranks the subject", exchangeRank)
 	t.Run("never outlives the subject", exchangeLife)
 	t.Run("act", exchangeActors)
+	t.Run("what ends the actor's", exchangeActorEnds)
 	t.Run("chain", exchangeChain)
 	t.Run("bound", exchangeBound)
 	t.Run("bound, by a gate", exchangeBoundByGate)
@@ -513,6 +514,63 @@ func exchangeActors(t *testing.T) {
 			t.Errorf("error = %q, want invalid_request", code)
 		}
 	})
+}
+
+// exchangeActorEnds: what ends the token that somebody acts with ends what was made for them, and what that was exchanged for; nothing else of theirs does.
+func exchangeActorEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		person bool // acts; or else a client
+		end    func(t *testing.T, g *exchangeRig, raw string, actor *token.Subject)
+		ended  bool
+	}{
+		{"nothing", true, func(*testing.T, *exchangeRig, string, *token.Subject) {}, false},
+		{"its client's token", false, func(t *testing.T, g *exchangeRig, raw string, _ *token.Subject) {
+			g.revoke(store.RevokedToken, claimsOf(t, raw).ID)
+		}, true},
+		{"its token", true, func(t *testing.T, g *exchangeRig, raw string, _ *token.Subject) {
+			g.revoke(store.RevokedToken, claimsOf(t, raw).ID)
+		}, true},
+		{"another token of its", true, func(t *testing.T, g *exchangeRig, _ string, _ *token.Subject) {
+			g.revoke(store.RevokedToken, claimsOf(t, g.signIn(t, "other", "openid", "orders:read").Access.Raw).ID)
+		}, false},
+		{"its authorization", true, func(_ *testing.T, g *exchangeRig, _ string, s *token.Subject) { g.revoke(store.RevokedGrant, s.Grant) }, true},
+		{"its session", true, func(_ *testing.T, g *exchangeRig, _ string, s *token.Subject) {
+			g.revoke(store.RevokedSession, s.Session)
+		}, true},
+		{"its client", false, func(_ *testing.T, g *exchangeRig, _ string, _ *token.Subject) { g.revoke(store.RevokedClient, "other") }, true},
+		{"another client", false, func(_ *testing.T, g *exchangeRig, _ string, _ *token.Subject) {
+			g.revoke(store.RevokedClient, "native")
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newExchangeRig(t)
+			raw := g.own(t, "other", "stock:read")
+			if tt.person {
+				raw = g.signIn(t, "other", "openid", "orders:read").Access.Raw
+			}
+			actor, err := g.Verifier.Subject(t.Context(), g.Env, raw, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, code := g.swap(t, g.signIn(t, "web", "openid", "orders:read").Access.Raw,
+				"actor_token="+raw, "actor_token_type="+oauth.TokenTypeAccessToken, "resource="+stock)
+			if code != "" {
+				t.Fatalf("with an actor: %s", code)
+			}
+			second, code := g.swap(t, first.Access.Raw, "resource="+stock)
+			if code != "" {
+				t.Fatalf("without another: %s", code)
+			}
+			tt.end(t, g, raw, actor)
+			for name, r := range map[string]*grant.Response{"the token": first, "what it was exchanged for": second} {
+				_, err := g.Verifier.Verify(t.Context(), g.Env, r.Access.Raw)
+				if ended := errors.Is(err, token.ErrInactive); ended != tt.ended || err != nil && !ended {
+					t.Errorf("%s: %v, want it ended: %t", name, err, tt.ended)
+				}
+			}
+		})
+	}
 }
 
 func exchangeChain(t *testing.T) {

@@ -12,6 +12,9 @@ import (
 	"github.com/caddy-gatehouse/gatehouse/authserver/store"
 )
 
+// MaxOrigins is how many tokens one may name that it was exchanged for, those included that somebody acted with.
+const MaxOrigins = 3 * MaxExchanges
+
 // MaxExchanges is how many tokens may have been exchanged for one, one after the other, and how many actors one may name.
 const MaxExchanges = 10
 
@@ -42,6 +45,25 @@ func (s *Subject) Personal() bool { return s.User != "" || s.Session != "" }
 // Chain is s and what it was exchanged for, the first one first: the Origins of a token that s is exchanged for.
 func (s *Subject) Chain() []Origin {
 	return append(slices.Clone(s.Origins), Origin{ID: s.id, Client: s.Client, Audience: s.Audience, Scope: s.Scope, Unproved: s.Unproved})
+}
+
+// ActorChain is Chain of a token that somebody acts with: what ends it, or what it is of, ends what was made for who acted. Nothing of it says what the
+// new token may be for.
+func (s *Subject) ActorChain() []Origin {
+	all := s.Chain()
+	for i := range all {
+		all[i].Actor, all[i].Scope, all[i].Unproved = true, nil, false
+	}
+	last := &all[len(all)-1] // the others are of the same
+	last.Grant, last.Session, last.Subject = s.Grant, s.Session, s.User
+	return all
+}
+
+// Exchanged are those of s.Origins that s was exchanged for, without those that somebody acted with.
+func (s *Subject) Exchanged() []Origin { return exchangedFor(s.Origins) }
+
+func exchangedFor(origins []Origin) []Origin {
+	return slices.DeleteFunc(slices.Clone(origins), func(o Origin) bool { return o.Actor })
 }
 
 // Subject reads a token of env that is to be exchanged, an ID token or an access token: ErrInactive, or temporarily_unavailable when that
@@ -148,6 +170,12 @@ type Origin struct {
 	Scope    []string `json:"scope,omitempty"`
 	// Unproved: it was bound to what nobody proved to possess when it was exchanged. See Subject.Unproved.
 	Unproved bool `json:"unproved,omitempty"`
+	// Actor: the token was the actor's, or one that that was exchanged for. Grant, Session and Subject are what the actor's is of; "" of others, whose
+	// they share with what they were exchanged for.
+	Actor   bool   `json:"actor,omitempty"`
+	Grant   string `json:"grant,omitempty"`
+	Session string `json:"sid,omitempty"`
+	Subject string `json:"sub,omitempty"`
 }
 
 // claimActor is RFC 8693 §4.1. claimOrigins is ours alone: by it what ends the token that was exchanged ends what it

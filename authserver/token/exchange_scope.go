@@ -84,7 +84,7 @@ func loosens(chain []Origin, audience string) bool {
 // within keeps the scopes of one resource that every token of the chain can bring.
 func (s *Scopes) within(ctx context.Context, x Exchange, at onResource) ([]string, error) {
 	scopes := at.scopes
-	for _, origin := range x.Subject.Chain() {
+	for _, origin := range exchangedFor(x.Subject.Chain()) {
 		bring := origin.Scope
 		if !slices.Contains(origin.Audience, at.resource.Audience) {
 			var err error

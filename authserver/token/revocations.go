@@ -173,8 +173,13 @@ func (s *Revocations) Revoked(env string, h Holder) (bool, error) {
 		if _, ok := s.find(env, store.RevokedToken, o.ID); ok {
 			return true, nil
 		}
-		if at, ok := s.find(env, store.RevokedClient, o.Client); ok && iat <= at.at {
-			return true, nil
+		for _, by := range [...]struct {
+			kind  store.RevocationKind
+			value string
+		}{{store.RevokedClient, o.Client}, {store.RevokedGrant, o.Grant}, {store.RevokedSession, o.Session}, {store.RevokedSubject, o.Subject}} {
+			if at, ok := s.find(env, by.kind, by.value); ok && iat <= at.at {
+				return true, nil
+			}
 		}
 	}
 	if !s.audiences.Load() {
