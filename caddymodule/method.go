@@ -27,7 +27,9 @@ var errMethod = &oauth.Error{
 }
 
 // isTrace reports whether a method is TRACE to somebody. It is answered with the request as the upstream has it (RFC 9110 §9.3.8).
-func isTrace(method string) bool { return len(method) == len(http.MethodTrace) && strings.EqualFold(method, http.MethodTrace) }
+func isTrace(method string) bool {
+	return len(method) == len(http.MethodTrace) && strings.EqualFold(method, http.MethodTrace)
+}
 
 // adds reports whether requests have something from the gate that is for the upstream, and not for their clients: another token, an assertion, claims.
 func (b *BearerAuth) adds() bool {
