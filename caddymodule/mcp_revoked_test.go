@@ -64,7 +64,7 @@ func TestAttack90ToolCalledWithTheLastByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		body, r := call("list_orders"), bufio.NewReader(conn)
 		fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\nAuthorization: Bearer %s\r\n\r\n", host, len(body), token)
 		if line, err := r.ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
