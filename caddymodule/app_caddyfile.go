@@ -263,10 +263,15 @@ func resourceBlock(d *caddyfile.Dispenser, r *declared.Resource) error {
 // encryptionKey reads a file's name and, perhaps, the content encryption.
 func encryptionKey(d *caddyfile.Dispenser, r *declared.Resource) func() error {
 	return func() error {
-		if err := oneString(d, &r.EncryptionKeyFile)(); err != nil || d.CountRemainingArgs() == 0 {
+		if err := oneString(d, &r.EncryptionKeyFile)(); err != nil {
 			return err
 		}
-		return oneString(d, &r.ContentEncryption)()
+		if d.NextArg() {
+			if r.ContentEncryption = d.Val(); r.ContentEncryption == "" {
+				return d.Errf("resource %s: encryption_key has an empty content encryption", r.Name)
+			}
+		}
+		return nil
 	}
 }
 
