@@ -108,7 +108,7 @@ func resolved(question []byte, to netip.Addr) []byte {
 // documents is what finds clients at a site; networks are those that may be contacted beside the public ones.
 func documents(t testing.TB, s *site, clock *testkit.Clock, networks ...string) *registration.Documents {
 	t.Helper()
-	o := fetch.Options{CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), Timeout: 2 * time.Second}
+	o := fetch.Options{CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), Timeout: 30 * time.Second}
 	for _, n := range networks {
 		o.StrangerNetworks = append(o.StrangerNetworks, netip.MustParsePrefix(n))
 	}
