@@ -66,6 +66,18 @@ func ParseDecryptionKeys(text []byte) (*DecryptionKeys, error) {
 
 // addJSON adds those of a JWK Set, or a single one.
 func (k *DecryptionKeys) addJSON(text string) error {
+	list, err := keysOf(text)
+	switch {
+	case err != nil:
+		return err
+	case list == "":
+		return k.addJWK(text)
+	}
+	return rescan(list).elements(k.addJWK)
+}
+
+// keysOf is the array of a JWK Set, or "" of a single JWK.
+func keysOf(text string) (string, error) {
 	list := ""
 	err := scanObject(text, keySetJSON, func(name, text string) error {
 		if name == "keys" {
@@ -73,15 +85,10 @@ func (k *DecryptionKeys) addJSON(text string) error {
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return err
-	case list == "":
-		return k.addJWK(text)
-	case list[0] != '[':
-		return errors.New("not a JWK Set: keys is not an array")
+	if err == nil && list != "" && list[0] != '[' {
+		err = errors.New("not a JWK Set: keys is not an array")
 	}
-	return rescan(list).elements(k.addJWK)
+	return list, err
 }
 
 func (k *DecryptionKeys) addJWK(text string) error {

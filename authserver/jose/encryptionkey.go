@@ -62,20 +62,12 @@ func ParseEncryptionKey(text []byte, enc string) (*EncryptionKey, error) {
 
 // readJSON reads a JWK Set, or a single one.
 func (k *EncryptionKey) readJSON(text string) error {
-	list := ""
-	err := scanObject(text, keySetJSON, func(name, text string) error {
-		if name == "keys" {
-			list = text
-		}
-		return nil
-	})
+	list, err := keysOf(text)
 	switch {
 	case err != nil:
 		return err
 	case list == "":
 		return k.readJWK(text)
-	case list[0] != '[':
-		return errors.New("not a JWK Set: keys is not an array")
 	}
 	var all, marked []string
 	_ = rescan(list).elements(func(text string) error { // cannot fail: it was scanned before

@@ -36,8 +36,8 @@ func refuseTunnel(req *http.Request) error {
 }
 
 // checkType refuses bodies that are read in another way than ours. There is no parameter but charset, in its plain form: readers do not agree on what
-// others mean, and one that knows nothing of RFC 2231 reads "charset=utf-7; charset*=utf-8''utf-8" as UTF-7, in which a quotation mark can be
-// written so that it is none in UTF-8.
+// others mean, and one that knows nothing of RFC 2231 takes the charset of "charset=utf-7; charset*=…utf-8" for UTF-7, in which a
+// quotation mark can be written so that it is none in UTF-8.
 func checkType(h http.Header) error {
 	types, codings := h["Content-Type"], h["Content-Encoding"]
 	if len(types) != 1 || len(codings) > 1 || len(codings) == 1 && !strings.EqualFold(codings[0], "identity") {
