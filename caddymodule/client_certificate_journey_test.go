@@ -94,33 +94,9 @@ func TestAttack86CertificateJourney(t *testing.T) {
 	if !metadata.Bound || !strings.Contains(strings.Join(metadata.Methods, " "), "self_signed_tls_client_auth") {
 		t.Fatalf("metadata = %+v", metadata)
 	}
-	ask := func(c *http.Client, endpoint string, header ...string) (token string, status int) {
-		t.Helper()
-		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"batch"}}
-		r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		for i := 0; i < len(header); i += 2 {
-			r.Header.Add(header[i], header[i+1])
-		}
-		res, err := c.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		var body struct {
-			Token string `json:"access_token"`
-		}
-		_ = json.NewDecoder(res.Body).Decode(&body)
-		return body.Token, res.StatusCode
-	}
+	form := url.Values{"client_id": {"batch"}}
 	alias := metadata.Aliases["token_endpoint"]
-	token, status := ask(overTLS(t, server, mine), alias)
-	if token == "" {
-		t.Fatalf("%s: %d, want a token", alias, status)
-	}
+	token := tokenAt(t, overTLS(t, server, mine), alias, form, func() []string { return nil })
 	for name, tt := range map[string]struct {
 		client   *http.Client
 		endpoint string
@@ -138,7 +114,7 @@ func TestAttack86CertificateJourney(t *testing.T) {
 		"the word of a proxy that nobody trusts": {client, strings.Replace(base, fmt.Sprint(plain), fmt.Sprint(untrusted), 1) + "/token", []string{"Client-Cert", mine.header()}, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, status := ask(tt.client, tt.endpoint, tt.header...); status != tt.want {
+			if _, status := askToken(t, tt.client, tt.endpoint, form, tt.header...); status != tt.want {
 				t.Errorf("status = %d, want %d", status, tt.want)
 			}
 		})

@@ -13,8 +13,11 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -135,4 +138,43 @@ func (c *clientCertificate) token(t testing.TB) string {
 // header is c as RFC 9440 writes it.
 func (c *clientCertificate) header() string {
 	return ":" + base64.StdEncoding.EncodeToString(c.leaf.Raw) + ":"
+}
+
+// tokenAt is askToken until the server's database is open: that may take a busy machine longer than a request waits for it. headers gives those of
+// each time.
+func tokenAt(t testing.TB, c *http.Client, endpoint string, form url.Values, headers func() []string) string {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); ; {
+		token, status := askToken(t, c, endpoint, form, headers()...)
+		switch {
+		case token != "":
+			return token
+		case status != http.StatusServiceUnavailable || time.Now().After(until):
+			t.Fatalf("%s: %d, want a token", endpoint, status)
+		}
+	}
+}
+
+// askToken asks a token endpoint for a client's own token. headers are names and values.
+func askToken(t testing.TB, c *http.Client, endpoint string, form url.Values, headers ...string) (token string, status int) {
+	t.Helper()
+	form.Set("grant_type", "client_credentials")
+	r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	res, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var body struct {
+		Token string `json:"access_token"`
+	}
+	_ = json.NewDecoder(res.Body).Decode(&body)
+	return body.Token, res.StatusCode
 }

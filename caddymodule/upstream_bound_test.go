@@ -1,9 +1,8 @@
 package caddymodule_test
 
 import (
-	"encoding/json"
+	"encoding/base64"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,44 +10,6 @@ import (
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 )
-
-// tokenAt asks a token endpoint for a client's own token to read orders, until its database is open: that may take a busy machine
-// longer than a request waits for it. headers gives names and values for each time.
-func tokenAt(t testing.TB, endpoint, id, secret string, headers func() []string) string {
-	t.Helper()
-	for until := time.Now().Add(time.Minute); ; {
-		status, token := askToken(t, endpoint, id, secret, headers()...)
-		switch {
-		case status == http.StatusOK && token != "":
-			return token
-		case status != http.StatusServiceUnavailable || time.Now().After(until):
-			t.Fatalf("token endpoint: %d, want a token", status)
-		}
-	}
-}
-
-func askToken(t testing.TB, endpoint, id, secret string, headers ...string) (status int, token string) {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(url.Values{"grant_type": {"client_credentials"}, "scope": {"orders:read"}}.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.SetBasicAuth(id, secret)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
-	}
-	res, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var body struct {
-		Token string `json:"access_token"`
-	}
-	_ = json.NewDecoder(res.Body).Decode(&body)
-	return res.StatusCode, body.Token
-}
 
 // TestAttack117BoundTokenAtTheGate: a gate exchanges a token that is bound to a key or a certificate for who proves to have that, and only where its client is
 // declared to be the gate of the token's resource. Whoever has the token alone gets nothing: not of the gate, not after it has exchanged the token for
@@ -142,11 +103,15 @@ func TestAttack117BoundTokenAtTheGate(t *testing.T) {
 
 	key, otherKey := newProver(t), newProver(t)
 	cert, otherCert := newCertificate(t, "client"), newCertificate(t, "client")
-	plain := tokenAt(t, base+"/token", "plain", "plain-secret", func() []string { return nil })
-	keyed := tokenAt(t, base+"/token", "keyed", "keyed-secret", func() []string {
-		return []string{"Dpop", key.proof(t, "POST", base+"/token", "", "ath", nil)}
-	})
-	certified := tokenAt(t, base+"/token", "certified", "certified-secret", func() []string { return []string{"Client-Cert", cert.header()} })
+	own := func(id string, header func() []string) string {
+		secret := base64.StdEncoding.EncodeToString([]byte(id + ":" + id + "-secret"))
+		return tokenAt(t, client, base+"/token", url.Values{"scope": {"orders:read"}}, func() []string {
+			return append(header(), "Authorization", "Basic "+secret)
+		})
+	}
+	plain := own("plain", func() []string { return nil })
+	keyed := own("keyed", func() []string { return []string{"Dpop", key.proof(t, "POST", base+"/token", "", "ath", nil)} })
+	certified := own("certified", func() []string { return []string{"Client-Cert", cert.header()} })
 	for _, at := range []string{gate, stranger} { // both exchange what is not bound
 		got := get(t, at, plain)
 		for until := time.Now().Add(time.Minute); got.Status == 503 && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
