@@ -19,7 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/caddy-gatehouse/gatehouse/caddymodule"
+	"github.com/caddy-gatehouse/gatehouse/caddymodule"
 
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
 	"github.com/caddy-gatehouse/gatehouse/integration/ports"
@@ -107,6 +107,7 @@ func loadJSON(t testing.TB, config []byte) {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
+		caddymodule.CloseRetired()
 	})
 }
 

@@ -35,6 +35,9 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 	return count(verifiers), count(states)
 }
 
+// CloseRetired closes at once what was left for the requests of replaced configurations.
+func CloseRetired() { retired.now() }
+
 // LoadSecretsKey is what the server asks for the key of a file.
 func LoadSecretsKey(file string, log *slog.Logger) func(create bool) ([]byte, error) {
 	return (&secretsKey{file: file, log: log}).load

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-gatehouse/gatehouse/caddymodule"
 )
 
 // apiURL is what clients call the gate of these tests: neither its address nor what any header says.
@@ -424,6 +426,7 @@ func TestProofOnceInTheStore(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	caddymodule.CloseRetired()
 	run()
 	if got := prove(); got.Status != 401 || !strings.Contains(strings.Join(got.Header.Values("WWW-Authenticate"), ","), "invalid_dpop_proof") {
 		t.Errorf("after a restart: %+v, want 401 with invalid_dpop_proof", got)

@@ -2,6 +2,7 @@ package caddymodule_test
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -117,39 +118,62 @@ func TestReload(t *testing.T) {
 		if err := caddy.Stop(); err != nil {
 			t.Fatal(err)
 		}
+		caddymodule.CloseRetired()
 		if v, s := caddymodule.Pooled(); len(v)+len(s) != 0 {
 			t.Errorf("left in the pools: %v, %v", v, s)
 		}
 	})
 }
 
-// TestReloadInFlight: a request that is being answered while the configuration is
-// replaced is answered.
+// TestReloadInFlight: a request that is being answered while the configuration is replaced is answered, whatever is new about its gate.
 func TestReloadInFlight(t *testing.T) {
-	arrived, release := make(chan struct{}), make(chan struct{})
-	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		<-release
-		fmt.Fprint(w, r.Header.Get("X-User"))
-	}))
-	t.Cleanup(slow.Close)
-	port := freePort(t)
-	sites := fmt.Sprintf("http://localhost:%d {\nbearer_auth {%s\nforward_claim sub X-User\n}\nreverse_proxy %s\n}\n",
-		port, trusted, slow.Listener.Addr())
-	load(t, "", sites)
+	for name, next := range map[string]func(string) string{
+		"another site": func(sites string) string {
+			return sites + fmt.Sprintf("http://localhost:%d {\nrespond new\n}\n", freePort(t))
+		},
+		"how an issuer is verified": func(sites string) string {
+			return strings.Replace(sites, "algorithms HS256", "algorithms HS256\nclock_skew 1s", 1)
+		},
+		"no gate": func(string) string { return fmt.Sprintf("http://localhost:%d {\nrespond new\n}\n", freePort(t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			arrived, release := make(chan struct{}), make(chan struct{})
+			slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				close(arrived)
+				<-release
+				fmt.Fprint(w, r.Header.Get("X-User"))
+			}))
+			t.Cleanup(slow.Close)
+			port := freePort(t)
+			sites := fmt.Sprintf("http://localhost:%d {\nbearer_auth {%s\nforward_claim sub X-User\n}\nreverse_proxy %s\n}\n",
+				port, trusted, slow.Listener.Addr())
+			load(t, "", sites)
 
-	answers := make(chan answer)
-	token := mint(t, nil)
-	go func() { answers <- get(t, fmt.Sprintf("http://localhost:%d", port), token) }()
-	<-arrived
-	reloaded := make(chan struct{})
-	go func() {
-		defer close(reloaded)
-		load(t, "", sites+fmt.Sprintf("http://localhost:%d {\nrespond new\n}\n", freePort(t)))
-	}()
-	close(release)
-	if got := <-answers; got.Status != 200 || got.Body != "alice" {
-		t.Errorf("the request in flight got %d %q, want alice", got.Status, got.Body)
+			type result struct {
+				status int
+				body   string
+				err    error
+			}
+			answered := make(chan result, 1)
+			token := mint(t, nil)
+			go func() {
+				r, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("http://localhost:%d", port), nil)
+				r.Header.Set("Authorization", "Bearer "+token)
+				res, err := client.Do(r)
+				if err != nil {
+					answered <- result{err: err}
+					return
+				}
+				defer res.Body.Close()
+				body, err := io.ReadAll(res.Body)
+				answered <- result{res.StatusCode, string(body), err}
+			}()
+			<-arrived
+			load(t, "", next(sites))
+			close(release)
+			if got := <-answered; got.err != nil || got.status != 200 || got.body != "alice" {
+				t.Errorf("the request in flight got %d %q (%v), want alice", got.status, got.body, got.err)
+			}
+		})
 	}
-	<-reloaded
 }

@@ -93,17 +93,22 @@ func TestUpstreamManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GATE_SECRET", "secret")
+	t.Setenv("GATE_SECRET", "gate-secret")
+	const environment = "gatehouse {\nenvironment demo 5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60 {\n" +
+		"issuer https://auth.example.com/5f0c9f3a-6c1e-4c55-9a3b-2d7f8e1b4a60/as\nresource orders {\nscope orders:read\n}\nresource stock {\nscope stock:read\n}\n"
 	blocks := regexp.MustCompile("(?s)```caddyfile\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(blocks) < 4 {
 		t.Fatalf("%d Caddyfiles in the manual, want one for each mode", len(blocks))
 	}
 	for _, block := range blocks {
-		site := block[1]
-		if strings.HasPrefix(site, "bearer_auth") {
+		site, global := block[1], keptIn(t.TempDir())
+		switch {
+		case strings.HasPrefix(site, "bearer_auth"):
 			site = ":8999 {\n" + site + "}\n"
+		case strings.HasPrefix(site, "application"):
+			site, global = "", global+"\n"+environment+site+"}\n}"
 		}
-		if err := validate("{\n" + globals + keptIn(t.TempDir()) + "\n}\n" + site); err != nil {
+		if err := validate("{\n" + globals + global + "\n}\n" + site); err != nil {
 			t.Errorf("%v in\n%s", err, site)
 		}
 	}

@@ -46,10 +46,12 @@ type TokenRequest struct {
 // sharedSource is a source with its cache, shared by every gate that obtains the same tokens, in this configuration and the next.
 type sharedSource struct{ upstream.Source }
 
-// Destruct ends the source's background work and frees its cache.
+// Destruct ends the source's background work and frees its cache, when requests of a replaced configuration have what they wait for.
 func (s sharedSource) Destruct() error {
-	s.Close()
-	return nil
+	return retired.close(nil, func() error {
+		s.Close()
+		return nil
+	})
 }
 
 // sourceIdentity is all that makes two sources differ. Only its digest is kept.

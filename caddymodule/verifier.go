@@ -172,9 +172,14 @@ func (v *sharedVerifier) name(err error) string {
 	return "none"
 }
 
-// Destruct ends the verifier's background work and frees its caches.
+// Destruct ends the verifier's background work and frees its caches, when no exchange of a replaced configuration is left. Until then those end with their
+// tokens, as they would have.
 func (v *sharedVerifier) Destruct() error {
 	metrics.caches.remove(v)
+	return retired.close(v.Drain, v.close)
+}
+
+func (v *sharedVerifier) close() error {
 	v.Verifier.Close()
 	if v.release == nil {
 		return nil
