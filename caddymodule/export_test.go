@@ -35,6 +35,15 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 	return count(verifiers), count(states)
 }
 
+// Retirement is what waits for the requests of replaced configurations.
+type Retirement = retirement
+
+// Close is what Destruct calls.
+func (r *retirement) Close(drain func(context.Context) error, end func() error) error { return r.close(drain, end) }
+
+// Now closes everything that waits.
+func (r *retirement) Now() { r.now() }
+
 // CloseRetired closes at once what was left for the requests of replaced configurations.
 func CloseRetired() { retired.now() }
 
