@@ -39,7 +39,9 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 type Retirement = retirement
 
 // Close is what Destruct calls.
-func (r *retirement) Close(drain func(context.Context) error, end func() error) error { return r.close(drain, end) }
+func (r *retirement) Close(drain func(context.Context) error, end func() error) error {
+	return r.close(drain, end)
+}
 
 // Now closes everything that waits.
 func (r *retirement) Now() { r.now() }
