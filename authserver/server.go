@@ -71,7 +71,7 @@ func (s *Server) Start() {
 }
 
 // Close ends what Start began: deliveries under way and messages that were
-// promised go out first, for five seconds at most. Requests must have ended. The State stays open.
+// promised go out first, for five seconds at most. Requests that are still being answered are answered. The State stays open.
 func (s *Server) Close() error {
 	for _, end := range s.ends {
 		end()

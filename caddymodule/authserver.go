@@ -86,7 +86,7 @@ func (m *AuthServer) provisionCertificates() (func(*http.Request) (*mtls.Certifi
 	return m.certificates.of, nil
 }
 
-// Cleanup ends the server's own work. Requests have ended by then.
+// Cleanup ends the server's own work. Requests may still be answered.
 func (m *AuthServer) Cleanup() error {
 	if m.server == nil {
 		return nil

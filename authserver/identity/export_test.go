@@ -1,5 +1,7 @@
 package identity
 
+import "context"
+
 // ParsePHC gives back what was read of a PHC string, for the fuzz target.
 func ParsePHC(s string) (string, error) {
 	p, err := parsePHC(s)
@@ -13,4 +15,4 @@ func ParsePHC(s string) (string, error) {
 func KeepEncoded(value string) (string, error) { return keepEncoded(value) }
 
 // Settle waits until what has been put off is done.
-func (u *Users) Settle() { u.outgoing.done.Wait() }
+func (u *Users) Settle() { _ = u.Close(context.Background()) }

@@ -25,27 +25,29 @@ type queue struct {
 	mu      sync.Mutex
 	jobs    []func(context.Context)
 	senders int
-	closed  bool
-	done    sync.WaitGroup
+	idle    chan struct{} // closed when there are no senders any more; nil before the first
 	// stop ends those under way; made with the first job.
 	ctx  context.Context
 	stop context.CancelFunc
 }
 
-// add enqueues a job, unless there are too many or the queue is closed.
+// add enqueues a job, unless there are too many.
 func (q *queue) add(job func(context.Context)) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || len(q.jobs) >= maxQueue {
+	if len(q.jobs) >= maxQueue {
 		return false
 	}
 	if q.stop == nil {
 		q.ctx, q.stop = context.WithCancel(context.Background())
 	}
 	q.jobs = append(q.jobs, job)
+	if q.senders == 0 {
+		q.idle = make(chan struct{})
+	}
 	if q.senders < maxSenders {
 		q.senders++
-		q.done.Go(q.work)
+		go q.work()
 	}
 	return true
 }
@@ -55,7 +57,9 @@ func (q *queue) work() {
 	for {
 		q.mu.Lock()
 		if len(q.jobs) == 0 {
-			q.senders--
+			if q.senders--; q.senders == 0 {
+				close(q.idle)
+			}
 			q.mu.Unlock()
 			return
 		}
@@ -68,29 +72,22 @@ func (q *queue) work() {
 	}
 }
 
-// Close takes no more messages, waits until those that were promised are sent, and, when ctx ends first, gives
-// up the others. Everything else of u goes on working.
+// Close waits until the messages that were promised are sent, and, when ctx ends first, gives up those and all that come later. A request that is answered
+// meanwhile, or after Close, can still promise one: it is sent too. Everything of u goes on working.
 func (u *Users) Close(ctx context.Context) error {
 	q := &u.outgoing
 	q.mu.Lock()
-	q.closed = true
-	stop := q.stop
+	idle, stop := q.idle, q.stop
 	q.mu.Unlock()
-	if stop == nil {
+	if idle == nil {
 		return nil
 	}
-	defer stop()
-	finished := make(chan struct{})
-	go func() {
-		q.done.Wait()
-		close(finished)
-	}()
 	select {
-	case <-finished:
+	case <-idle:
 		return nil
 	case <-ctx.Done():
 		stop()
-		<-finished // soon: every job honours its context
+		<-idle // soon: every job honours its context
 		return ctx.Err()
 	}
 }

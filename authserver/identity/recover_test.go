@@ -371,6 +371,23 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
+// TestCloseLosesNothing: a host closes what it has replaced while requests are still being answered, whose messages are promised like others.
+func TestCloseLosesNothing(t *testing.T) {
+	k := newKit(t)
+	k.declare(&store.User{ID: "second", Username: "second", Claims: map[string]any{"email": "second@example.com"}})
+	for i, name := range []string{"alice", "second"} {
+		if err := k.Forgot(t.Context(), k.env, name, "en", address); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Close(t.Context()); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+		if sent := len(k.quiet(t)); sent != i+1 {
+			t.Errorf("%d messages after %d were promised", sent, i+1)
+		}
+	}
+}
+
 func TestCloseGivesUpWhenItMust(t *testing.T) {
 	k := newKit(t)
 	k.mail.block = make(chan struct{}) // never
