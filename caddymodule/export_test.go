@@ -35,6 +35,9 @@ func Pooled() (verifierUsers, stateUsers map[any]int) {
 	return count(verifiers), count(states)
 }
 
+// Remembered is how many good tokens b has seen before.
+func Remembered(b *BearerAuth) int { return int(b.verifier.Stats().Good.Entries) }
+
 // Retirement is what waits for the requests of replaced configurations.
 type Retirement = retirement
 

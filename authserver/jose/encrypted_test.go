@@ -454,7 +454,7 @@ func TestAttack28Encrypted(t *testing.T) {
 		t.Run(fmt.Sprintf("case_%d %s", tt.row, tt.name), func(t *testing.T) {
 			start := time.Now()
 			got, err := set.Decrypt(tt.token, jose.Limits{})
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > 5*time.Second { // what would be derived takes far longer
 				t.Errorf("took %v", took)
 			}
 			if tt.good {
