@@ -91,7 +91,7 @@ func codeAbuse(t *testing.T) {
 			return g.form(envA, "token", secretOf("first"), "grant_type=authorization_code", "code="+code)
 		},
 		"expired": func(code string) answer { g.clock.Advance(10 * time.Minute); return g.redeemAt("first", code) },
-		"forged":  func(code string) answer { return g.redeemAt("first", code[:len(code)-2]+"AA") },
+		"forged":  func(code string) answer { return g.redeemAt("first", code[:len(code)-6]+"AAAAAA") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := try(code()).outcome(); got != "400 invalid_grant" {
