@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -19,9 +20,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	"github.com/caddy-gatehouse/gatehouse/caddymodule"
-
 	"github.com/caddy-gatehouse/gatehouse/authserver/jose"
+	"github.com/caddy-gatehouse/gatehouse/caddymodule"
 	"github.com/caddy-gatehouse/gatehouse/integration/ports"
 )
 
@@ -103,12 +103,53 @@ func loadJSON(t testing.TB, config []byte) {
 	if err := caddy.Load(config, true); err != nil {
 		t.Fatal(err)
 	}
+	onlyNewListeners(t)
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
 		caddymodule.CloseRetired()
 	})
+}
+
+// onlyNewListeners waits until the configuration before has let go of its listening sockets, which happens after a load: connections that reach one of them
+// until then may be closed unheard. Linux tells; elsewhere nothing is waited for.
+func onlyNewListeners(t testing.TB) {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); listensTwice(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the configuration before goes on listening")
+		}
+	}
+}
+
+// listensTwice reports whether this process has two sockets that listen at one address.
+func listensTwice() bool {
+	own := map[string]bool{}
+	files, _ := os.ReadDir("/proc/self/fd")
+	for _, f := range files {
+		if at, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil {
+			if inode, ok := strings.CutPrefix(at, "socket:["); ok {
+				own[strings.TrimSuffix(inode, "]")] = true
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for _, name := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
+		table, _ := os.ReadFile(name)
+		for row := range strings.Lines(string(table)) {
+			const address, state, inode, listening = 1, 3, 9, "0A"
+			f := strings.Fields(row)
+			if len(f) <= inode || f[state] != listening || !own[f[inode]] {
+				continue
+			}
+			if seen[f[address]] {
+				return true
+			}
+			seen[f[address]] = true
+		}
+	}
+	return false
 }
 
 // validate judges a Caddyfile as `caddy validate` does.
