@@ -4,9 +4,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
-
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
-	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
 // hidesHeader reports whether a request calls one of its own headers the connection's (RFC 9110 §7.6.1) that is not. The next proxy removes it, which
@@ -32,7 +29,4 @@ var ofConnections = map[string]bool{
 }
 
 // errHidden refuses such a request where anything depends on headers.
-var errHidden = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "Connection must not have the name of a header that is for the server.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(), Challenges: errH2C.Challenges,
-}
+var errHidden = invalidRequest("Connection must not have the name of a header that is for the server.")

@@ -3,9 +3,6 @@ package caddymodule
 import (
 	"net/http"
 	"strings"
-
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
-	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
 // oddMethod reports whether an upstream may take a method for another one than it is. Methods are told apart by case (RFC 9110 §9.1), and none that is
@@ -21,10 +18,7 @@ func oddMethod(method string) bool {
 }
 
 // errMethod refuses such a method where rules or conditions may be about methods.
-var errMethod = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "The method must be written in upper case.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(), Challenges: errH2C.Challenges,
-}
+var errMethod = invalidRequest("The method must be written in upper case.")
 
 // isTrace reports whether a method is TRACE to somebody. It is answered with the request as the upstream has it (RFC 9110 §9.3.8).
 func isTrace(method string) bool {
@@ -37,7 +31,4 @@ func (b *BearerAuth) adds() bool {
 }
 
 // errTrace refuses a TRACE where that is so: its client would be told.
-var errTrace = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "TRACE is not possible here.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(), Challenges: errH2C.Challenges,
-}
+var errTrace = invalidRequest("TRACE is not possible here.")

@@ -34,6 +34,15 @@ func (b *BearerAuth) refuse(w http.ResponseWriter, r *http.Request, err error) e
 	return nil
 }
 
+// invalidRequest is the refusal of a request that is no good whatever its token (RFC 6750 §3.1).
+func invalidRequest(description string) *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeInvalidRequest, Description: description,
+		Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
+		Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{{Name: "error", Value: oauth.CodeInvalidRequest}}}},
+	}
+}
+
 // explain is what a refusal says about itself.
 func explain(err error) *refusedLog {
 	if refusal, ok := errors.AsType[*resourceserver.Refusal](err); ok {

@@ -7,9 +7,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/caddyserver/caddy/v2"
-
-	"github.com/caddy-gatehouse/gatehouse/authserver/oauth"
-	"github.com/caddy-gatehouse/gatehouse/authserver/resourceserver"
 )
 
 // isExtendedConnect reports whether r begins a WebSocket over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). What the upstream gets from reverse_proxy is the
@@ -69,19 +66,11 @@ func plainUpgrade(h http.Header) {
 // errH2C refuses the upgrade to cleartext HTTP/2: what follows the handshake
 // would reach the upstream as a tunnel in which nothing is checked any more
 // (RFC 9113 §3.1 has withdrawn the mechanism).
-var errH2C = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "Upgrading to h2c is not possible here.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
-	Challenges: []oauth.Challenge{{Scheme: "Bearer", Params: []oauth.Param{{Name: "error", Value: oauth.CodeInvalidRequest}}}},
-}
+var errH2C = invalidRequest("Upgrading to h2c is not possible here.")
 
 // errTunnel refuses a CONNECT for anything but a WebSocket: it has no path to judge it by, and an upstream that agrees would carry to
 // wherever the client likes what nobody sees (RFC 9110 §9.3.6).
-var errTunnel = &oauth.Error{
-	Code: oauth.CodeInvalidRequest, Description: "There are no tunnels here.",
-	Status: http.StatusBadRequest, Reason: resourceserver.InvalidRequest.String(),
-	Challenges: errH2C.Challenges,
-}
+var errTunnel = invalidRequest("There are no tunnels here.")
 
 // wantsH2C reports whether h asks for an upgrade to cleartext HTTP/2, alone or
 // among other protocols.

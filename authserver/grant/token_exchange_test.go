@@ -631,10 +631,7 @@ func exchangeBound(t *testing.T) {
 			if got == nil {
 				return
 			}
-			active, err := g.Verifier.Verify(t.Context(), g.Env, got.Access.Raw)
-			if err != nil || active.Bound != tt.proved || got.Bound != tt.proved {
-				t.Errorf("bound to %+v, says %+v, want %+v (%v)", active.Bound, got.Bound, tt.proved, err)
-			}
+			checkBound(t, g, got, tt.proved)
 			// As an actor's it needs its proof as well.
 			r = g.swapRequest(g.signIn(t, "web", "openid", "orders:read").Access.Raw,
 				"resource="+stock, "actor_token="+got.Access.Raw, "actor_token_type="+oauth.TokenTypeAccessToken)
@@ -695,10 +692,7 @@ func exchangeBoundByGate(t *testing.T) {
 				if got == nil {
 					return
 				}
-				active, err := g.Verifier.Verify(t.Context(), g.Env, got.Access.Raw)
-				if err != nil || active.Bound != tt.proved || got.Bound != tt.proved {
-					t.Errorf("bound to %+v, says %+v, want %+v (%v)", active.Bound, got.Bound, tt.proved, err)
-				}
+				checkBound(t, g, got, tt.proved)
 			})
 		}
 	}
@@ -889,4 +883,16 @@ func TestPropertyExchangeNarrows(t *testing.T) {
 			rt.Fatal("the last one outlives the first")
 		}
 	})
+}
+
+// checkBound: the token of an answer is bound to want, and the answer says so.
+func checkBound(t *testing.T, g *exchangeRig, got *grant.Response, want token.Confirmation) {
+	t.Helper()
+	active, err := g.Verifier.Verify(t.Context(), g.Env, got.Access.Raw)
+	switch {
+	case err != nil:
+		t.Errorf("the token does not work: %v", err)
+	case active.Bound != want || got.Bound != want:
+		t.Errorf("bound to %+v, says %+v, want %+v", active.Bound, got.Bound, want)
+	}
 }

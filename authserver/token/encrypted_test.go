@@ -356,26 +356,7 @@ func TestEncryptedKeyWithdrawn(t *testing.T) {
 func TestEncryptedElsewhere(t *testing.T) {
 	a := encryptingAuthority(t)
 	raw, _ := mintFor(t, a, "web", "openid", "orders:read")
-	other := *a.Env
-	other.ID, other.Issuer, other.AllIssuers = "0b000000-0000-4000-8000-00000000000b", "https://auth.example.com/b/as", nil
-	posing := other
-	posing.Issuer = a.Env.Issuer
-	for name, tt := range map[string]struct {
-		env  *store.Environment
-		want bool
-	}{
-		"its own":                     {a.Env, true},
-		"through another domain":      {a.Env.At(store.Domain{Issuer: "https://login.example.com/as"}), true},
-		"another environment":         {&other, false},
-		"another one with its issuer": {&posing, false},
-	} {
-		for range 2 {
-			if _, err := a.Verifier.Verify(t.Context(), tt.env, raw); (err == nil) != tt.want || err != nil && !errors.Is(err, token.ErrInactive) {
-				t.Errorf("%s: error = %v, want active %v", name, err, tt.want)
-			}
-			remember(a)
-		}
-	}
+	checkElsewhere(t, a, raw)
 }
 
 // TestEncryptedSubject: what is exchanged is as it would be of a token that is not encrypted, and as a JWT it is itself.

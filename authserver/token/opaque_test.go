@@ -182,8 +182,31 @@ func TestOpaqueMutations(t *testing.T) {
 func TestOpaqueElsewhere(t *testing.T) {
 	a := opaqueAuthority(t)
 	raw, _ := mintFor(t, a, "web", "openid")
+	checkElsewhere(t, a, raw)
+	other := elsewhere(a)
+	gate := &token.Local{Environment: &other, Rings: a.Rings, Set: a.Set, Store: a.Store}
+	if c, err := gate.Opaque(t.Context(), raw); c != nil || err != nil {
+		t.Errorf("the gate of another environment: claims %v, %v, want none", c != nil, err)
+	}
+	if id, err := a.Verifier.EnvironmentOf(t.Context(), raw); id != a.Env.ID || err != nil {
+		t.Errorf("EnvironmentOf = %q, %v, want %q", id, err, a.Env.ID)
+	}
+	if _, err := a.Verifier.EnvironmentOf(t.Context(), "x"); !errors.Is(err, token.ErrInactive) {
+		t.Errorf("EnvironmentOf of what is no token = %v, want ErrInactive", err)
+	}
+}
+
+// elsewhere is another environment than a's.
+func elsewhere(a *testkit.Authority) store.Environment {
 	other := *a.Env
 	other.ID, other.Issuer, other.AllIssuers = "0b000000-0000-4000-8000-00000000000b", "https://auth.example.com/b/as", nil
+	return other
+}
+
+// checkElsewhere: a token, which works, works in its environment alone.
+func checkElsewhere(t *testing.T, a *testkit.Authority, raw string) {
+	t.Helper()
+	other := elsewhere(a)
 	posing := other // takes the issuer of the first for its own
 	posing.Issuer = a.Env.Issuer
 	moved := *a.Env // has lost the domain that the token came from
@@ -204,16 +227,6 @@ func TestOpaqueElsewhere(t *testing.T) {
 			}
 			remember(a)
 		}
-	}
-	gate := &token.Local{Environment: &other, Rings: a.Rings, Set: a.Set, Store: a.Store}
-	if c, err := gate.Opaque(t.Context(), raw); c != nil || err != nil {
-		t.Errorf("the gate of another environment: claims %v, %v, want none", c != nil, err)
-	}
-	if id, err := a.Verifier.EnvironmentOf(t.Context(), raw); id != a.Env.ID || err != nil {
-		t.Errorf("EnvironmentOf = %q, %v, want %q", id, err, a.Env.ID)
-	}
-	if _, err := a.Verifier.EnvironmentOf(t.Context(), "x"); !errors.Is(err, token.ErrInactive) {
-		t.Errorf("EnvironmentOf of what is no token = %v, want ErrInactive", err)
 	}
 }
 
